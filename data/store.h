@@ -1,0 +1,127 @@
+// The store: sole owner of RocksDB and of the data folder's lock. One writer process; any number of readers
+// through snapshots and checkpoints. Layout: docs/DATA.md.
+//
+//   Apply -> queue -> committer thread: check, number, one WriteBatch, one fsync -> catalogue -> observers -> done
+//
+// Thread-safe: every public function may be called from any thread. Reads never wait for the committer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/status.h"
+#include "data/catalog.h"
+#include "data/operations.h"
+#include "data/records.h"
+
+namespace rapport {
+
+enum class Durability {
+  kFsync,   // acknowledged means on the disk
+  kNoSync,  // acknowledged means handed to the kernel: only to show that the durability tests can fail
+};
+
+struct StoreOptions {
+  bool create_if_missing = true;
+  Durability durability = Durability::kFsync;
+  size_t block_cache_bytes = 256u << 20;
+  size_t write_buffer_bytes = 32u << 20;   // per column family that is written often
+  size_t queued_operations_max = 65536;    // beyond it Apply answers kResourceExhausted at once
+  size_t group_operations_max = 8192;      // operations that share one fsync at most
+  std::string lock_note = "rapport";       // shown to a process that finds the store held
+};
+
+enum class StoreAccess { kReadWrite, kReadOnly /* a checkpoint */ };
+
+// A frozen view of everything at one commit. Reads through it see that and nothing later. Must not outlive its Store.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+};
+
+struct StoreStatistics {
+  uint64_t customers = 0, items = 0, events = 0;  // ids given out so far
+  uint64_t commits = 0, operations = 0;           // since open
+  uint64_t queued_operations = 0;
+};
+
+class Store final : public OperationSink {
+ public:
+  // Errors, each with what to do: kUnavailable (another process holds it), kFailedPrecondition (not a store's
+  // folder, or a newer format), kDataLoss (corrupt), kResourceExhausted (disk full).
+  static Result<std::unique_ptr<Store>> Open(const std::string& folder, const StoreOptions& options,
+                                             StoreAccess access = StoreAccess::kReadWrite);
+  ~Store() override;  // drains the queue
+
+  // ---- writes ----
+  using Done = std::function<void(Result<std::vector<OperationResult>>)>;
+  // `done` is called once, on the committer thread, after the fsync; or at once on this thread when the queue is full
+  // or the store is stopped. The batch is not a transaction: each operation stands alone, in order.
+  void Apply(std::vector<Operation> operations, Done done);
+  Result<std::vector<OperationResult>> ApplyAndWait(std::vector<Operation> operations) override;
+
+  // Called on the committer thread after each commit and before its acknowledgement, with the customers whose
+  // history, profile, consents or links changed. Set once, before the first Apply.
+  using Observer = std::function<void(const std::vector<CustomerId>& changed)>;
+  void SetObserver(Observer observer);
+
+  // ---- reads (snapshot may be null: the newest state) ----
+  std::unique_ptr<Snapshot> GetSnapshot() const;
+  std::shared_ptr<const Catalog> catalog() const;  // never null; the newest
+
+  std::optional<CustomerId> FindCustomer(const CustomerRef& ref, const Snapshot* snapshot = nullptr) const;
+  // Follows links to the customer that this one is a part of (itself when not linked).
+  CustomerId Root(CustomerId customer, const Snapshot* snapshot = nullptr) const;
+  // Root first, then all that are linked to it, ascending; at most kLinkMembersMax.
+  std::vector<CustomerId> Members(CustomerId root, const Snapshot* snapshot = nullptr) const;
+  Result<Profile> GetProfile(CustomerId customer, const Snapshot* snapshot = nullptr) const;
+  std::vector<Consent> Consents(CustomerId customer, const Snapshot* snapshot = nullptr) const;  // ledger order
+
+  // Newest `max_events` events of root and members, ascending by event id.
+  Result<std::vector<Event>> ReadEvents(CustomerId root, size_t max_events, const Snapshot* snapshot = nullptr) const;
+  // The same as lines for models; an event without items yields none.
+  Result<std::vector<HistoryEntry>> ReadHistory(CustomerId root, size_t max_events = limits::kHistoryEventsMax,
+                                                const Snapshot* snapshot = nullptr) const;
+  Result<ItemSet> ReadItemSet(CustomerId root, const Snapshot* snapshot = nullptr) const;
+
+  // Every event, by customer ascending, then by event id; every profile by customer. The callback returns false to
+  // stop. Customers are as stored: use Root() to merge.
+  Status ForEachEvent(const std::function<bool(const Event&)>& visit, const Snapshot* snapshot = nullptr) const;
+  Status ForEachProfile(const std::function<bool(const Profile&)>& visit, const Snapshot* snapshot = nullptr) const;
+  // Reads items from the disk, not from the catalogue, so that a snapshot is honoured.
+  Status ForEachItem(const std::function<bool(const Item&)>& visit, const Snapshot* snapshot = nullptr) const;
+  Status ForEachLink(const std::function<bool(const Link&)>& visit, const Snapshot* snapshot = nullptr) const;
+  Status ForEachDecision(const std::function<bool(const Decision&)>& visit, const Snapshot* snapshot = nullptr) const;
+
+  Result<Decision> GetDecision(const std::string& id) const;
+  Result<ApiKey> GetApiKey(const std::string& id) const;
+  std::vector<ApiKey> ApiKeys() const;
+  Result<ModelRecord> GetModel(uint64_t generation) const;
+  std::vector<ModelRecord> Models() const;             // ascending by generation
+  uint64_t ActiveGeneration(const std::string& kind = "content") const;  // 0: none
+
+  // ---- operations ----
+  // A consistent copy that shares files; `folder` must not exist. Open it with kReadOnly.
+  Status WriteCheckpoint(const std::string& folder) const;
+  // Rewrites what is derived from the event log (item sets, duplicates' index). Differential twin of the write path,
+  // and the migration from format 0.
+  Status RebuildDerived();
+  Status SetLockNote(const std::string& note);
+  StoreStatistics statistics() const;
+  const std::string& folder() const;
+  std::string models_folder() const;  // DATA/models, exists
+
+  // A key for signing what leaves the server (cursors, impressions): derived from the store's secret and `purpose`.
+  SecretKey DeriveKey(std::string_view purpose) const;
+
+ private:
+  class Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rapport

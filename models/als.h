@@ -1,0 +1,70 @@
+// iALS: factors x_u, y_i (d each) that minimise (docs/MODELS.md section 1; Hu, Koren, Volinsky 2008; Rendle et al. 2021)
+//   L = sum_S w_ui (1 - x_u.y_i)^2 + a sum_all (x_u.y_i)^2
+//     + l sum_u (n_u + a|I|)^nu |x_u|^2 + l sum_i (n_i + a|U|)^nu |y_i|^2
+// by exact row solves in alternation: (sum_S w y y^T + a G + l_u I) x = sum_S w y, G = Y^T Y.
+// The row solve that trains is the one that folds in. Deterministic for a seed, on every thread count.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "models/interactions.h"
+
+namespace rapport {
+
+struct AlsOptions {
+  int factors = 64;
+  double unobserved_weight = 0.1;  // a
+  double regularization = 0.01;    // l
+  double regularization_power = 1.0;  // nu
+  double init_scale = 0.1;         // factors start as N(0, init_scale / sqrt(d))
+  int epochs = 16;                 // one epoch: all customers, then all items
+  uint64_t seed = 1;
+  int threads = 0;                 // 0: all cores; the result does not depend on it
+};
+
+// What serving needs, immutable after Fit or load. Customer factors are not kept: they are folded in.
+struct AlsModel {
+  AlsOptions options;
+  uint32_t items = 0;
+  uint32_t customers = 0;             // |U| at fit, for the record
+  std::vector<float> item_factors;    // (items, factors), row major
+  std::vector<double> gram;           // (factors, factors): G = Y^T Y of item_factors, in double
+};
+
+struct AlsFit {
+  AlsModel model;
+  std::vector<float> customer_factors;  // (customers, factors), row major, of the last epoch
+  std::vector<double> epoch_losses;     // when asked for
+};
+
+enum class LossTracking { kOff, kEveryEpoch };
+
+// Called after each epoch with its number from 1; return false to cancel (Fit then fails with kUnavailable).
+using FitProgress = std::function<bool(int epoch)>;
+
+// kInvalidArgument for options out of range or an empty matrix; kInternal when factors stop being finite.
+Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options, LossTracking tracking = LossTracking::kOff,
+                      const FitProgress& progress = {});
+
+// L in double precision, for the given factors.
+double AlsLoss(const Interactions& by_customer, const AlsOptions& options, std::span<const float> customer_factors,
+               std::span<const float> item_factors);
+
+// Scratch of one thread; reused between calls.
+struct FoldInScratch {
+  std::vector<double> matrix;  // (factors, factors) or (n, n)
+  std::vector<double> vector;
+};
+// The factor of a customer with these items (row indices of item_factors, unique) and weights; dual (Woodbury) where
+// items.size() < factors, both exact. Writes options.factors floats to `out`; zeros for no items.
+void FoldIn(const AlsModel& model, std::span<const uint32_t> items, std::span<const float> weights, FoldInScratch& scratch,
+            std::span<float> out);
+
+// Recomputes gram from item_factors; kInvalidArgument when sizes disagree, kDataLoss when a factor is not finite.
+Status CheckAndPrepare(AlsModel& model);
+
+}  // namespace rapport

@@ -1,0 +1,44 @@
+// One published content model: everything learned in one training run, with the ids it speaks of.
+// Immutable after Fit or load; shared by all threads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "models/als.h"
+#include "models/neighbours.h"
+#include "models/popularity.h"
+
+namespace rapport {
+
+inline constexpr uint32_t kNoRow = 0xffffffffu;
+
+struct ContentModel {
+  Timestamp trained_until;            // events up to here were seen
+  double history_half_life_days = 90; // decay of event weights at fit, hence at fold-in
+  std::vector<uint64_t> item_ids;     // row -> ItemId, ascending
+  AlsModel als;                       // rows as item_ids
+  NeighbourLists similar;             // by customers: "people who chose this also chose"
+  NeighbourLists bought_together;     // by orders
+  PopularityModel popularity;
+
+  uint32_t rows() const { return static_cast<uint32_t>(item_ids.size()); }
+  // kNoRow when the model does not know the item. O(log rows).
+  uint32_t RowOf(ItemId item) const;
+};
+
+// Shapes agree, ids ascend, everything is finite. kDataLoss says what is wrong.
+Status CheckContentModel(const ContentModel& model);
+
+// The file: docs/DATA.md "Model file". Little endian; header "RAPPORTM", version, section table; last 32 bytes are the
+// SHA-256 of all before. Written to a temporary name, fsynced, renamed.
+Status WriteContentModel(const ContentModel& model, const std::string& path);
+// kDataLoss for a bad checksum, a truncated file, wrong shapes or non-finite numbers; kFailedPrecondition for a newer version.
+Result<ContentModel> ReadContentModel(const std::string& path);
+
+}  // namespace rapport

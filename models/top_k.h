@@ -1,0 +1,27 @@
+// Scores and the best k of them. Order is total: score descending, then index ascending, so that every path and every
+// thread count ranks the same. A score that is not finite is never returned.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace rapport {
+
+struct Scored {
+  uint32_t index;
+  float score;
+  bool operator==(const Scored&) const = default;
+};
+inline bool Better(const Scored& a, const Scored& b) {
+  return a.score != b.score ? a.score > b.score : a.index < b.index;
+}
+
+// scores[i] = item_factors[i] . user; (items, factors) x (factors) -> (items). Summed in one fixed order whatever the
+// processor: run-time dispatch keeps the same association.
+void ScoreAll(std::span<const float> item_factors, std::span<const float> user, std::span<float> scores);
+
+// The best k of scores[i] where allowed is empty or bit i of it is set (64 per word), in order.
+std::vector<Scored> TopK(std::span<const float> scores, size_t k, std::span<const uint64_t> allowed = {});
+
+}  // namespace rapport
