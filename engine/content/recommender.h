@@ -1,0 +1,42 @@
+// The page view's journey: candidates -> scores -> eligibility -> ranking -> fall-backs, over one catalogue version, one
+// model generation and one customer view. A hidden, expired, unavailable, excluded or wrong-audience item never
+// appears, on any path: every list, pins and the static list included, passes the one `Eligibility` check at the end.
+#pragma once
+
+#include <memory>
+
+#include "base/status.h"
+#include "data/catalog.h"
+#include "engine/customer_view.h"
+#include "engine/model_set.h"
+#include "engine/options.h"
+#include "engine/requests.h"
+
+namespace rapport {
+
+// Everything one answer is computed from; held for the length of the request.
+struct RecommendContext {
+  std::shared_ptr<const Catalog> catalog;
+  std::shared_ptr<const ModelSet> models;
+  std::shared_ptr<const CustomerView> customer;
+};
+
+// Thread-safe; owned by the Engine. Internally caches compiled filters (bounded).
+class Recommender {
+ public:
+  // kInvalidArgument when a scenario's filter does not parse. `signing_key` signs recommendation ids and impressions.
+  static Result<std::unique_ptr<Recommender>> Make(EngineOptions options, const SecretKey& signing_key);
+  ~Recommender();
+
+  Result<RecommendResponse> Recommend(const RecommendContext& context, const RecommendRequest& request) const;
+  Result<RecommendResponse> Similar(const RecommendContext& context, ItemId item, const ListRequest& request) const;
+  Result<RecommendResponse> BoughtTogether(const RecommendContext& context, ItemId item, const ListRequest& request) const;
+  Result<RecommendResponse> Board(const RecommendContext& context, BoardKind board, const ListRequest& request) const;
+
+ private:
+  Recommender();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rapport

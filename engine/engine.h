@@ -1,0 +1,62 @@
+// The one facade over everything that is decided: no protocol, no clock, no printing. server/ and the commands talk
+// to this and to nothing below it, except for plain reads of the store.
+//
+// Thread-safe: every function may be called from any thread; Train may take minutes and one runs at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/store.h"
+#include "engine/learning/trainer.h"
+#include "engine/model_set.h"
+#include "engine/options.h"
+#include "engine/requests.h"
+
+namespace rapport {
+
+class Recommender;    // engine/content/recommender.h
+class CustomerViews;  // engine/customer_view.h
+
+class Engine {
+ public:
+  // Loads the model in service, if there is one and it is sound; a broken one is left out and said in `startup_note()`,
+  // so that pages are still answered. `store` must outlive the engine. Installs the store's observer.
+  static Result<std::unique_ptr<Engine>> Open(Store& store, EngineOptions options);
+  ~Engine();
+
+  // Always an answer, but for a request that is itself wrong (filter syntax, counts): then kInvalidArgument.
+  Result<RecommendResponse> Recommend(const RecommendRequest& request) const;
+  Result<RecommendResponse> Similar(const std::string& item, const ListRequest& request) const;         // kNotFound: no such item
+  Result<RecommendResponse> BoughtTogether(const std::string& item, const ListRequest& request) const;  // kNotFound: no such item
+  Result<RecommendResponse> Board(BoardKind board, const ListRequest& request) const;
+
+  // Snapshot, split, fit, judge, refit, write, register; and put in service when asked and the gate agrees.
+  // kUnavailable while another training runs.
+  Result<TrainReport> Train(const TrainOptions& options, const Clock& clock, const TrainProgress& progress = {});
+  // Rolls forward or back to a registered generation (0: none): loads, checks, swaps, then records it.
+  Status Activate(uint64_t generation);
+  // Registers a model file that was trained elsewhere (checked first), already inside models_folder().
+  Result<uint64_t> RegisterModel(const std::string& file_name, const std::string& report_json, Timestamp now);
+
+  std::shared_ptr<const ModelSet> models() const;
+  const EngineOptions& options() const;
+  const std::string& startup_note() const;  // empty: nothing to say
+  Store& store() const;
+
+  // Cache counters for /metrics.
+  struct Statistics {
+    uint64_t history_hits = 0, history_misses = 0;
+    bool training = false;
+  };
+  Statistics statistics() const;
+
+ private:
+  Engine();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rapport

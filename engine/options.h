@@ -1,0 +1,63 @@
+// The engine's configuration as plain structs; server/config reads them from the one JSON file and refuses unknown keys.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/records.h"
+
+namespace rapport {
+
+// How much one line of an event says about taste, before decay (docs/API.md "Events: one table").
+struct EventWeights {
+  std::array<double, kEventTypeCount> by_type{};        // index: EventType
+  std::map<std::string, double> by_name;                // custom events: weight by the sender's name
+  double history_half_life_days = 90;                   // w = type weight x 2^(-age / half-life)
+
+  // viewed 1, clicked 1, added 3, removed -3, ordered 5, refunded and cancelled -5, rated by value, the rest 0.
+  static EventWeights Defaults();
+};
+
+// What may be shown again.
+enum class RepeatPolicy : uint8_t {
+  kAllow,           // consumables: everything
+  kExcludeOwned,    // not what the customer has (ordered and not returned)
+  kExcludeOrdered,  // nothing ever ordered
+  kOnlyOrdered,     // "buy again"
+};
+
+// Where candidates come from before falling back: personal -> session -> similar -> popular -> static.
+enum class CandidateSource : uint8_t {
+  kPersonal,        // the customer's factor
+  kSimilar,         // neighbours of the seed items
+  kBoughtTogether,  // from baskets with the seed items
+};
+
+// One row of the scenario table.
+struct Scenario {
+  std::string name;
+  std::string kind = "product";   // empty: every kind
+  size_t count = 20;              // when the request names none
+  CandidateSource source = CandidateSource::kPersonal;
+  RepeatPolicy repeat = RepeatPolicy::kAllow;
+  bool exclude_viewed = false;
+  bool exclude_seeds = true;
+  std::string filter;             // in the filter language; always applied
+};
+
+struct EngineOptions {
+  EventWeights weights = EventWeights::Defaults();
+  std::vector<Scenario> scenarios = DefaultScenarios();
+  std::vector<std::string> static_items;  // external ids shown when nothing else is left
+  size_t history_cache_customers = 100000;
+  size_t filter_cache_entries = 256;
+  size_t session_events = 50;             // newest events that make an anonymous visitor's session
+
+  // home, product, category, cart, post-purchase, buy-again.
+  static std::vector<Scenario> DefaultScenarios();
+};
+
+}  // namespace rapport

@@ -1,0 +1,69 @@
+// Questions to the engine and its answers, as plain values. Protocol-free: server/endpoints turns JSON into these.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "data/records.h"
+#include "engine/options.h"
+
+namespace rapport {
+
+// How personal an answer is, best first.
+enum class Level : uint8_t { kPersonal, kSession, kSimilar, kSegment, kPopular, kStatic };
+const char* LevelName(Level level);  // "personal"
+
+struct Boost {
+  std::string filter;   // items that match it ...
+  double factor = 1.0;  // ... have their score multiplied (as rank-preserving gain, see content/ranker); 0 < factor <= 100
+};
+struct Pin {
+  std::string item;      // external id; left out, never an error, when it may not be shown
+  size_t position = 1;   // from 1
+};
+
+struct RecommendRequest {
+  std::optional<CustomerRef> customer;
+  std::string scenario = "home";        // an unknown one is answered as "home"
+  std::optional<std::string> kind;      // instead of the scenario's
+  size_t count = 0;                     // 0: the scenario's
+  std::vector<std::string> seed_items;  // external ids; unknown ones are ignored
+  std::string filter;
+  std::vector<Boost> boosts;
+  std::vector<Pin> pins;
+  std::vector<std::string> exclude;     // external ids
+  std::optional<RepeatPolicy> repeat;   // instead of the scenario's (enum in engine/options.h)
+  Timestamp now;
+};
+
+struct RecommendedItem {
+  ItemId item;
+  std::string external_id;
+  float score = 0;      // comparable within one answer only
+  Level level = Level::kStatic;
+  bool pinned = false;
+  std::string impression;  // signed token: recommendation id, item, slot, propensity
+};
+
+struct RecommendResponse {
+  std::string recommendation_id;
+  Level level = Level::kStatic;   // of the most personal item shown
+  uint64_t generation = 0;        // 0: no model
+  std::vector<RecommendedItem> items;
+};
+
+enum class BoardKind : uint8_t { kTrending, kPopular, kLatest };
+
+// Boards and item-to-item lists share filters with recommendations.
+struct ListRequest {
+  std::string kind;       // empty: every kind
+  size_t count = 20;
+  std::string filter;
+  std::optional<CustomerRef> customer;  // for audience, viewed and ordered
+  Timestamp now;
+};
+
+}  // namespace rapport
