@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,14 @@ struct EventWeights {
   std::array<double, kEventTypeCount> by_type{};        // index: EventType
   std::map<std::string, double> by_name;                // custom events: weight by the sender's name
   double history_half_life_days = 90;                   // w = type weight x 2^(-age / half-life)
+  double rated_neutral = 3.0;                           // a rating counts by_type[kRated] x (value - rated_neutral)
 
-  // viewed 1, clicked 1, added 3, removed -3, ordered 5, refunded and cancelled -5, rated by value, the rest 0.
+  // What one line says before decay; the one definition for training and for serving. A line that came back
+  // (quantity < 0) counts against. Quantities never multiply: one bulk order would drown a whole year.
+  double LineWeight(EventType type, int64_t quantity, std::optional<double> value, const std::string& name) const;
+
+  // viewed 1, clicked 1, added 3, removed -3, ordered 5, refunded and cancelled -5, rated 1 per point above neutral,
+  // the rest 0.
   static EventWeights Defaults();
 };
 
@@ -29,7 +36,7 @@ enum class RepeatPolicy : uint8_t {
   kOnlyOrdered,     // "buy again"
 };
 
-// Where candidates come from before falling back: personal -> session -> similar -> popular -> static.
+// Where candidates come from before falling back: personal or session -> similar -> popular -> static -> latest.
 enum class CandidateSource : uint8_t {
   kPersonal,        // the customer's factor
   kSimilar,         // neighbours of the seed items
@@ -55,8 +62,10 @@ struct EngineOptions {
   size_t history_cache_customers = 100000;
   size_t filter_cache_entries = 256;
   size_t session_events = 50;             // newest events that make an anonymous visitor's session
+  double repeat_weight = 1.0;             // share of "what this customer orders again" in scenarios that allow repeats
+  double repeat_half_life_days = 365;     // decay of an order in that share
 
-  // home, product, category, cart, post-purchase, buy-again.
+  // home, product, category, cart, post-purchase, buy-again. The first one answers for unknown names.
   static std::vector<Scenario> DefaultScenarios();
 };
 

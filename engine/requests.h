@@ -36,6 +36,7 @@ struct RecommendRequest {
   std::vector<Pin> pins;
   std::vector<std::string> exclude;     // external ids
   std::optional<RepeatPolicy> repeat;   // instead of the scenario's (enum in engine/options.h)
+  std::string after;                    // recommendation id of the page before: nothing it showed comes again
   Timestamp now;
 };
 
