@@ -1,0 +1,40 @@
+# Thin on purpose: every target is one command that also works without make.
+#   make run              a simulated shop, from nothing to a running server and one customer's recommendations
+#   make run DATA=FOLDER  the same on Online Retail II (the year*.csv.xz in FOLDER)
+#   make test             everything that .ci/run asks for
+.POSIX:
+.PHONY: run stop test build bench format check durability clean
+
+DATA =
+ROUNDS = 100
+
+build:
+	@scripts/build release rapport
+
+run:
+	@scripts/run "$(DATA)"
+
+stop:
+	@scripts/stop
+
+test:
+	@scripts/test
+
+bench:
+	@scripts/build release rapport_bench
+	build/release/bench/rapport_bench
+
+# Kill -9 and power cut, many times over: minutes; the power cut needs root and loop devices.
+durability: build
+	python3 tests/e2e/durability_kill.py --binary build/rapport --rounds $(ROUNDS)
+	python3 tests/e2e/durability_power_cut.py --binary build/rapport --rounds $(ROUNDS)
+
+format:
+	@scripts/format
+
+check:
+	@scripts/format --check
+	@python3 tests/include_walls.py
+
+clean:
+	rm -rf build
