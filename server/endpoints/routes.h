@@ -1,0 +1,15 @@
+// The groups of routes that endpoints.cc puts together, one file each.
+#pragma once
+
+#include "server/endpoints/endpoints.h"
+
+namespace rapport {
+
+void AddEventRoutes(RouteTable& table, const EndpointContext& context);           // events.cc
+void AddItemRoutes(RouteTable& table, const EndpointContext& context);            // items.cc
+void AddCustomerRoutes(RouteTable& table, const EndpointContext& context);        // customers.cc
+void AddRecommendationRoutes(RouteTable& table, const EndpointContext& context);  // recommendations.cc
+void AddVisitorRoutes(RouteTable& table, const EndpointContext& context);         // visitors.cc
+void AddOpenApiRoute(RouteTable& table);                                          // openapi.cc
+
+}  // namespace rapport
