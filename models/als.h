@@ -1,4 +1,5 @@
-// iALS: factors x_u, y_i (d each) that minimise (docs/MODELS.md section 1; Hu, Koren, Volinsky 2008; Rendle et al. 2021)
+// iALS: factors x_u, y_i (d each) that minimise (docs/MODELS.md section 1; Hu, Koren, Volinsky 2008; Rendle et al.
+// 2021)
 //   L = sum_S w_ui (1 - x_u.y_i)^2 + a sum_all (x_u.y_i)^2
 //     + l sum_u (n_u + a|I|)^nu |x_u|^2 + l sum_i (n_i + a|U|)^nu |y_i|^2
 // by exact row solves in alternation: (sum_S w y y^T + a G + l_u I) x = sum_S w y, G = Y^T Y.
@@ -17,22 +18,24 @@ namespace rapport {
 
 struct AlsOptions {
   int factors = 64;
-  double unobserved_weight = 0.1;  // a
-  double regularization = 0.01;    // l
+  double unobserved_weight = 0.1;     // a
+  double regularization = 0.01;       // l
   double regularization_power = 1.0;  // nu
-  double init_scale = 0.1;         // factors start as N(0, init_scale / sqrt(d))
-  int epochs = 16;                 // one epoch: all customers, then all items
+  double init_scale = 0.1;            // factors start as N(0, init_scale / sqrt(d))
+  int epochs = 16;                    // one epoch: all customers, then all items
   uint64_t seed = 1;
-  int threads = 0;                 // 0: all cores; the result does not depend on it
+  int threads = 0;  // 0: all cores; the result does not depend on it
 };
 
 // What serving needs, immutable after Fit or load. Customer factors are not kept: they are folded in.
 struct AlsModel {
   AlsOptions options;
   uint32_t items = 0;
-  uint32_t customers = 0;             // |U| at fit, for the record
-  std::vector<float> item_factors;    // (items, factors), row major
-  std::vector<double> gram;           // (factors, factors): G = Y^T Y of item_factors, in double
+  uint32_t customers = 0;  // |U| at fit, for the record
+  // (items, factors), row major, in principal axes: the columns are orthogonal, so that Y^T Y is diagonal up to
+  // rounding. (A rotation of all factors changes no score; it makes every row solve cheaper.)
+  std::vector<float> item_factors;
+  std::vector<double> gram;  // (factors, factors): G = Y^T Y of item_factors, in double
 };
 
 struct AlsFit {
@@ -47,8 +50,11 @@ enum class LossTracking { kOff, kEveryEpoch };
 using FitProgress = std::function<bool(int epoch)>;
 
 // kInvalidArgument for options out of range or an empty matrix; kInternal when factors stop being finite.
-Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options, LossTracking tracking = LossTracking::kOff,
-                      const FitProgress& progress = {});
+Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options,
+                      LossTracking tracking = LossTracking::kOff, const FitProgress& progress = {});
+
+// What training starts from: the factors of the items, by seed. Customers need no start: they are solved for first.
+std::vector<float> InitialItemFactors(uint32_t items, const AlsOptions& options);
 
 // L in double precision, for the given factors.
 double AlsLoss(const Interactions& by_customer, const AlsOptions& options, std::span<const float> customer_factors,
@@ -56,15 +62,21 @@ double AlsLoss(const Interactions& by_customer, const AlsOptions& options, std::
 
 // Scratch of one thread; reused between calls.
 struct FoldInScratch {
-  std::vector<double> matrix;  // (factors, factors) or (n, n)
-  std::vector<double> vector;
+  std::vector<float> matrix;  // (factors, factors) or (n, n), padded
+  std::vector<float> rows;    // gathered factors
+  std::vector<float> vector;
+  std::vector<double> wide;      // sums of very long rows
+  std::vector<double> diagonal;  // a G
 };
-// The factor of a customer with these items (row indices of item_factors, unique) and weights; dual (Woodbury) where
-// items.size() < factors, both exact. Writes options.factors floats to `out`; zeros for no items.
-void FoldIn(const AlsModel& model, std::span<const uint32_t> items, std::span<const float> weights, FoldInScratch& scratch,
-            std::span<float> out);
+// The factor of a customer with these items (row indices of item_factors, unique) and weights (> 0); dual (Woodbury)
+// where items.size() < 0.75 factors, both exact. Writes options.factors floats to `out`; zeros for no items, or where
+// the numbers overflow. REQUIRES a model from FitAls or one that CheckAndPrepare has accepted.
+void FoldIn(const AlsModel& model, std::span<const uint32_t> items, std::span<const float> weights,
+            FoldInScratch& scratch, std::span<float> out);
 
-// Recomputes gram from item_factors; kInvalidArgument when sizes disagree, kDataLoss when a factor is not finite.
+// Recomputes gram from item_factors, after turning them into principal axes when they are not in them yet (a fitted
+// model is, and keeps its bits). kInvalidArgument when sizes or options disagree, kDataLoss when a factor is not
+// finite.
 Status CheckAndPrepare(AlsModel& model);
 
 }  // namespace rapport

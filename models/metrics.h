@@ -22,6 +22,7 @@ struct Interval {
 // Percentile bootstrap over customers, 95 %, `resamples` seeded draws; deterministic.
 Interval BootstrapMean(std::span<const double> values, uint64_t seed, int resamples = 1000);
 // The same for the mean of a - b, pairs drawn together. REQUIRES equal sizes.
-Interval BootstrapPairedDifference(std::span<const double> a, std::span<const double> b, uint64_t seed, int resamples = 1000);
+Interval BootstrapPairedDifference(std::span<const double> a, std::span<const double> b, uint64_t seed,
+                                   int resamples = 1000);
 
 }  // namespace rapport

@@ -1,0 +1,287 @@
+// Training: alternation of exact half-epochs. Each half-epoch computes the Gram matrix of the fixed side, turns that
+// side into principal axes (a G = V L V^T, F <- F V: scores do not change, the Gram term becomes diagonal), and solves
+// every row of the other side (als_row.h).
+#include "models/als.h"
+
+#include <Eigen/Eigenvalues>
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "models/als_row.h"
+#include "models/kernels.h"
+
+namespace rapport {
+namespace {
+
+constexpr size_t kRowGrain = 64;      // rows solved per block
+constexpr size_t kDenseGrain = 1024;  // rows summed or rotated per block
+// Off-diagonal entries of a Gram matrix up to this share of their diagonals are rounding of float factors.
+constexpr double kAxesTolerance = 1e-6;
+constexpr double kAxesNoise = 1e-12;  // the same for columns that are themselves only rounding
+
+size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+Status CheckOptions(const AlsOptions& o) {
+  const auto positive = [](double v) { return std::isfinite(v) && v > 0; };
+  if (o.factors < 1 || o.factors > static_cast<int>(kernels::kSizeMax)) {
+    return Status::InvalidArgument("als: factors must be 1 to " + std::to_string(kernels::kSizeMax));
+  }
+  if (!std::isfinite(o.unobserved_weight) || o.unobserved_weight < 0) {
+    return Status::InvalidArgument("als: unobserved_weight must be 0 or more");
+  }
+  if (!positive(o.regularization)) return Status::InvalidArgument("als: regularization must be above 0");
+  if (!std::isfinite(o.regularization_power) || o.regularization_power < 0 || o.regularization_power > 2) {
+    return Status::InvalidArgument("als: regularization_power must be 0 to 2");
+  }
+  if (!positive(o.init_scale)) return Status::InvalidArgument("als: init_scale must be above 0");
+  if (o.epochs < 1 || o.epochs > 10000) return Status::InvalidArgument("als: epochs must be 1 to 10000");
+  if (o.threads < 0) return Status::InvalidArgument("als: threads must be 0 (all) or more");
+  return {};
+}
+
+// The upper triangle of rows [begin, end) as a padded double matrix, 64 rows at a time.
+std::vector<double> BlockGram(std::span<const float> factors, size_t d, size_t begin, size_t end) {
+  constexpr size_t kChunk = 64;
+  const size_t stride = RoundUp(d, 16);
+  const kernels::Kernels& kernel = kernels::BestKernels();
+  std::vector<double> matrix(stride * stride), rows(kChunk * stride);
+  for (size_t chunk = begin; chunk < end; chunk += kChunk) {
+    const size_t count = std::min(end - chunk, kChunk);
+    for (size_t r = 0; r < count; ++r) {
+      std::copy_n(factors.data() + (chunk + r) * d, d, rows.data() + r * stride);
+    }
+    kernel.add_outer_double(rows.data(), count, stride, matrix.data());
+  }
+  return matrix;
+}
+
+// F^T F (d, d) in double. Blocks are fixed and added in order, so the threads do not matter.
+std::vector<double> Gram(std::span<const float> factors, size_t d, int threads) {
+  const size_t rows = factors.size() / d, stride = RoundUp(d, 16);
+  std::vector<double> gram(d * d);
+  // A bounded number of blocks is kept at a time: their matrices would outweigh the factors.
+  constexpr size_t kBlocksAtOnce = 64;
+  for (size_t first = 0; first < rows; first += kBlocksAtOnce * kDenseGrain) {
+    const size_t count = std::min(rows - first, kBlocksAtOnce * kDenseGrain);
+    std::vector<std::vector<double>> parts((count + kDenseGrain - 1) / kDenseGrain);
+    ParallelFor(count, kDenseGrain, threads, [&](size_t begin, size_t end, size_t block) {
+      parts[block] = BlockGram(factors, d, first + begin, first + end);
+    });
+    for (const std::vector<double>& part : parts) {
+      for (size_t i = 0; i < d; ++i) {
+        for (size_t j = i; j < d; ++j) gram[i * d + j] += part[i * stride + j];
+      }
+    }
+  }
+  for (size_t i = 0; i < d; ++i) {
+    for (size_t j = 0; j < i; ++j) gram[i * d + j] = gram[j * d + i];
+  }
+  return gram;
+}
+
+bool IsDiagonal(std::span<const double> gram, size_t d) {
+  double largest = 0;
+  for (size_t i = 0; i < d; ++i) largest = std::max(largest, gram[i * d + i]);
+  for (size_t i = 0; i < d; ++i) {
+    for (size_t j = i + 1; j < d; ++j) {
+      const double allowed = kAxesTolerance * std::sqrt(gram[i * d + i] * gram[j * d + j]) + kAxesNoise * largest;
+      if (!(std::abs(gram[i * d + j]) <= allowed)) return false;
+    }
+  }
+  return true;
+}
+
+struct PrincipalAxes {
+  std::vector<double> basis;   // (d, stride): columns are the axes, largest first
+  std::vector<double> masses;  // (d): eigenvalues, >= 0
+};
+
+Result<PrincipalAxes> FindPrincipalAxes(std::span<const double> gram, size_t d) {
+  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const auto size = static_cast<Eigen::Index>(d);
+  const Eigen::SelfAdjointEigenSolver<Matrix> solver(Eigen::Map<const Matrix>(gram.data(), size, size));
+  if (solver.info() != Eigen::Success || !solver.eigenvalues().allFinite()) {
+    return Status::Internal("als: the factors have left the range of numbers");
+  }
+  const size_t stride = RoundUp(d, 16);
+  PrincipalAxes axes{std::vector<double>(d * stride), std::vector<double>(d)};
+  for (size_t k = 0; k < d; ++k) {
+    const auto column = static_cast<Eigen::Index>(d - 1 - k);  // Eigen sorts ascending
+    axes.masses[k] = std::max(0.0, solver.eigenvalues()(column));
+    for (size_t j = 0; j < d; ++j)
+      axes.basis[j * stride + k] = solver.eigenvectors()(static_cast<Eigen::Index>(j), column);
+  }
+  return axes;
+}
+
+void Rotate(std::span<float> factors, size_t d, const PrincipalAxes& axes, int threads) {
+  const kernels::Kernels& kernel = kernels::BestKernels();
+  ParallelFor(factors.size() / d, kDenseGrain, threads, [&](size_t begin, size_t end, size_t) {
+    kernel.rotate_rows(factors.data() + begin * d, end - begin, d, axes.basis.data(), RoundUp(d, 16));
+  });
+}
+
+// Turns `fixed` into principal axes and solves every row of `rows` for `solved`.
+Status HalfEpoch(const Interactions& rows, const AlsOptions& options, std::span<float> fixed, std::span<float> solved) {
+  const auto d = static_cast<size_t>(options.factors);
+  Result<PrincipalAxes> axes = FindPrincipalAxes(Gram(fixed, d, options.threads), d);
+  if (!axes.ok()) return axes.status();
+  Rotate(fixed, d, *axes, options.threads);
+  std::vector<double> diagonal(d);
+  for (size_t k = 0; k < d; ++k) diagonal[k] = options.unobserved_weight * axes->masses[k];
+  const AlsSide side{fixed.data(), d, diagonal.data()};
+  std::vector<char> finite((rows.rows + kRowGrain - 1) / kRowGrain, 1);
+  ParallelFor(rows.rows, kRowGrain, options.threads, [&](size_t begin, size_t end, size_t block) {
+    FoldInScratch scratch;
+    for (size_t r = begin; r < end; ++r) {
+      const auto row = static_cast<uint32_t>(r);
+      const std::span<const uint32_t> columns = rows.RowColumns(row);
+      const double shift = AlsShift(options, columns.size(), rows.columns_count);
+      if (!SolveAlsRow(side, shift, columns, rows.RowWeights(row), RowMethod::kAuto, scratch,
+                       solved.subspan(r * d, d))) {
+        finite[block] = 0;
+      }
+    }
+  });
+  if (std::find(finite.begin(), finite.end(), 0) != finite.end()) {
+    return Status::Internal("als: a row has no finite solution; look for extreme weights or too little regularization");
+  }
+  return {};
+}
+
+// x_u . y_i over the rows [begin, end): sum_S w (1 - x.y)^2 + l sum_u (n_u + a|I|)^nu |x_u|^2
+double CustomerLoss(const Interactions& by_customer, const AlsOptions& options, std::span<const float> customers,
+                    std::span<const float> items, size_t begin, size_t end) {
+  const auto d = static_cast<size_t>(options.factors);
+  double loss = 0;
+  for (size_t u = begin; u < end; ++u) {
+    const float* x = customers.data() + u * d;
+    const auto columns = by_customer.RowColumns(static_cast<uint32_t>(u));
+    const auto weights = by_customer.RowWeights(static_cast<uint32_t>(u));
+    for (size_t e = 0; e < columns.size(); ++e) {
+      const float* y = items.data() + size_t{columns[e]} * d;
+      double dot = 0;
+      for (size_t k = 0; k < d; ++k) dot += static_cast<double>(x[k]) * y[k];
+      loss += weights[e] * (1 - dot) * (1 - dot);
+    }
+    double norm = 0;
+    for (size_t k = 0; k < d; ++k) norm += static_cast<double>(x[k]) * x[k];
+    loss += AlsShift(options, columns.size(), by_customer.columns_count) * norm;
+  }
+  return loss;
+}
+
+double ItemPenalty(const Interactions& by_customer, const AlsOptions& options, std::span<const float> items) {
+  const auto d = static_cast<size_t>(options.factors);
+  std::vector<uint64_t> counts(by_customer.columns_count);
+  for (uint32_t column : by_customer.columns) ++counts[column];
+  double penalty = 0;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    double norm = 0;
+    for (size_t k = 0; k < d; ++k) norm += static_cast<double>(items[i * d + k]) * items[i * d + k];
+    penalty += AlsShift(options, counts[i], by_customer.rows) * norm;
+  }
+  return penalty;
+}
+
+Status CheckInput(const Interactions& by_customer, const AlsOptions& options) {
+  RAPPORT_RETURN_IF_ERROR(CheckOptions(options));
+  if (by_customer.nnz() == 0) return Status::InvalidArgument("als: there are no interactions to learn from");
+  return {};
+}
+
+// The two sides and their alternation.
+Status Alternate(const Interactions& by_customer, LossTracking tracking, const FitProgress& progress, AlsFit& fit) {
+  const AlsOptions& options = fit.model.options;
+  const Interactions by_item = by_customer.Transposed();
+  for (int epoch = 1; epoch <= options.epochs; ++epoch) {
+    RAPPORT_RETURN_IF_ERROR(HalfEpoch(by_customer, options, fit.model.item_factors, fit.customer_factors));
+    RAPPORT_RETURN_IF_ERROR(HalfEpoch(by_item, options, fit.customer_factors, fit.model.item_factors));
+    if (tracking == LossTracking::kEveryEpoch) {
+      fit.epoch_losses.push_back(AlsLoss(by_customer, options, fit.customer_factors, fit.model.item_factors));
+    }
+    if (progress && !progress(epoch)) return Status::Unavailable("als: training was cancelled");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<float> InitialItemFactors(uint32_t items, const AlsOptions& options) {
+  Random random(options.seed);
+  const double scale = options.init_scale / std::sqrt(static_cast<double>(options.factors));
+  std::vector<float> factors(size_t{items} * static_cast<size_t>(options.factors));
+  for (float& factor : factors) factor = static_cast<float>(scale * random.Normal());
+  return factors;
+}
+
+Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options, LossTracking tracking,
+                      const FitProgress& progress) {
+  RAPPORT_RETURN_IF_ERROR(CheckInput(by_customer, options));
+  const auto d = static_cast<size_t>(options.factors);
+  AlsFit fit;
+  fit.model.options = options;
+  fit.model.items = by_customer.columns_count;
+  fit.model.customers = by_customer.rows;
+  fit.model.item_factors = InitialItemFactors(by_customer.columns_count, options);
+  fit.customer_factors.resize(size_t{by_customer.rows} * d);
+  RAPPORT_RETURN_IF_ERROR(Alternate(by_customer, tracking, progress, fit));
+  Result<PrincipalAxes> axes = FindPrincipalAxes(Gram(fit.model.item_factors, d, options.threads), d);
+  if (!axes.ok()) return axes.status();
+  Rotate(fit.model.item_factors, d, *axes, options.threads);
+  Rotate(fit.customer_factors, d, *axes, options.threads);
+  RAPPORT_RETURN_IF_ERROR(CheckAndPrepare(fit.model));
+  return fit;
+}
+
+double AlsLoss(const Interactions& by_customer, const AlsOptions& options, std::span<const float> customer_factors,
+               std::span<const float> item_factors) {
+  const auto d = static_cast<size_t>(options.factors);
+  std::vector<double> parts((by_customer.rows + kDenseGrain - 1) / kDenseGrain);
+  ParallelFor(by_customer.rows, kDenseGrain, options.threads, [&](size_t begin, size_t end, size_t block) {
+    parts[block] = CustomerLoss(by_customer, options, customer_factors, item_factors, begin, end);
+  });
+  double loss = ItemPenalty(by_customer, options, item_factors);
+  for (double part : parts) loss += part;
+  // sum_all (x.y)^2 = <X^T X, Y^T Y>
+  const std::vector<double> customers = Gram(customer_factors, d, options.threads);
+  const std::vector<double> items = Gram(item_factors, d, options.threads);
+  for (size_t k = 0; k < customers.size(); ++k) loss += options.unobserved_weight * customers[k] * items[k];
+  return loss;
+}
+
+void FoldIn(const AlsModel& model, std::span<const uint32_t> items, std::span<const float> weights,
+            FoldInScratch& scratch, std::span<float> out) {
+  const auto d = static_cast<size_t>(model.options.factors);
+  scratch.diagonal.resize(d);
+  for (size_t k = 0; k < d; ++k) scratch.diagonal[k] = model.options.unobserved_weight * model.gram[k * (d + 1)];
+  const AlsSide side{model.item_factors.data(), d, scratch.diagonal.data()};
+  const double shift = AlsShift(model.options, items.size(), model.items);
+  if (!SolveAlsRow(side, shift, items, weights, RowMethod::kAuto, scratch, out))
+    std::fill(out.begin(), out.end(), 0.0f);
+}
+
+Status CheckAndPrepare(AlsModel& model) {
+  RAPPORT_RETURN_IF_ERROR(CheckOptions(model.options));
+  const auto d = static_cast<size_t>(model.options.factors);
+  if (model.items == 0) return Status::InvalidArgument("als: a model without items");
+  if (model.item_factors.size() != size_t{model.items} * d) {
+    return Status::InvalidArgument("als: " + std::to_string(model.item_factors.size()) + " numbers for " +
+                                   std::to_string(model.items) + " items of " + std::to_string(d) + " factors");
+  }
+  for (float factor : model.item_factors) {
+    if (!std::isfinite(factor)) return Status::DataLoss("als: a factor is not a finite number");
+  }
+  model.gram = Gram(model.item_factors, d, model.options.threads);
+  if (IsDiagonal(model.gram, d)) return {};
+  Result<PrincipalAxes> axes = FindPrincipalAxes(model.gram, d);
+  if (!axes.ok()) return axes.status();
+  Rotate(model.item_factors, d, *axes, model.options.threads);
+  model.gram = Gram(model.item_factors, d, model.options.threads);
+  return {};
+}
+
+}  // namespace rapport

@@ -1,0 +1,43 @@
+// The hot loops of models/, written once (kernels_body.h) and compiled for three instruction sets; the best one that
+// the processor has is chosen at run time, so the binary stays portable.
+//
+// Promise: every set gives the same bits. Each output element is summed in one fixed order, and products are never
+// fused into their sums (no FMA), so a model trained on one machine ranks the same on every other. Sizes: `stride` is a
+// multiple of 16, `size` a multiple of 4; padding holds zeros. No alignment is asked for.
+#pragma once
+
+#include <cstddef>
+
+namespace rapport::kernels {
+
+enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
+
+// A table of functions; immutable, any thread.
+struct Kernels {
+  // out[r] = rows[r] . vector for `count` rows of `size` (any size, no padding): 16 lanes, lane l sums the elements
+  // l, l + 16, ... in order; lanes are then added pairwise (l, l + 8), (l, l + 4), (l, l + 2), (l, l + 1).
+  void (*dot_rows)(const float* rows, size_t count, size_t size, const float* vector, float* out);
+  // row <- factor source, padded with zeros to `stride`; sum += factor row. `source` has any size, no padding.
+  void (*add_scaled)(const float* source, size_t size, size_t stride, float factor, float* row, float* sum);
+  // matrix += sum_r rows[r] rows[r]^T, upper triangle, both with `stride` columns; the sum of this call is formed
+  // first, from r = 0, and then added.
+  void (*add_outer)(const float* rows, size_t count, size_t stride, float* matrix);
+  void (*add_outer_double)(const double* rows, size_t count, size_t stride, double* matrix);
+  // In place: upper triangle of a symmetric positive definite matrix -> U with U^T U = matrix. False, matrix undefined,
+  // when a pivot falls below `pivot_ratio_min` of its diagonal or is not finite.
+  bool (*cholesky)(float* matrix, size_t size, size_t stride, float pivot_ratio_min);
+  // vector <- (U^T U)^-1 vector; `vector` and `scratch` have stride elements.
+  void (*cholesky_solve)(const float* upper, size_t size, size_t stride, float* vector, float* scratch);
+  // rows[r] <- rows[r] basis, in double, rounded once; rows (count, size), basis (size, stride).
+  void (*rotate_rows)(float* rows, size_t count, size_t size, const double* basis, size_t stride);
+};
+
+// Largest `size` that cholesky and rotate_rows take.
+inline constexpr size_t kSizeMax = 1024;
+
+bool IsSupported(InstructionSet set);
+// REQUIRES IsSupported(set).
+const Kernels& KernelsOf(InstructionSet set);
+const Kernels& BestKernels();
+
+}  // namespace rapport::kernels

@@ -1,0 +1,73 @@
+#include "models/top_k.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "models/kernels.h"
+
+namespace rapport {
+namespace {
+
+// Keeps candidates until there are twice as many as asked for, then drops the worse half: amortised O(1) a candidate.
+class Collector {
+ public:
+  explicit Collector(size_t k) : k_(k) {}
+
+  // Scores below this cannot be among the best; equal ones still can, by index.
+  float threshold() const { return threshold_; }
+  void Add(Scored candidate) {
+    kept_.push_back(candidate);
+    if (kept_.size() >= 2 * k_ + 16) Shrink();
+  }
+  std::vector<Scored> Take() {
+    const size_t count = std::min(k_, kept_.size());
+    std::partial_sort(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(count), kept_.end(), Better);
+    kept_.resize(count);
+    return std::move(kept_);
+  }
+
+ private:
+  void Shrink() {
+    const auto last = kept_.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
+    std::nth_element(kept_.begin(), last, kept_.end(), Better);
+    threshold_ = last->score;
+    kept_.resize(k_);
+  }
+
+  size_t k_;
+  float threshold_ = std::numeric_limits<float>::lowest();
+  std::vector<Scored> kept_;
+};
+
+// Whether one of 64 scores reaches the threshold (written so that the compiler uses whole registers).
+bool AnyReaches(const float* scores, float threshold) {
+  int any = 0;
+  for (int i = 0; i < 64; ++i) any |= scores[i] >= threshold ? 1 : 0;
+  return any != 0;
+}
+
+}  // namespace
+
+void ScoreAll(std::span<const float> item_factors, std::span<const float> user, std::span<float> scores) {
+  kernels::BestKernels().dot_rows(item_factors.data(), scores.size(), user.size(), user.data(), scores.data());
+}
+
+std::vector<Scored> TopK(std::span<const float> scores, size_t k, std::span<const uint64_t> allowed) {
+  if (k == 0) return {};
+  Collector collector(std::min(k, scores.size()));
+  for (size_t block = 0; block < scores.size(); block += 64) {
+    const size_t count = std::min<size_t>(64, scores.size() - block);
+    uint64_t bits = ~uint64_t{0} >> (64 - count);
+    if (!allowed.empty()) bits &= block / 64 < allowed.size() ? allowed[block / 64] : 0;
+    if (bits == 0 || (count == 64 && !AnyReaches(scores.data() + block, collector.threshold()))) continue;
+    for (; bits != 0; bits &= bits - 1) {
+      const size_t i = block + static_cast<size_t>(__builtin_ctzll(bits));
+      const float score = scores[i];
+      if (score >= collector.threshold() && std::isfinite(score)) collector.Add({static_cast<uint32_t>(i), score});
+    }
+  }
+  return collector.Take();
+}
+
+}  // namespace rapport

@@ -1,0 +1,187 @@
+// Every instruction set gives the same bits, and the right ones.
+#include "models/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "base/random.h"
+
+namespace rapport::kernels {
+namespace {
+
+std::vector<InstructionSet> SupportedSets() {
+  std::vector<InstructionSet> sets;
+  for (InstructionSet set : {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+    if (IsSupported(set)) sets.push_back(set);
+  }
+  return sets;
+}
+
+std::vector<float> RandomFloats(size_t count, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(random.Normal());
+  return values;
+}
+
+std::vector<float> RandomRows(size_t count, size_t size, size_t stride, uint64_t seed) {
+  std::vector<float> rows = RandomFloats(count * stride, seed);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = i % stride < size ? rows[i] : 0.0f;
+  return rows;
+}
+
+TEST(KernelsTest, DotRowsIsItsDefinitionOnEverySet) {
+  for (size_t size : {1, 7, 8, 15, 16, 17, 64, 100, 1024, 1100}) {
+    for (size_t count : {0, 1, 3, 4, 9}) {
+      const std::vector<float> rows = RandomFloats(count * size, size), vector = RandomFloats(size, 99);
+      std::vector<float> expected(count);  // the association that kernels.h promises
+      for (size_t r = 0; r < count; ++r) {
+        std::vector<float> lanes(16);
+        for (size_t j = 0; j < size; ++j) {
+          const volatile float product = rows[r * size + j] * vector[j];  // volatile: never fused
+          lanes[j % 16] += product;
+        }
+        for (size_t width = 8; width > 0; width /= 2) {
+          for (size_t l = 0; l < width; ++l) lanes[l] += lanes[l + width];
+        }
+        expected[r] = lanes[0];
+      }
+      for (InstructionSet set : SupportedSets()) {
+        std::vector<float> out(count, -1.0f);
+        KernelsOf(set).dot_rows(rows.data(), count, size, vector.data(), out.data());
+        EXPECT_EQ(out, expected) << "size " << size << " count " << count << " set " << static_cast<int>(set);
+      }
+    }
+  }
+}
+
+TEST(KernelsTest, AFusedSumWouldBeSeen) {  // the broken twin: the same association with fused products
+  const std::vector<float> rows = RandomFloats(64 * 50, 1), vector = RandomFloats(64, 2);
+  std::vector<float> out(50);
+  KernelsOf(InstructionSet::kBaseline).dot_rows(rows.data(), 50, 64, vector.data(), out.data());
+  size_t different = 0;
+  for (size_t r = 0; r < 50; ++r) {
+    float lanes[16] = {};
+    for (size_t j = 0; j < 64; ++j) lanes[j % 16] = std::fma(rows[r * 64 + j], vector[j], lanes[j % 16]);
+    for (size_t width = 8; width > 0; width /= 2) {
+      for (size_t l = 0; l < width; ++l) lanes[l] += lanes[l + width];
+    }
+    different += lanes[0] != out[r];
+  }
+  EXPECT_GT(different, 10u);
+}
+
+TEST(KernelsTest, AddOuterAgrees) {
+  for (size_t size : {8, 20, 64}) {
+    const size_t stride = (size + 15) / 16 * 16;
+    const std::vector<float> rows = RandomRows(37, size, stride, size);
+    const std::vector<double> wide_rows(rows.begin(), rows.end());
+    for (InstructionSet set : SupportedSets()) {
+      std::vector<float> matrix(stride * stride, 1.0f), first = matrix;
+      KernelsOf(set).add_outer(rows.data(), 37, stride, matrix.data());
+      KernelsOf(InstructionSet::kBaseline).add_outer(rows.data(), 37, stride, first.data());
+      std::vector<double> wide(stride * stride, 1.0);
+      KernelsOf(set).add_outer_double(wide_rows.data(), 37, stride, wide.data());
+      for (size_t i = 0; i < stride; ++i) {
+        for (size_t j = i; j < stride; ++j) {
+          double expected = 1.0;
+          for (size_t r = 0; r < 37; ++r) expected += wide_rows[r * stride + i] * wide_rows[r * stride + j];
+          EXPECT_NEAR(matrix[i * stride + j], expected, 1e-4);
+          EXPECT_NEAR(wide[i * stride + j], expected, 1e-11);
+          EXPECT_EQ(matrix[i * stride + j], first[i * stride + j]);
+        }
+      }
+    }
+  }
+}
+
+TEST(KernelsTest, AddScaledAgrees) {
+  for (size_t size : {1, 8, 20, 64}) {
+    const size_t stride = (size + 15) / 16 * 16;
+    const std::vector<float> source = RandomFloats(size, size);
+    std::vector<float> expected(stride), expected_sum(stride, 1.0f);
+    for (size_t k = 0; k < size; ++k) {
+      expected[k] = 1.7f * source[k];
+      const volatile float product = 1.7f * expected[k];
+      expected_sum[k] += product;
+    }
+    for (InstructionSet set : SupportedSets()) {
+      std::vector<float> row(stride, -1.0f), sum(stride, 1.0f);
+      KernelsOf(set).add_scaled(source.data(), size, stride, 1.7f, row.data(), sum.data());
+      EXPECT_EQ(row, expected) << size;
+      EXPECT_EQ(sum, expected_sum) << size;
+    }
+  }
+}
+
+TEST(KernelsTest, CholeskySolvesOnEverySetAlike) {
+  for (size_t size : {4, 8, 16, 20, 36, 64, 128}) {
+    const size_t stride = (size + 15) / 16 * 16;
+    const std::vector<float> rows = RandomRows(2 * size, size, stride, size);
+    std::vector<float> matrix(stride * stride);
+    KernelsOf(InstructionSet::kBaseline).add_outer(rows.data(), 2 * size, stride, matrix.data());
+    for (size_t k = 0; k < size; ++k) matrix[k * (stride + 1)] += 1.0f;
+    std::vector<float> right = RandomRows(1, size, stride, 5), first;
+    for (InstructionSet set : SupportedSets()) {
+      std::vector<float> upper = matrix, x = right, scratch(stride);
+      ASSERT_TRUE(KernelsOf(set).cholesky(upper.data(), size, stride, 1e-6f));
+      KernelsOf(set).cholesky_solve(upper.data(), size, stride, x.data(), scratch.data());
+      x.resize(size);
+      if (first.empty()) first = x;
+      EXPECT_EQ(x, first) << "size " << size;
+      for (size_t i = 0; i < size; ++i) {  // matrix x = right
+        double left = 0, scale = 0;
+        for (size_t j = 0; j < size; ++j) {
+          const double term = double{matrix[std::min(i, j) * stride + std::max(i, j)]} * x[j];
+          left += term;
+          scale += std::abs(term);
+        }
+        EXPECT_NEAR(left, right[i], 1e-5 * (scale + 1));
+      }
+    }
+  }
+}
+
+TEST(KernelsTest, CholeskyRefusesWhatIsNotPositiveDefinite) {
+  for (InstructionSet set : SupportedSets()) {
+    for (float bad : {-1.0f, 0.0f, 1.0f, NAN, INFINITY}) {  // 1: rank deficient beside an equal row
+      std::vector<float> matrix(16 * 16);
+      for (size_t k = 0; k < 16; ++k) matrix[k * 17] = 1.0f;
+      matrix[1] = 1.0f;  // (0, 1)
+      matrix[17] = bad;
+      EXPECT_FALSE(KernelsOf(set).cholesky(matrix.data(), 16, 16, 1e-6f)) << bad;
+    }
+  }
+}
+
+TEST(KernelsTest, RotateRowsAgrees) {
+  for (size_t size : {1, 8, 20, 64}) {
+    const size_t stride = (size + 15) / 16 * 16;
+    std::vector<double> basis(size * stride);
+    Random random(3);
+    for (size_t j = 0; j < size; ++j) {
+      for (size_t k = 0; k < size; ++k) basis[j * stride + k] = random.Normal();
+    }
+    for (size_t count : {1, 4, 7}) {
+      const std::vector<float> rows = RandomFloats(count * size, 8);
+      std::vector<float> expected(rows.size());
+      for (size_t r = 0; r < count; ++r) {
+        for (size_t k = 0; k < size; ++k) {
+          double sum = 0;
+          for (size_t j = 0; j < size; ++j) sum += rows[r * size + j] * basis[j * stride + k];
+          expected[r * size + k] = static_cast<float>(sum);
+        }
+      }
+      for (InstructionSet set : SupportedSets()) {
+        std::vector<float> rotated = rows;
+        KernelsOf(set).rotate_rows(rotated.data(), count, size, basis.data(), stride);
+        EXPECT_EQ(rotated, expected) << size << " x " << count;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rapport::kernels
