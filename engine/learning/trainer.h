@@ -11,6 +11,8 @@
 
 #include "base/status.h"
 #include "data/store.h"
+#include "engine/learning/gate.h"
+#include "engine/learning/training_set.h"
 #include "engine/options.h"
 #include "models/als.h"
 #include "models/content_model.h"
@@ -20,29 +22,27 @@
 
 namespace rapport {
 
-enum class GateMode : uint8_t { kEnforce, kReportOnly /* the operator insists */ };
-
 struct TrainOptions {
   AlsOptions als;
   NeighbourOptions neighbours;
   PopularityOptions popularity;
-  double holdout_days = 28;        // judged on the last days of the log; shortened when the log is short
-  bool activate = true;            // put in service when the gate agrees
+  double holdout_days = 28;  // judged on the last days of the log; at most a fifth of its span
+  bool activate = true;      // put in service when the gate agrees
   GateMode gate = GateMode::kEnforce;
   size_t judged_customers_max = 5000;  // sampled by seed beyond it
 };
 
 // One row of the judgement: what was measured on the held-out days, higher is better.
 struct JudgedModel {
-  std::string name;      // "candidate", "in service", "popular", "recent"
+  std::string name;  // "candidate", "popular", "recent", "in service" (or "in service, refitted")
   Interval ndcg10, recall20;
   double coverage20 = 0;  // share of the catalogue that stands in anybody's top 20
 };
 
 struct TrainReport {
-  uint64_t generation = 0;      // 0: refused before it was registered
+  uint64_t generation = 0;  // 0: refused before it was registered
   bool accepted = false, activated = false;
-  std::string verdict;          // the gate's words
+  std::string verdict;  // the gate's words
   uint64_t customers = 0, items = 0, interactions = 0, events = 0, judged_customers = 0;
   Timestamp split_at, trained_until;
   std::vector<JudgedModel> judged;
@@ -55,13 +55,39 @@ using TrainProgress = std::function<bool(const char* stage, double share_done)>;
 
 struct TrainedModel {
   ContentModel model;
-  TrainReport report;   // generation and activated still open
+  TrainReport report;  // generation and activated still open
 };
 
-// The whole run but for registering and publishing. `in_service` may be null. `clock` stamps the report and measures stages;
-// kFailedPrecondition when there is nothing to learn from, with what is missing.
+// The whole run but for registering and publishing. `in_service` may be null. `clock` stamps the report and measures
+// stages; kFailedPrecondition when there is nothing to learn from, with what is missing; kUnavailable when cancelled. A
+// candidate the gate refuses is no error: report.accepted is false, the words say why, and `model` is the one fitted on
+// the past.
 Result<TrainedModel> RunTraining(const Store& store, const Snapshot& snapshot, const EventWeights& weights,
-                                 const TrainOptions& options, const ContentModel* in_service,
-                                 const Clock& clock, const TrainProgress& progress = {});
+                                 const TrainOptions& options, const ContentModel* in_service, const Clock& clock,
+                                 const TrainProgress& progress = {});
+
+// The same from a table. Judging "in service": a model that has not seen the held-out days is judged as it is; one that
+// has would shine with what it remembers, so its own settings are fitted anew on the past and judged instead.
+Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life_days, const TrainOptions& options,
+                                const ContentModel* in_service, const Clock& clock, const TrainProgress& progress = {});
+
+// Fits every part on the whole table, decay taken at `as_of`; rows as the table's. kFailedPrecondition when no weight
+// is left above zero.
+Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, double history_half_life_days,
+                                     const TrainOptions& options, const FitProgress& progress = {});
+
+// How a candidate fitted on `past` compares on what came after: rows for the report, and the gate's words.
+struct Judgement {
+  std::vector<JudgedModel> judged;
+  GateVerdict verdict;
+  uint64_t customers = 0;
+};
+Result<Judgement> JudgeCandidate(const TrainingSet& all, const TrainingSet& past, Timestamp split,
+                                 std::shared_ptr<const ContentModel> candidate, const ContentModel* in_service,
+                                 const TrainOptions& options);
+
+// Where to cut: holdout_days before the last line, or a fifth of the span when that is shorter. Equal to set.first when
+// there is no past to speak of.
+Timestamp ChooseSplit(const TrainingSet& set, double holdout_days);
 
 }  // namespace rapport

@@ -156,21 +156,6 @@ EventType LineType(EventType type, int64_t quantity) {
   return IsOrder(type) && quantity < 0 ? EventType::kRefunded : type;
 }
 
-float LineWeight(const EventWeights& weights, EventType type, std::string_view name, const std::optional<double>& value,
-                 int64_t quantity) {
-  if (quantity == 0) return 0;
-  const auto of_type = [&weights](EventType t) { return weights.by_type[static_cast<size_t>(t)]; };
-  if (type == EventType::kCustom) {
-    const auto found = weights.by_name.find(std::string(name));
-    return found == weights.by_name.end() ? static_cast<float>(of_type(type)) : static_cast<float>(found->second);
-  }
-  if (type == EventType::kRated) {
-    if (!value || !std::isfinite(*value)) return 0;
-    return static_cast<float>(of_type(type) * (std::clamp(*value, 0.0, 5.0) - 2.5));
-  }
-  return static_cast<float>(of_type(LineType(type, quantity)));
-}
-
 double DecayFactor(Timestamp time, Timestamp as_of, double half_life_days) {
   if (half_life_days <= 0) return 1;
   const double age_days = static_cast<double>(std::max<int64_t>(0, as_of.ms - time.ms)) / kDayMs;
@@ -256,7 +241,7 @@ Result<TrainingSet> ReadTrainingSet(const Store& store, const Snapshot& snapshot
     for (const ItemLine& line : event.lines) {
       if (line.item.value >= filter->shown.size() || !filter->shown[line.item.value]) continue;
       if (line.quantity == 0) continue;
-      const float weight = LineWeight(weights, event.type, event.name, event.value, line.quantity);
+      const double weight = weights.LineWeight(event.type, line.quantity, event.value, event.name);
       status = builder.Add(CustomerId{root}, line.item, event.id, LineType(event.type, line.quantity), event.time,
                            weight, event.order_id);
       if (!status.ok()) return false;

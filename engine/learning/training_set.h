@@ -10,7 +10,8 @@
 //   group:     the order: order_id, or customer and time where there is none; the same item twice in one order is one
 //   line rows:      dense, customers ascending by root id, items ascending by ItemId, only those that have a line
 //
-// Memory: 56 bytes a line while reading and 40 after, both at the moment of change-over: about 100 MB per million lines.
+// Memory: 56 bytes a line while reading and 40 after, both at the moment of change-over: about 100 MB per million
+// lines.
 #pragma once
 
 #include <cstdint>
@@ -81,7 +82,7 @@ class TrainingSetBuilder {
  public:
   explicit TrainingSetBuilder(const TrainingSetOptions& options = {}) : options_(options) {}
 
-  // One line of an event, by its root customer. `weight` as LineWeight says.
+  // One line of an event, by its root customer. `weight` as EventWeights::LineWeight says.
   // kResourceExhausted beyond lines_max. A line that carries nothing is skipped.
   Status Add(CustomerId root, ItemId item, EventId event, EventType type, Timestamp time, float weight,
              std::string_view order_id);
@@ -100,10 +101,6 @@ class TrainingSetBuilder {
 
 // The effective type of an event line: an order line with a negative quantity is a refund.
 EventType LineType(EventType type, int64_t quantity);
-// The weight of a line before decay: by type, custom events by name, a rating r of 1..5 as by_type x (r - 2.5) (no
-// value: 0), 0 for a quantity of 0. Fold-in uses the same.
-float LineWeight(const EventWeights& weights, EventType type, std::string_view name, const std::optional<double>& value,
-                 int64_t quantity);
 // 2^(-age / half_life), age = as_of - time, not below 0. half_life_days <= 0: no decay.
 double DecayFactor(Timestamp time, Timestamp as_of, double half_life_days);
 

@@ -1,0 +1,217 @@
+// A training run: see trainer.h for the journey, gate.h for the rule, judging.h for the measures.
+#include "engine/learning/trainer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/learning/judging.h"
+
+namespace rapport {
+namespace {
+
+double SecondsBetween(Timestamp from, Timestamp to) { return static_cast<double>(to.ms - from.ms) / kSecondMs; }
+
+// Reports a stage; a refusal becomes the run's error.
+Status Tell(const TrainProgress& progress, const char* stage, double share_done) {
+  if (!progress || progress(stage, share_done)) return Status::Ok();
+  return Status::Unavailable(std::string("training cancelled while ") + stage);
+}
+
+FitProgress TellEpochs(const TrainProgress& progress, const char* stage, int epochs) {
+  if (!progress) return {};
+  return [&progress, stage, epochs](int epoch) {
+    return progress(stage, static_cast<double>(epoch) / std::max(1, epochs));
+  };
+}
+
+Status CheckOptions(const TrainOptions& options, double half_life_days) {
+  if (!(options.holdout_days > 0)) return Status::InvalidArgument("holdout_days must be above 0");
+  if (!(half_life_days > 0)) return Status::InvalidArgument("history_half_life_days must be above 0");
+  return Status::Ok();
+}
+
+bool SameFit(const ContentModel& a, const ContentModel& b) {
+  const AlsOptions &x = a.als.options, &y = b.als.options;
+  return x.factors == y.factors && x.unobserved_weight == y.unobserved_weight && x.regularization == y.regularization &&
+         x.regularization_power == y.regularization_power && x.init_scale == y.init_scale && x.epochs == y.epochs &&
+         x.seed == y.seed && a.history_half_life_days == b.history_half_life_days;
+}
+
+std::shared_ptr<const ContentModel> Borrow(const ContentModel& model) {
+  return {std::shared_ptr<const ContentModel>(), &model};
+}
+
+Result<Ranker> RankFactors(const std::string& name, std::shared_ptr<const ContentModel> model, const TrainingSet& past,
+                           Timestamp split) {
+  Result<Interactions> history = BuildInteractions(past, split, model->history_half_life_days);
+  if (!history.ok()) return history.status();
+  return FactorRanker(name, std::move(model), past, std::make_shared<const Interactions>(history.Take()));
+}
+
+// The opponent "in service" as TrainOnSet's comment says.
+Result<Ranker> RankInService(const ContentModel& in_service, const ContentModel& candidate, const TrainingSet& past,
+                             Timestamp split, const TrainOptions& options) {
+  if (in_service.trained_until < split) return RankFactors("in service", Borrow(in_service), past, split);
+  const std::string name = "in service, refitted";
+  if (SameFit(in_service, candidate)) {
+    // The same settings on the same lines: the fit would be the candidate's, bit for bit.
+    return RankFactors(name, std::make_shared<const ContentModel>(candidate), past, split);
+  }
+  TrainOptions theirs = options;
+  const int threads = options.als.threads;
+  theirs.als = in_service.als.options;
+  theirs.als.threads = threads;
+  Result<ContentModel> fit = FitContentModel(past, split, in_service.history_half_life_days, theirs);
+  if (!fit.ok()) return fit.status();
+  return RankFactors(name, std::make_shared<const ContentModel>(fit.Take()), past, split);
+}
+
+JudgedModel Summarize(const Measured& measured, uint64_t seed) {
+  return {measured.name, BootstrapMean(measured.ndcg10, seed), BootstrapMean(measured.recall20, seed),
+          measured.coverage20};
+}
+
+}  // namespace
+
+Timestamp ChooseSplit(const TrainingSet& set, double holdout_days) {
+  const int64_t span_ms = set.last.ms - set.first.ms;
+  const int64_t wanted_ms = static_cast<int64_t>(std::min(holdout_days * kDayMs, static_cast<double>(span_ms)));
+  return {set.last.ms - std::min(wanted_ms, span_ms / 5)};
+}
+
+Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, double history_half_life_days,
+                                     const TrainOptions& options, const FitProgress& progress) {
+  Result<Interactions> by_customer = BuildInteractions(set, as_of, history_half_life_days);
+  if (!by_customer.ok()) return by_customer.status();
+  if (by_customer->nnz() == 0) {
+    return Status::FailedPrecondition(
+        "nothing to learn from: in " + std::to_string(set.lines.size()) +
+        " event lines no customer has an item with a weight above zero (all refunded or removed?)");
+  }
+  Result<AlsFit> als = FitAls(*by_customer, options.als, LossTracking::kOff, progress);
+  if (!als.ok()) return als.status();
+  Result<NeighbourLists> similar = FitNeighbours(*by_customer, options.neighbours);
+  if (!similar.ok()) return similar.status();
+  Result<Interactions> baskets = BuildBaskets(set);
+  if (!baskets.ok()) return baskets.status();
+  Result<NeighbourLists> bought_together = FitNeighbours(*baskets, options.neighbours);
+  if (!bought_together.ok()) return bought_together.status();
+
+  ContentModel model;
+  model.trained_until = as_of;
+  model.history_half_life_days = history_half_life_days;
+  model.item_ids = set.item_ids;
+  model.als = std::move(als->model);
+  model.similar = similar.Take();
+  model.bought_together = bought_together.Take();
+  model.popularity = FitPopularity(set.items(), BuildPopularityEvents(set), as_of, options.popularity);
+  RAPPORT_RETURN_IF_ERROR(CheckAndPrepare(model.als));
+  RAPPORT_RETURN_IF_ERROR(CheckContentModel(model));
+  return model;
+}
+
+Result<Judgement> JudgeCandidate(const TrainingSet& all, const TrainingSet& past, Timestamp split,
+                                 std::shared_ptr<const ContentModel> candidate, const ContentModel* in_service,
+                                 const TrainOptions& options) {
+  CaseOptions case_options;
+  case_options.split = split;
+  case_options.until = Timestamp{all.last.ms + 1};
+  case_options.cases_max = options.judged_customers_max;
+  case_options.seed = options.als.seed;
+  const JudgedCases cases = MakeCases(all, past, case_options);
+
+  std::vector<Ranker> rankers;
+  Result<Ranker> ranked = RankFactors("candidate", candidate, past, split);
+  if (!ranked.ok()) return ranked.status();
+  rankers.push_back(ranked.Take());
+  const std::vector<PopularityEvent> events = BuildPopularityEvents(past);
+  const auto popularity = [&](const char* name, double half_life_days) {
+    return PopularityRanker(name, DecayedCounts(past.items(), events, split, half_life_days));
+  };
+  rankers.push_back(popularity("popular", options.popularity.popular_half_life_days));
+  rankers.push_back(popularity("recent", options.popularity.trending_half_life_days));
+  if (in_service != nullptr) {
+    Result<Ranker> theirs = RankInService(*in_service, *candidate, past, split, options);
+    if (!theirs.ok()) return theirs.status();
+    rankers.push_back(theirs.Take());
+  }
+
+  Judgement judgement;
+  judgement.customers = cases.cases.size();
+  std::vector<GateScores> scores;
+  for (const Ranker& ranker : rankers) {
+    Measured measured = Measure(ranker, past, cases, options.als.threads);
+    judgement.judged.push_back(Summarize(measured, options.als.seed));
+    scores.push_back({measured.name, std::move(measured.ndcg10)});
+  }
+  judgement.verdict =
+      PassGate(scores.front().ndcg10, std::span<const GateScores>(scores).subspan(1), options.gate, options.als.seed);
+  return judgement;
+}
+
+Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life_days, const TrainOptions& options,
+                                const ContentModel* in_service, const Clock& clock, const TrainProgress& progress) {
+  RAPPORT_RETURN_IF_ERROR(CheckOptions(options, history_half_life_days));
+  const Timestamp started = clock.Now();
+  if (set.lines.empty()) return Status::FailedPrecondition("nothing to learn from: no event lines");
+  TrainedModel trained;
+  TrainReport& report = trained.report;
+  report.customers = set.customers();
+  report.items = set.items();
+  report.interactions = set.lines.size();
+  report.events = set.events_read;
+  report.trained_until = set.last;
+  report.split_at = ChooseSplit(set, options.holdout_days);
+
+  const TrainingSet past = LinesBefore(set, report.split_at);
+  Result<ContentModel> candidate = Status::FailedPrecondition("no past");
+  if (!past.lines.empty()) {
+    RAPPORT_RETURN_IF_ERROR(Tell(progress, "fitting", 0));
+    candidate = FitContentModel(past, report.split_at, history_half_life_days, options,
+                                TellEpochs(progress, "fitting", options.als.epochs));
+    // A past without a positive weight cannot be judged; whether the whole can be learned from is the refit's to say.
+    if (!candidate.ok() && candidate.status().code() != StatusCode::kFailedPrecondition) return candidate.status();
+  }
+  if (candidate.ok()) {
+    RAPPORT_RETURN_IF_ERROR(Tell(progress, "judging", 0));
+    trained.model = candidate.Take();
+    Result<Judgement> judgement =
+        JudgeCandidate(set, past, report.split_at, Borrow(trained.model), in_service, options);
+    if (!judgement.ok()) return judgement.status();
+    report.judged = std::move(judgement->judged);
+    report.judged_customers = judgement->customers;
+    report.accepted = judgement->verdict.accepted;
+    report.verdict = judgement->verdict.words;
+  } else {
+    report.accepted = true;
+    report.verdict = "accepted without a comparison: nothing to learn from before " + FormatRfc3339(report.split_at);
+  }
+  report.fit_seconds = SecondsBetween(started, clock.Now());
+  if (report.accepted) {
+    RAPPORT_RETURN_IF_ERROR(Tell(progress, "refitting", 0));
+    const Timestamp refit_started = clock.Now();
+    Result<ContentModel> refit = FitContentModel(set, set.last, history_half_life_days, options,
+                                                 TellEpochs(progress, "refitting", options.als.epochs));
+    if (!refit.ok()) return refit.status();
+    trained.model = refit.Take();
+    report.fit_seconds = SecondsBetween(refit_started, clock.Now());
+  }
+  report.total_seconds = SecondsBetween(started, clock.Now());
+  return trained;
+}
+
+Result<TrainedModel> RunTraining(const Store& store, const Snapshot& snapshot, const EventWeights& weights,
+                                 const TrainOptions& options, const ContentModel* in_service, const Clock& clock,
+                                 const TrainProgress& progress) {
+  const Timestamp started = clock.Now();
+  RAPPORT_RETURN_IF_ERROR(Tell(progress, "reading", 0));
+  ReadProgress reading;
+  if (progress) reading = [&progress](double share_done) { return progress("reading", share_done); };
+  Result<TrainingSet> set = ReadTrainingSet(store, snapshot, weights, {}, reading);
+  if (!set.ok()) return set.status();
+  Result<TrainedModel> trained = TrainOnSet(*set, weights.history_half_life_days, options, in_service, clock, progress);
+  if (trained.ok()) trained->report.total_seconds = SecondsBetween(started, clock.Now());
+  return trained;
+}
+
+}  // namespace rapport
