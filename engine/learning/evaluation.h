@@ -1,0 +1,80 @@
+// Offline judging with a global time split (docs/JUDGING.md): everything is fitted on the lines before the cut, at the
+// cut, and judged on what came after, over the full catalogue.
+//
+//   next basket:  relevant = the first order after the cut, repeats count
+//   new items:    relevant = everything ordered until `until` that the customer never had before the cut; what the
+//   customer
+//                 had is not ranked
+// Items unseen before the cut leave the relevant set; customers need a line before the cut and a relevant item after
+// it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "engine/learning/training_set.h"
+#include "models/als.h"
+#include "models/metrics.h"
+#include "models/neighbours.h"
+
+namespace rapport {
+
+struct EvaluationOptions {
+  Timestamp split, until;  // [split, until); 0 and 0: the last holdout_days of the table
+  double holdout_days = 28;
+  AlsOptions als;
+  NeighbourOptions neighbours;
+  double history_half_life_days = 90;    // of iALS: fit and fold-in
+  double neighbour_half_life_days = 60;  // of the history that item kNN starts from
+  double popular_half_life_days = 90;
+  double recent_half_life_days = 7;
+  double frequency_half_life_days = 365;
+  double mix_share = 0.5;    // of iALS in "iALS + ..."
+  size_t customers_max = 0;  // 0: all
+  uint64_t seed = 1;         // of the bootstrap and of customers_max
+};
+
+// One model's row of a table. recall = hits / |relevant|; intervals: 95 %, bootstrap by customer.
+struct EvaluationRow {
+  std::string model;
+  Interval ndcg10, recall10, recall20;
+  double coverage20 = 0;              // share of the catalogue seen before the cut that stands in anybody's top 20
+  std::vector<double> ndcg10_strata;  // mean by EvaluationTable::strata
+};
+
+// Customers by the number of orders (or active days without orders) they had before the cut.
+struct EvaluationStratum {
+  std::string name;  // "1", "2-4", "5-9", "10+"
+  size_t customers = 0;
+};
+
+struct EvaluationTable {
+  std::string task;  // "next basket", "new items"
+  size_t customers = 0;
+  double relevant_mean = 0;
+  std::vector<EvaluationStratum> strata;
+  std::vector<EvaluationRow> rows;
+};
+
+struct EvaluationReport {
+  Timestamp split, until;
+  uint32_t customers_before = 0, items_before = 0, orders_before = 0;
+  uint64_t lines_before = 0, lines_after = 0;
+  std::vector<EvaluationTable> tables;
+};
+
+// stage names as in the trainer: "fitting", "judging"; false cancels (kUnavailable).
+using EvaluationProgress = std::function<bool(const char* stage, double share_done)>;
+
+// kInvalidArgument for dates the wrong way round, kFailedPrecondition when nothing lies before the cut, or nobody came
+// back after it.
+Result<EvaluationReport> Evaluate(const TrainingSet& set, const EvaluationOptions& options,
+                                  const EvaluationProgress& progress = {});
+
+// Aligned columns for people, a line of context above each table.
+std::string FormatEvaluation(const EvaluationReport& report);
+
+}  // namespace rapport
