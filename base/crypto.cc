@@ -76,7 +76,8 @@ Result<std::string> FromBase64(std::string_view text) {
   while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
   // EVP_DecodeBlock trims white space and line ends: refuse what the alphabet does not hold before it can.
   for (const char c : text.substr(0, text.size() - padding)) {
-    const bool in_alphabet = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+    const bool in_alphabet =
+        (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
     if (!in_alphabet) return NotBase64();
   }
   std::string out(text.size() / 4 * 3, '\0');

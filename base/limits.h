@@ -7,12 +7,12 @@
 namespace rapport::limits {
 
 inline constexpr size_t kExternalIdBytesMax = 256;
-inline constexpr size_t kShortTextBytesMax = 1024;      // kinds, tags, channels, names of events
+inline constexpr size_t kShortTextBytesMax = 1024;  // kinds, tags, channels, names of events
 inline constexpr size_t kTitleBytesMax = 4096;
 inline constexpr size_t kPropertiesBytesMax = 32 * 1024;  // one event's own properties (Segment's own limit)
-inline constexpr size_t kEventLinesMax = 1000;          // products in one order
-inline constexpr size_t kItemListMax = 64;              // categories, tags, audiences of one item
-inline constexpr size_t kAttributesMax = 128;           // attributes of one item, traits of one customer
+inline constexpr size_t kEventLinesMax = 1000;            // products in one order
+inline constexpr size_t kItemListMax = 64;                // categories, tags, audiences of one item
+inline constexpr size_t kAttributesMax = 128;             // attributes of one item, traits of one customer
 inline constexpr size_t kAttributeBytesMax = 8 * 1024;
 inline constexpr size_t kEmbeddingMax = 4096;
 inline constexpr size_t kOperationsPerApplyMax = 16384;

@@ -14,8 +14,7 @@ namespace rapport {
 
 int HardwareThreads() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
-void ParallelFor(size_t count, size_t grain, int threads,
-                 const std::function<void(size_t, size_t, size_t)>& body) {
+void ParallelFor(size_t count, size_t grain, int threads, const std::function<void(size_t, size_t, size_t)>& body) {
   const size_t blocks = (count + grain - 1) / grain;
   const auto run_block = [&](size_t block) { body(block * grain, std::min(count, (block + 1) * grain), block); };
   if (threads <= 0) threads = HardwareThreads();

@@ -11,15 +11,15 @@ namespace rapport {
 // Persisted nowhere; server/http maps each code to one HTTP status.
 enum class StatusCode {
   kOk,
-  kInvalidArgument,   // the caller must change the request
+  kInvalidArgument,  // the caller must change the request
   kNotFound,
   kAlreadyExists,
   kPermissionDenied,
   kUnauthenticated,
-  kResourceExhausted,  // a limit is reached: try later, or with less
-  kUnavailable,        // not now: starting, stopping, disk refuses writes
-  kDataLoss,           // bytes on disk are not what was written
-  kFailedPrecondition, // the state of the system forbids it; says what to do first
+  kResourceExhausted,   // a limit is reached: try later, or with less
+  kUnavailable,         // not now: starting, stopping, disk refuses writes
+  kDataLoss,            // bytes on disk are not what was written
+  kFailedPrecondition,  // the state of the system forbids it; says what to do first
   kInternal,
 };
 
@@ -56,8 +56,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                // NOLINT: implicit by design
-  Result(Status status) : status_(std::move(status)) {}        // NOLINT: implicit by design
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit by design
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT: implicit by design
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
@@ -75,8 +75,8 @@ class [[nodiscard]] Result {
 }  // namespace rapport
 
 // Returns the Status of `expression` from the current function unless it is ok.
-#define RAPPORT_RETURN_IF_ERROR(expression)                 \
-  do {                                                      \
-    ::rapport::Status rapport_status_ = (expression);       \
-    if (!rapport_status_.ok()) return rapport_status_;      \
+#define RAPPORT_RETURN_IF_ERROR(expression)            \
+  do {                                                 \
+    ::rapport::Status rapport_status_ = (expression);  \
+    if (!rapport_status_.ok()) return rapport_status_; \
   } while (false)

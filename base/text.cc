@@ -79,7 +79,8 @@ Result<Decimal> ParseDecimal(std::string_view text) {
   }
   if (digits == 0) return NotDecimal(text);
   if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
-    const std::optional<int64_t> exponent = ParseInt64(text.substr(i + 1 + (i + 1 < text.size() && text[i + 1] == '+')));
+    const std::optional<int64_t> exponent =
+        ParseInt64(text.substr(i + 1 + (i + 1 < text.size() && text[i + 1] == '+')));
     if (!exponent || *exponent < -18 || *exponent > 18) return NotDecimal(text);
     scale -= static_cast<int>(*exponent);
     for (; scale < 0; ++scale) {

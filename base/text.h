@@ -25,7 +25,8 @@ struct Decimal {
   bool operator==(const Decimal&) const = default;
   double ToDouble() const;
 };
-// Optional sign, digits, optional point and digits, or a short exponent form ("1e-3") that fits. kInvalidArgument otherwise.
+// Optional sign, digits, optional point and digits, or a short exponent form ("1e-3") that fits. kInvalidArgument
+// otherwise.
 Result<Decimal> ParseDecimal(std::string_view text);
 std::string FormatDecimal(const Decimal& value);
 

@@ -92,9 +92,9 @@ struct ActivateModel {
   uint64_t generation = 0;
 };
 
-using Operation = std::variant<PutItem, PatchItem, DeleteItem, UpdateProfile, SetPersonalization, RecordConsent,
-                               LinkCustomers, UnlinkCustomer, AppendEvent, PutDecision, PutApiKey, PutModel,
-                               ActivateModel>;
+using Operation =
+    std::variant<PutItem, PatchItem, DeleteItem, UpdateProfile, SetPersonalization, RecordConsent, LinkCustomers,
+                 UnlinkCustomer, AppendEvent, PutDecision, PutApiKey, PutModel, ActivateModel>;
 
 enum class Outcome : uint8_t { kCreated, kUpdated, kUnchanged, kDuplicate };
 

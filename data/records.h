@@ -53,8 +53,8 @@ struct Consent {
   std::string purpose;  // "marketing", ...
   bool given = false;
   Timestamp time;
-  std::string source;   // who says so: "checkout form"
-  std::string proof;    // what was shown or signed
+  std::string source;  // who says so: "checkout form"
+  std::string proof;   // what was shown or signed
 };
 
 // `child` is read as a part of `parent` since `time`; events stay where they are, so a link can be undone.
@@ -73,14 +73,14 @@ struct Item {
   std::string title;
   std::vector<std::string> categories;
   std::vector<std::string> tags;
-  std::optional<Decimal> price;    // in the shop's one currency
-  std::optional<Decimal> margin;   // per unit, same currency
-  std::optional<int64_t> stock;    // nullopt: not counted; <= 0: not shown
-  bool available = true;           // false: not shown for now
-  bool hidden = false;             // true: never shown (postage, adjustments)
-  bool catalogued = false;         // false: known from events only, never shown until it is put
-  std::vector<std::string> audience;  // empty: everybody; otherwise customers with one of these audiences
-  std::string variant_of;          // external id of the product this is a variant of; empty: stands alone
+  std::optional<Decimal> price;           // in the shop's one currency
+  std::optional<Decimal> margin;          // per unit, same currency
+  std::optional<int64_t> stock;           // nullopt: not counted; <= 0: not shown
+  bool available = true;                  // false: not shown for now
+  bool hidden = false;                    // true: never shown (postage, adjustments)
+  bool catalogued = false;                // false: known from events only, never shown until it is put
+  std::vector<std::string> audience;      // empty: everybody; otherwise customers with one of these audiences
+  std::string variant_of;                 // external id of the product this is a variant of; empty: stands alone
   std::optional<Timestamp> published_at;  // not shown before
   std::optional<Timestamp> expires_at;    // not shown from then on
   std::string language;
@@ -111,7 +111,7 @@ enum class EventType : uint8_t {
   // 32..63 are kept for contacts, 64..95 for service.
 };
 inline constexpr size_t kEventTypeCount = 16;
-const char* EventTypeName(EventType type);                       // "viewed"
+const char* EventTypeName(EventType type);  // "viewed"
 std::optional<EventType> EventTypeFromName(const std::string& name);
 
 // One product of an event.
@@ -126,20 +126,20 @@ enum class TimeMark : uint8_t { kAsSent = 0, kClamped = 1 /* was in the future: 
 // One fact about a customer; appended, never changed.
 struct Event {
   EventId id;
-  CustomerId customer;           // as it was named then; links are followed at read
+  CustomerId customer;  // as it was named then; links are followed at read
   EventType type = EventType::kCustom;
   TimeMark time_mark = TimeMark::kAsSent;
-  Timestamp time;                // when it happened
+  Timestamp time;  // when it happened
   Timestamp received_at;
-  std::string name;              // the sender's name of it ("Product Viewed")
-  std::string source;            // name space of message_id: a write key's id, or an import's name
-  std::string message_id;        // identity within (customer, source)
-  std::string order_id;          // basket, invoice; empty: none
+  std::string name;        // the sender's name of it ("Product Viewed")
+  std::string source;      // name space of message_id: a write key's id, or an import's name
+  std::string message_id;  // identity within (customer, source)
+  std::string order_id;    // basket, invoice; empty: none
   std::string store_id;
   std::string channel;
-  std::optional<double> value;   // rating, revenue
+  std::optional<double> value;  // rating, revenue
   std::vector<ItemLine> lines;
-  std::string properties;        // the sender's JSON object, as it is; empty: none
+  std::string properties;  // the sender's JSON object, as it is; empty: none
 };
 
 // The part of an event line that models and filters read.
@@ -166,15 +166,22 @@ using ItemSet = std::vector<ItemSetEntry>;  // ascending by item, unique
 // ---- Decisions, keys, models -----------------------------------------------------------------------------------
 
 struct Decision {
-  std::string id;          // external, opaque
+  std::string id;  // external, opaque
   CustomerId customer;
   Timestamp time;
   uint64_t generation = 0;
-  std::string body;        // JSON: arm, propensity, shortlist, reasons, prices
+  std::string body;  // JSON: arm, propensity, shortlist, reasons, prices
 };
 
 enum class Scope : uint8_t {
-  kEvents = 0, kRecommend = 1, kCatalog = 2, kCustomers = 3, kCampaigns = 4, kDesk = 5, kModels = 6, kOperate = 7,
+  kEvents = 0,
+  kRecommend = 1,
+  kCatalog = 2,
+  kCustomers = 3,
+  kCampaigns = 4,
+  kDesk = 5,
+  kModels = 6,
+  kOperate = 7,
 };
 inline constexpr size_t kScopeCount = 8;
 const char* ScopeName(Scope scope);
@@ -184,10 +191,10 @@ enum class KeyKind : uint8_t { kServer = 0, kBrowser = 1 };
 
 // An API key: only the hash of its secret is kept.
 struct ApiKey {
-  std::string id;         // public half, 12 characters
+  std::string id;  // public half, 12 characters
   Digest256 secret_hash{};
   KeyKind kind = KeyKind::kServer;
-  uint8_t scopes = 0;     // bit per Scope
+  uint8_t scopes = 0;  // bit per Scope
   std::string name;
   Timestamp created_at;
   std::optional<Timestamp> expires_at;
@@ -200,11 +207,11 @@ enum class ModelState : uint8_t { kCandidate = 0, kActive = 1, kRetired = 2, kRe
 struct ModelRecord {
   uint64_t generation = 0;
   std::string kind = "content";
-  std::string file;       // name inside DATA/models
+  std::string file;  // name inside DATA/models
   Digest256 sha256{};
   ModelState state = ModelState::kCandidate;
   Timestamp created_at;
-  std::string report;     // JSON: options, data, metrics, the gate's words
+  std::string report;  // JSON: options, data, metrics, the gate's words
 };
 
 }  // namespace rapport

@@ -29,10 +29,10 @@ struct StoreOptions {
   bool create_if_missing = true;
   Durability durability = Durability::kFsync;
   size_t block_cache_bytes = 256u << 20;
-  size_t write_buffer_bytes = 32u << 20;   // per column family that is written often
-  size_t queued_operations_max = 65536;    // beyond it Apply answers kResourceExhausted at once
-  size_t group_operations_max = 8192;      // operations that share one fsync at most
-  std::string lock_note = "rapport";       // shown to a process that finds the store held
+  size_t write_buffer_bytes = 32u << 20;  // per column family that is written often
+  size_t queued_operations_max = 65536;   // beyond it Apply answers kResourceExhausted at once
+  size_t group_operations_max = 8192;     // operations that share one fsync at most
+  std::string lock_note = "rapport";      // shown to a process that finds the store held
 };
 
 enum class StoreAccess { kReadWrite, kReadOnly /* a checkpoint */ };
@@ -101,7 +101,7 @@ class Store final : public OperationSink {
   Result<ApiKey> GetApiKey(const std::string& id) const;
   std::vector<ApiKey> ApiKeys() const;
   Result<ModelRecord> GetModel(uint64_t generation) const;
-  std::vector<ModelRecord> Models() const;             // ascending by generation
+  std::vector<ModelRecord> Models() const;                               // ascending by generation
   uint64_t ActiveGeneration(const std::string& kind = "content") const;  // 0: none
 
   // ---- operations ----
@@ -111,6 +111,8 @@ class Store final : public OperationSink {
   // and the migration from format 0.
   Status RebuildDerived();
   Status SetLockNote(const std::string& note);
+  // Not ok once the disk refused a write or gave back wrong bytes: what happened and what to do.
+  Status Health() const;
   StoreStatistics statistics() const;
   const std::string& folder() const;
   std::string models_folder() const;  // DATA/models, exists
@@ -119,6 +121,7 @@ class Store final : public OperationSink {
   SecretKey DeriveKey(std::string_view purpose) const;
 
  private:
+  friend class GroupCommit;  // data/committer.cc
   class Impl;
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

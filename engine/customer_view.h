@@ -15,12 +15,12 @@ namespace rapport {
 
 // Immutable once made.
 struct CustomerView {
-  CustomerId root;                         // 0: nobody known
+  CustomerId root;                                         // 0: nobody known
   Personalization personalization = Personalization::kOn;  // off when any linked identity says off
-  bool anonymous = true;                   // no linked identity is a known user
-  std::vector<std::string> audiences;      // of all linked identities, ascending, unique
-  std::vector<HistoryEntry> history;       // ascending by event id, at most kHistoryEventsMax lines
-  ItemSet items;                           // everything ever viewed, ordered, owned
+  bool anonymous = true;                                   // no linked identity is a known user
+  std::vector<std::string> audiences;                      // of all linked identities, ascending, unique
+  std::vector<HistoryEntry> history;                       // ascending by event id, at most kHistoryEventsMax lines
+  ItemSet items;                                           // everything ever viewed, ordered, owned
 };
 
 // Thread-safe. Owned by the Engine. Invalidate() is called by the store's committer.

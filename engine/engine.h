@@ -29,13 +29,18 @@ class Engine {
 
   // Always an answer, but for a request that is itself wrong (filter syntax, counts): then kInvalidArgument.
   Result<RecommendResponse> Recommend(const RecommendRequest& request) const;
-  Result<RecommendResponse> Similar(const std::string& item, const ListRequest& request) const;         // kNotFound: no such item
-  Result<RecommendResponse> BoughtTogether(const std::string& item, const ListRequest& request) const;  // kNotFound: no such item
+  Result<RecommendResponse> Similar(const std::string& item,
+                                    const ListRequest& request) const;  // kNotFound: no such item
+  Result<RecommendResponse> BoughtTogether(const std::string& item,
+                                           const ListRequest& request) const;  // kNotFound: no such item
   Result<RecommendResponse> Board(BoardKind board, const ListRequest& request) const;
 
   // Snapshot, split, fit, judge, refit, write, register; and put in service when asked and the gate agrees.
   // kUnavailable while another training runs.
-  Result<TrainReport> Train(const TrainOptions& options, const Clock& clock, const TrainProgress& progress = {});
+  // `format_report` writes the report that the registry keeps (JSON is the edge's business); none: "{}".
+  using FormatReport = std::function<std::string(const TrainReport&)>;
+  Result<TrainReport> Train(const TrainOptions& options, const Clock& clock, const TrainProgress& progress = {},
+                            const FormatReport& format_report = {});
   // Rolls forward or back to a registered generation (0: none): loads, checks, swaps, then records it.
   Status Activate(uint64_t generation);
   // Registers a model file that was trained elsewhere (checked first), already inside models_folder().

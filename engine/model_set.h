@@ -12,14 +12,12 @@ namespace rapport {
 
 // Immutable; shared by every request that started with it; freed when the last of them ends.
 struct ModelSet {
-  uint64_t generation = 0;                     // 0: none trained yet
-  std::shared_ptr<const ContentModel> content; // null: none
-  std::vector<uint32_t> row_of_item;           // ItemId.value -> model row, kNoRow; as long as the largest known id + 1
+  uint64_t generation = 0;                      // 0: none trained yet
+  std::shared_ptr<const ContentModel> content;  // null: none
+  std::vector<uint32_t> row_of_item;  // ItemId.value -> model row, kNoRow; as long as the largest known id + 1
 
   static std::shared_ptr<const ModelSet> Make(uint64_t generation, std::shared_ptr<const ContentModel> content);
-  uint32_t RowOf(ItemId item) const {
-    return item.value < row_of_item.size() ? row_of_item[item.value] : kNoRow;
-  }
+  uint32_t RowOf(ItemId item) const { return item.value < row_of_item.size() ? row_of_item[item.value] : kNoRow; }
 };
 
 // Thread-safe. A mutex around one pointer copy: std::atomic<shared_ptr> is one too, but hides it from sanitizers.

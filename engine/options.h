@@ -1,4 +1,5 @@
-// The engine's configuration as plain structs; server/config reads them from the one JSON file and refuses unknown keys.
+// The engine's configuration as plain structs; server/config reads them from the one JSON file and refuses unknown
+// keys.
 #pragma once
 
 #include <array>
@@ -14,13 +15,14 @@ namespace rapport {
 
 // How much one line of an event says about taste, before decay (docs/API.md "Events: one table").
 struct EventWeights {
-  std::array<double, kEventTypeCount> by_type{};        // index: EventType
-  std::map<std::string, double> by_name;                // custom events: weight by the sender's name
-  double history_half_life_days = 90;                   // w = type weight x 2^(-age / half-life)
-  double rated_neutral = 3.0;                           // a rating counts by_type[kRated] x (value - rated_neutral)
+  std::array<double, kEventTypeCount> by_type{};  // index: EventType
+  std::map<std::string, double> by_name;          // custom events: weight by the sender's name
+  double history_half_life_days = 90;             // w = type weight x 2^(-age / half-life)
+  double rated_neutral = 3.0;                     // a rating counts by_type[kRated] x (value - rated_neutral)
 
   // What one line says before decay; the one definition for training and for serving. A line that came back
-  // (quantity < 0) counts against. Quantities never multiply: one bulk order would drown a whole year.
+  // (quantity < 0) counts against, one of quantity 0 for nothing. Quantities never multiply: one bulk order would drown
+  // a whole year.
   double LineWeight(EventType type, int64_t quantity, std::optional<double> value, const std::string& name) const;
 
   // viewed 1, clicked 1, added 3, removed -3, ordered 5, refunded and cancelled -5, rated 1 per point above neutral,
@@ -46,13 +48,13 @@ enum class CandidateSource : uint8_t {
 // One row of the scenario table.
 struct Scenario {
   std::string name;
-  std::string kind = "product";   // empty: every kind
-  size_t count = 20;              // when the request names none
+  std::string kind = "product";  // empty: every kind
+  size_t count = 20;             // when the request names none
   CandidateSource source = CandidateSource::kPersonal;
   RepeatPolicy repeat = RepeatPolicy::kAllow;
   bool exclude_viewed = false;
   bool exclude_seeds = true;
-  std::string filter;             // in the filter language; always applied
+  std::string filter;  // in the filter language; always applied
 };
 
 struct EngineOptions {
@@ -61,6 +63,7 @@ struct EngineOptions {
   std::vector<std::string> static_items;  // external ids shown when nothing else is left
   size_t history_cache_customers = 100000;
   size_t filter_cache_entries = 256;
+  size_t filter_cache_bytes = 64u << 20;  // of compiled bitmaps
   size_t session_events = 50;             // newest events that make an anonymous visitor's session
   double repeat_weight = 1.0;             // share of "what this customer orders again" in scenarios that allow repeats
   double repeat_half_life_days = 365;     // decay of an order in that share

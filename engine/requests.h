@@ -17,12 +17,13 @@ enum class Level : uint8_t { kPersonal, kSession, kSimilar, kSegment, kPopular, 
 const char* LevelName(Level level);  // "personal"
 
 struct Boost {
-  std::string filter;   // items that match it ...
-  double factor = 1.0;  // ... have their score multiplied (as rank-preserving gain, see content/ranker); 0 < factor <= 100
+  std::string filter;  // items that match it ...
+  double factor =
+      1.0;  // ... have their score multiplied (as rank-preserving gain, see content/ranker); 0 < factor <= 100
 };
 struct Pin {
-  std::string item;      // external id; left out, never an error, when it may not be shown
-  size_t position = 1;   // from 1
+  std::string item;     // external id; left out, never an error, when it may not be shown
+  size_t position = 1;  // from 1
 };
 
 struct RecommendRequest {
@@ -34,16 +35,16 @@ struct RecommendRequest {
   std::string filter;
   std::vector<Boost> boosts;
   std::vector<Pin> pins;
-  std::vector<std::string> exclude;     // external ids
-  std::optional<RepeatPolicy> repeat;   // instead of the scenario's (enum in engine/options.h)
-  std::string after;                    // recommendation id of the page before: nothing it showed comes again
+  std::vector<std::string> exclude;    // external ids
+  std::optional<RepeatPolicy> repeat;  // instead of the scenario's (enum in engine/options.h)
+  std::string after;                   // recommendation id of the page before: nothing it showed comes again
   Timestamp now;
 };
 
 struct RecommendedItem {
   ItemId item;
   std::string external_id;
-  float score = 0;      // comparable within one answer only
+  float score = 0;  // comparable within one answer only
   Level level = Level::kStatic;
   bool pinned = false;
   std::string impression;  // signed token: recommendation id, item, slot, propensity
@@ -51,8 +52,8 @@ struct RecommendedItem {
 
 struct RecommendResponse {
   std::string recommendation_id;
-  Level level = Level::kStatic;   // of the most personal item shown
-  uint64_t generation = 0;        // 0: no model
+  Level level = Level::kStatic;  // of the most personal item shown
+  uint64_t generation = 0;       // 0: no model
   std::vector<RecommendedItem> items;
 };
 
@@ -60,7 +61,7 @@ enum class BoardKind : uint8_t { kTrending, kPopular, kLatest };
 
 // Boards and item-to-item lists share filters with recommendations.
 struct ListRequest {
-  std::string kind;       // empty: every kind
+  std::string kind;  // empty: every kind
   size_t count = 20;
   std::string filter;
   std::optional<CustomerRef> customer;  // for audience, viewed and ordered

@@ -1,0 +1,222 @@
+// Encoder and Decoder for data/codec.cc and data/operations.cc: one `Fields(archive, record)` per record type
+// names the fields once, for both directions. Not for other rooms.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "data/records.h"
+
+namespace rapport {
+
+static_assert(std::endian::native == std::endian::little, "layouts are little endian");
+
+class Encoder {
+ public:
+  explicit Encoder(std::string& out) : out_(out) {}
+
+  void Varint(uint64_t v) {
+    while (v >= 0x80) {
+      out_.push_back(static_cast<char>(v | 0x80));
+      v >>= 7;
+    }
+    out_.push_back(static_cast<char>(v));
+  }
+  void operator()(bool v) { out_.push_back(v ? 1 : 0); }
+  void operator()(uint8_t v) { out_.push_back(static_cast<char>(v)); }
+  void operator()(uint64_t v) { Varint(v); }
+  void operator()(int64_t v) { Varint((static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63)); }
+  void operator()(double v) { Raw(&v, sizeof v); }
+  void operator()(float v) { Raw(&v, sizeof v); }
+  void operator()(const std::string& v) {
+    Varint(v.size());
+    out_.append(v);
+  }
+  template <size_t N>
+  void operator()(const std::array<uint8_t, N>& v) {
+    Raw(v.data(), N);
+  }
+  template <typename Tag>
+  void operator()(const SequenceId<Tag>& v) {
+    Varint(v.value);
+  }
+  void operator()(const Timestamp& v) { (*this)(v.ms); }
+  template <typename E>
+  requires std::is_enum_v<E>
+  void operator()(E v) { Varint(static_cast<uint64_t>(v)); }
+  template <typename T>
+  void operator()(const std::optional<T>& v) {
+    (*this)(v.has_value());
+    if (v) (*this)(*v);
+  }
+  template <typename T>
+  void operator()(const std::vector<T>& v) {
+    Varint(v.size());
+    for (const T& element : v) (*this)(element);
+  }
+  void operator()(const Value& v) {
+    (*this)(static_cast<uint8_t>(v.index()));
+    std::visit([this](const auto& x) { (*this)(x); }, v);
+  }
+  void operator()(const Attributes& v) {
+    Varint(v.size());
+    for (const auto& [name, value] : v) {
+      (*this)(name);
+      (*this)(value);
+    }
+  }
+  template <typename R>
+  requires std::is_class_v<R>
+  void operator()(const R& record) { Fields(*this, record); }
+
+ private:
+  void Raw(const void* p, size_t n) { out_.append(static_cast<const char*>(p), n); }
+  std::string& out_;
+};
+
+// After the first field that does not fit, ok() is false and every later field is left as it was.
+class Decoder {
+ public:
+  explicit Decoder(std::string_view in) : in_(in) {}
+  bool ok() const { return ok_; }
+  bool AtEnd() const { return in_.empty(); }
+  size_t left() const { return in_.size(); }
+  void Fail() { ok_ = false; }
+
+  uint64_t Varint() {
+    uint64_t v = 0;
+    for (int shift = 0; shift < 64 && !in_.empty(); shift += 7) {
+      const auto byte = static_cast<uint8_t>(in_.front());
+      in_.remove_prefix(1);
+      v |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return v;
+    }
+    ok_ = false;
+    return 0;
+  }
+  // A count of elements of at least one byte each: never more than what is left.
+  size_t Count() {
+    const uint64_t n = Varint();
+    if (n > in_.size()) ok_ = false;
+    return ok_ ? static_cast<size_t>(n) : 0;
+  }
+  void operator()(bool& v) {
+    uint8_t byte = 0;
+    (*this)(byte);
+    if (byte > 1) ok_ = false;
+    v = byte == 1;
+  }
+  void operator()(uint8_t& v) { Raw(&v, 1); }
+  void operator()(uint64_t& v) { v = Varint(); }
+  void operator()(int64_t& v) {
+    const uint64_t z = Varint();
+    v = static_cast<int64_t>(z >> 1) ^ -static_cast<int64_t>(z & 1);
+  }
+  void operator()(double& v) { Raw(&v, sizeof v); }
+  void operator()(float& v) { Raw(&v, sizeof v); }
+  void operator()(std::string& v) {
+    const size_t n = Count();
+    v.assign(in_.substr(0, n));
+    in_.remove_prefix(n);
+  }
+  template <size_t N>
+  void operator()(std::array<uint8_t, N>& v) {
+    Raw(v.data(), N);
+  }
+  template <typename Tag>
+  void operator()(SequenceId<Tag>& v) {
+    v.value = Varint();
+  }
+  void operator()(Timestamp& v) { (*this)(v.ms); }
+  template <typename E>
+  requires std::is_enum_v<E>
+  void operator()(E& v) {
+    const uint64_t number = Varint();
+    if (number > 0xff) ok_ = false;
+    v = static_cast<E>(number);
+  }
+  template <typename T>
+  void operator()(std::optional<T>& v) {
+    bool present = false;
+    (*this)(present);
+    if (!ok_ || !present) {
+      v.reset();
+      return;
+    }
+    (*this)(v.emplace());
+  }
+  template <typename T>
+  void operator()(std::vector<T>& v) {
+    const size_t n = Count();
+    v.clear();
+    for (size_t i = 0; i < n && ok_; ++i) (*this)(v.emplace_back());
+  }
+  void operator()(Value& v) {
+    uint8_t index = 0;
+    (*this)(index);
+    switch (index) {
+      case 0: return (*this)(v.emplace<bool>());
+      case 1: return (*this)(v.emplace<double>());
+      case 2: return (*this)(v.emplace<std::string>());
+      case 3: return (*this)(v.emplace<std::vector<std::string>>());
+      default: ok_ = false;
+    }
+  }
+  void operator()(Attributes& v) {
+    const size_t n = Count();
+    v.clear();
+    for (size_t i = 0; i < n && ok_; ++i) {
+      std::string name;
+      (*this)(name);
+      (*this)(v[name]);
+    }
+  }
+  template <typename R>
+  requires std::is_class_v<R>
+  void operator()(R& record) { Fields(*this, record); }
+
+ private:
+  void Raw(void* p, size_t n) {
+    if (in_.size() < n) {
+      ok_ = false;
+      return;
+    }
+    std::memcpy(p, in_.data(), n);
+    in_.remove_prefix(n);
+  }
+  std::string_view in_;
+  bool ok_ = true;
+};
+
+// ---- The fields of each record, in their order on disk. R is the record or its const. ----
+
+#define RAPPORT_FIELDS(Record, ...)                              \
+  template <typename A, typename R>                              \
+  requires std::is_same_v<std::remove_const_t<R>, Record>        \
+  void Fields(A& a, R& r) {                                      \
+    const auto each = [&a](auto&... field) { (a(field), ...); }; \
+    each(__VA_ARGS__);                                           \
+  }
+
+RAPPORT_FIELDS(Decimal, r.mantissa, r.scale)
+RAPPORT_FIELDS(CustomerRef, r.name_space, r.external_id)
+RAPPORT_FIELDS(Profile, r.id, r.ref, r.personalization, r.time_zone, r.locale, r.country, r.audiences, r.traits,
+               r.created_at, r.updated_at)
+RAPPORT_FIELDS(Consent, r.channel, r.purpose, r.given, r.time, r.source, r.proof)
+RAPPORT_FIELDS(Link, r.child, r.parent, r.time)
+RAPPORT_FIELDS(Item, r.id, r.external_id, r.kind, r.title, r.categories, r.tags, r.price, r.margin, r.stock,
+               r.available, r.hidden, r.catalogued, r.audience, r.variant_of, r.published_at, r.expires_at, r.language,
+               r.attributes, r.embedding, r.updated_at)
+RAPPORT_FIELDS(ItemLine, r.item, r.quantity, r.price)
+// What models read comes first: DecodeHistory stops there.
+RAPPORT_FIELDS(Event, r.type, r.time_mark, r.time, r.value, r.lines, r.name, r.order_id, r.customer, r.id,
+               r.received_at, r.source, r.message_id, r.store_id, r.channel, r.properties)
+RAPPORT_FIELDS(Decision, r.id, r.customer, r.time, r.generation, r.body)
+RAPPORT_FIELDS(ApiKey, r.id, r.secret_hash, r.kind, r.scopes, r.name, r.created_at, r.expires_at, r.revoked)
+RAPPORT_FIELDS(ModelRecord, r.generation, r.kind, r.file, r.sha256, r.state, r.created_at, r.report)
+
+}  // namespace rapport

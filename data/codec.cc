@@ -1,0 +1,166 @@
+#include "data/codec.h"
+
+#include "data/archive.h"
+
+namespace rapport {
+namespace {
+
+constexpr uint8_t kRecordVersion = 1;
+constexpr uint8_t kSealVersion = 1;
+
+Status Corrupt(const char* what) {
+  return Status::DataLoss(std::string("stored ") + what + " is not what was written");
+}
+
+}  // namespace
+
+template <typename R>
+std::string EncodeRecord(const R& record) {
+  std::string out(1, static_cast<char>(kRecordVersion));
+  Encoder encoder(out);
+  Fields(encoder, record);
+  return out;
+}
+
+template <typename R>
+Result<R> DecodeRecord(std::string_view bytes) {
+  if (bytes.empty()) return Corrupt("record");
+  if (static_cast<uint8_t>(bytes[0]) != kRecordVersion) {
+    return Status::FailedPrecondition("a record of version " + std::to_string(static_cast<uint8_t>(bytes[0])) +
+                                      " was found: use the Rapport that wrote it, or a newer one");
+  }
+  Decoder decoder(bytes.substr(1));
+  R record;
+  Fields(decoder, record);
+  if (!decoder.ok() || !decoder.AtEnd()) return Corrupt("record");
+  return record;
+}
+
+#define RAPPORT_RECORD(R)                         \
+  template std::string EncodeRecord<R>(const R&); \
+  template Result<R> DecodeRecord<R>(std::string_view);
+RAPPORT_RECORD(Profile)
+RAPPORT_RECORD(Item)
+RAPPORT_RECORD(Event)
+RAPPORT_RECORD(Consent)
+RAPPORT_RECORD(Link)
+RAPPORT_RECORD(Decision)
+RAPPORT_RECORD(ApiKey)
+RAPPORT_RECORD(ModelRecord)
+
+Status DecodeHistory(std::string_view event_bytes, EventId id, std::vector<HistoryEntry>& out) {
+  if (event_bytes.empty() || static_cast<uint8_t>(event_bytes[0]) != kRecordVersion) return Corrupt("event");
+  Decoder decoder(event_bytes.substr(1));
+  HistoryEntry entry;
+  entry.event = id;
+  TimeMark mark = TimeMark::kAsSent;
+  std::vector<ItemLine> lines;
+  decoder(entry.type);
+  decoder(mark);
+  decoder(entry.time);
+  decoder(entry.value);
+  decoder(lines);
+  std::string text;
+  decoder(text);
+  if (entry.type == EventType::kCustom) entry.name = std::move(text);
+  const bool of_an_order =
+      entry.type == EventType::kOrdered || entry.type == EventType::kRefunded || entry.type == EventType::kCancelled;
+  if (of_an_order) decoder(entry.order_id);
+  if (!decoder.ok()) return Corrupt("event");
+  for (const ItemLine& line : lines) {
+    entry.item = line.item;
+    entry.quantity = line.quantity;
+    out.push_back(entry);
+  }
+  return Status::Ok();
+}
+
+std::string EncodeItemSet(const ItemSet& set) {
+  std::string out;
+  Encoder encoder(out);
+  uint64_t last = 0;
+  for (const ItemSetEntry& entry : set) {
+    encoder.Varint(entry.item.value - last);
+    encoder(static_cast<uint8_t>((entry.viewed ? 1 : 0) | (entry.ordered ? 2 : 0)));
+    encoder(entry.owned);
+    last = entry.item.value;
+  }
+  return out;
+}
+
+Result<ItemSet> DecodeItemSet(std::string_view bytes) {
+  Decoder decoder(bytes);
+  ItemSet set;
+  uint64_t last = 0;
+  while (!decoder.AtEnd()) {
+    ItemSetEntry entry;
+    const uint64_t delta = decoder.Varint();
+    uint8_t flags = 0;
+    decoder(flags);
+    decoder(entry.owned);
+    if (!decoder.ok() || delta == 0 || flags > 3) return Corrupt("item set");
+    last += delta;
+    entry.item = ItemId{last};
+    entry.viewed = (flags & 1) != 0;
+    entry.ordered = (flags & 2) != 0;
+    set.push_back(entry);
+  }
+  return set;
+}
+
+ItemSet MergeItemSets(const ItemSet& a, const ItemSet& b) {
+  ItemSet out;
+  out.reserve(a.size() + b.size());
+  size_t i = 0, j = 0;
+  while (i < a.size() || j < b.size()) {
+    if (j == b.size() || (i < a.size() && a[i].item < b[j].item)) {
+      out.push_back(a[i++]);
+    } else if (i == a.size() || b[j].item < a[i].item) {
+      out.push_back(b[j++]);
+    } else {
+      ItemSetEntry entry = a[i++];
+      entry.viewed |= b[j].viewed;
+      entry.ordered |= b[j].ordered;
+      entry.owned += b[j++].owned;
+      out.push_back(entry);
+    }
+  }
+  return out;
+}
+
+ItemSet ItemSetOf(const Event& event) {
+  ItemSet out;
+  for (const ItemLine& line : event.lines) {
+    ItemSetEntry entry{line.item};
+    switch (event.type) {
+      case EventType::kViewed:
+      case EventType::kClicked: entry.viewed = true; break;
+      case EventType::kOrdered:
+        entry.ordered = true;
+        entry.owned = line.quantity;
+        break;
+      // A refund may be sent with either sign; what came back came back.
+      case EventType::kRefunded:
+      case EventType::kCancelled: entry.owned = line.quantity > 0 ? -line.quantity : line.quantity; break;
+      default: continue;
+    }
+    out = MergeItemSets(out, {entry});
+  }
+  return out;
+}
+
+std::string Seal(std::string_view plain) {
+  std::string out(1, static_cast<char>(kSealVersion << 4));
+  out.push_back(0);  // key slot: none yet
+  out.append(plain);
+  return out;
+}
+
+Result<std::string_view> Unseal(std::string_view sealed) {
+  if (sealed.size() < 2 || static_cast<uint8_t>(sealed[0]) >> 4 != kSealVersion) return Corrupt("header");
+  if ((sealed[0] & 0x0f) != 0) return Status::FailedPrecondition("a value is sealed with a cipher this version lacks");
+  if (sealed[1] != 0) return Corrupt("header");
+  return sealed.substr(2);
+}
+
+}  // namespace rapport

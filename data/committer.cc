@@ -1,0 +1,550 @@
+// The write path. One thread takes all that waits in the queue (up to group_operations_max), checks and numbers it,
+// writes one WriteBatch with one fsync, publishes the catalogue, tells the observer, then acknowledges.
+//
+// After a failed commit nobody knows how much of it a restart will find in the log, so nothing more is written
+// until the process is started again: every later write is answered kUnavailable and says so; reads go on.
+#include <algorithm>
+#include <future>
+
+#include "data/archive.h"
+#include "data/codec.h"
+#include "data/store_impl.h"
+
+namespace rapport {
+namespace {
+
+constexpr size_t kKnownCustomersMax = 200000;
+constexpr size_t kKnownMembersMax = 200000;
+constexpr uint64_t kItemsMax = 4'000'000;  // names in memory: a stranger's made-up ids must end somewhere
+
+OperationResult Refused(Status status) { return {std::move(status), Outcome::kUnchanged, 0}; }
+OperationResult Applied(Outcome outcome, uint64_t id) { return {Status::Ok(), outcome, id}; }
+
+// Equal but for what the write path itself sets.
+bool SameItem(Item a, Item b) {
+  a.id = b.id = ItemId{};
+  a.updated_at = b.updated_at = Timestamp{};
+  return EncodeRecord(a) == EncodeRecord(b);
+}
+
+bool IsEmptyList(const Value& value) {
+  const auto* list = std::get_if<std::vector<std::string>>(&value);
+  return list != nullptr && list->empty();
+}
+
+}  // namespace
+
+// One group in the making: the batch, and what is already decided inside it.
+class GroupCommit {
+ public:
+  explicit GroupCommit(Store::Impl& store) : store_(store) {}
+
+  OperationResult Apply(Operation& operation) {
+    if (Status status = ValidateOperation(operation); !status.ok()) return Refused(std::move(status));
+    return std::visit([this](auto& op) { return Do(op); }, operation);
+  }
+
+  Status Commit() {
+    // What could not be read may have been decided wrongly: a duplicate taken for new.
+    RAPPORT_RETURN_IF_ERROR(store_.Health());
+    if (batch_.Count() == 0) return Status::Ok();
+    std::string sequence;
+    Encoder encoder(sequence);
+    const Sequence& s = store_.sequence;
+    for (const uint64_t id : {s.customer, s.item, s.event, s.consent, s.generation}) encoder.Varint(id);
+    Put(kMeta, "sequence", sequence);
+    RAPPORT_RETURN_IF_ERROR(FromRocks(store_.db->Write(store_.Write(), &batch_), "the store cannot write"));
+    if (catalog_) {
+      std::shared_ptr<const Catalog> next = catalog_->Build();
+      std::lock_guard hold(store_.catalog_mutex);
+      store_.catalog = std::move(next);
+    }
+    store_.customers = s.customer;
+    store_.items = s.item;
+    store_.events = s.event;
+    store_.links += links_added_;
+    return Status::Ok();
+  }
+
+  std::vector<CustomerId> TakeChanged() {
+    std::sort(changed_.begin(), changed_.end());
+    changed_.erase(std::unique(changed_.begin(), changed_.end()), changed_.end());
+    return std::move(changed_);
+  }
+
+ private:
+  void Put(Family family, const rocksdb::Slice& key, const rocksdb::Slice& value) {
+    (void)batch_.Put(store_.families[family], key, value);
+  }
+
+  // ---- customers ----
+
+  static std::string NameOf(const CustomerRef& ref) {
+    return (ref.name_space == CustomerNamespace::kUser ? 'U' : 'A') + ref.external_id;
+  }
+
+  CustomerId Find(const CustomerRef& ref) {
+    const std::string name = NameOf(ref);
+    const auto known = store_.known_customers.find(name);
+    if (known != store_.known_customers.end()) return known->second;
+    const auto stored = store_.Get(kLookup, keys::Lookup(store_.secret, name[0], ref.external_id));
+    if (!stored || stored->size() != 8) return {};
+    return Remember(name, CustomerId{keys::ReadBigEndian(*stored)});
+  }
+
+  CustomerId Remember(const std::string& name, CustomerId id) {
+    if (store_.known_customers.size() >= kKnownCustomersMax) store_.known_customers.clear();
+    store_.known_customers.emplace(name, id);
+    return id;
+  }
+
+  CustomerId FindOrCreate(const CustomerRef& ref, Timestamp now) {
+    if (const CustomerId found = Find(ref)) return found;
+    const CustomerId id{++store_.sequence.customer};
+    Put(kLookup, keys::Lookup(store_.secret, NameOf(ref)[0], ref.external_id), keys::BigEndian(id.value));
+    Profile profile;
+    profile.id = id;
+    profile.ref = ref;
+    profile.created_at = profile.updated_at = now;
+    PutProfile(profile);
+    if (store_.known_members.size() >= kKnownMembersMax) store_.known_members.clear();
+    store_.known_members[id.value] = {id};
+    return Remember(NameOf(ref), id);
+  }
+
+  Result<Profile> ReadProfile(CustomerId id) {
+    const auto pending = profiles_.find(id.value);
+    if (pending != profiles_.end()) return pending->second;
+    const auto sealed = store_.Get(kProfile, keys::BigEndian(id.value));
+    if (!sealed) return Status::DataLoss("a customer has no profile");
+    const Result<std::string_view> plain = Unseal(*sealed);
+    if (!plain.ok()) return plain.status();
+    return DecodeRecord<Profile>(*plain);
+  }
+
+  void PutProfile(const Profile& profile) {
+    profiles_[profile.id.value] = profile;
+    Put(kProfile, keys::BigEndian(profile.id.value), Seal(EncodeRecord(profile)));
+  }
+
+  // ---- links ----
+
+  std::optional<CustomerId> Parent(CustomerId child) {
+    const auto pending = parents_.find(child.value);
+    if (pending != parents_.end()) return pending->second ? std::optional(pending->second) : std::nullopt;
+    if (store_.links == 0) return std::nullopt;
+    const auto bytes = store_.Get(kLink, keys::Tagged('C', child.value));
+    if (!bytes) return std::nullopt;
+    const Result<Link> link = DecodeRecord<Link>(*bytes);
+    return link.ok() ? std::optional(link->parent) : std::nullopt;
+  }
+
+  CustomerId Root(CustomerId customer) {
+    for (std::optional<CustomerId> up = Parent(customer); up; up = Parent(customer)) customer = *up;
+    return customer;
+  }
+
+  // All identities that are one customer with this one, root first. Remembered; links forget what they touch.
+  const std::vector<CustomerId>& Members(CustomerId customer) {
+    const auto known = store_.known_members.find(customer.value);
+    if (known != store_.known_members.end()) return known->second;
+    if (store_.known_members.size() >= kKnownMembersMax) store_.known_members.clear();
+    return store_.known_members[customer.value] = MembersOf(Root(customer));
+  }
+
+  std::vector<CustomerId> MembersOf(CustomerId root) {
+    std::vector<CustomerId> members = store_.Members(root, nullptr);
+    std::erase_if(members, [&](CustomerId m) { return Root(m) != root; });  // unlinked in this group
+    for (size_t next = 0; next < members.size(); ++next) {                  // linked in this group
+      for (const auto& [child, parent] : parents_) {
+        const CustomerId added{child};
+        if (parent == members[next] && std::find(members.begin(), members.end(), added) == members.end()) {
+          for (const CustomerId m : store_.Members(added, nullptr)) {
+            if (std::find(members.begin(), members.end(), m) == members.end()) members.push_back(m);
+          }
+        }
+      }
+    }
+    return members;
+  }
+
+  void Touch(CustomerId customer) {
+    changed_.push_back(customer);
+    changed_.push_back(Members(customer).front());
+  }
+
+  // ---- items ----
+
+  CatalogBuilder& Builder() {
+    if (!catalog_) catalog_ = std::make_unique<CatalogBuilder>(*CurrentCatalog());
+    return *catalog_;
+  }
+  std::shared_ptr<const Catalog> CurrentCatalog() {
+    std::lock_guard hold(store_.catalog_mutex);
+    return store_.catalog;
+  }
+  const Item* FindItem(const std::string& external_id) {
+    if (catalog_) return catalog_->Find(external_id);
+    if (!base_catalog_) base_catalog_ = CurrentCatalog();
+    return base_catalog_->Find(external_id);
+  }
+
+  ItemId PutNewItem(Item item) {
+    item.id = ItemId{++store_.sequence.item};
+    return StoreItem(std::move(item));
+  }
+  ItemId StoreItem(Item item) {
+    const ItemId id = item.id;
+    Put(kItem, keys::BigEndian(id.value), EncodeRecord(item));
+    Builder().Put(std::move(item));
+    return id;
+  }
+
+  // ---- operations ----
+
+  OperationResult Do(PutItem& op) {
+    const Item* old = FindItem(op.item.external_id);
+    Item item = std::move(op.item);
+    item.catalogued = true;
+    if (old == nullptr) {
+      if (store_.sequence.item >= kItemsMax) return Refused(TooManyItems());
+      return Applied(Outcome::kCreated, PutNewItem(std::move(item)).value);
+    }
+    item.id = old->id;
+    if (SameItem(item, *old)) return Applied(Outcome::kUnchanged, item.id.value);
+    const Outcome outcome = old->catalogued ? Outcome::kUpdated : Outcome::kCreated;
+    return Applied(outcome, StoreItem(std::move(item)).value);
+  }
+
+  static Status TooManyItems() {
+    return Status::ResourceExhausted("the store knows " + std::to_string(kItemsMax) + " items, its limit");
+  }
+
+  OperationResult Do(PatchItem& op) {
+    const Item* old = FindItem(op.external_id);
+    if (old == nullptr || !old->catalogued) return Refused(NoSuchItem(op.external_id));
+    Item item = *old;
+    if (op.title) item.title = *op.title;
+    if (op.price) item.price = op.price;
+    if (op.margin) item.margin = op.margin;
+    if (op.stock) item.stock = op.stock;
+    if (op.available) item.available = *op.available;
+    if (op.hidden) item.hidden = *op.hidden;
+    if (op.published_at) item.published_at = op.published_at;
+    if (op.expires_at) item.expires_at = op.expires_at;
+    if (op.categories) item.categories = *op.categories;
+    if (op.tags) item.tags = *op.tags;
+    if (op.audience) item.audience = *op.audience;
+    if (SameItem(item, *old)) return Applied(Outcome::kUnchanged, item.id.value);
+    return Applied(Outcome::kUpdated, StoreItem(std::move(item)).value);
+  }
+
+  static Status NoSuchItem(const std::string& id) {
+    return Status::NotFound("no item " + QuoteForMessage(id) + " in the catalogue; put it first");
+  }
+
+  OperationResult Do(DeleteItem& op) {
+    const Item* old = FindItem(op.external_id);
+    if (old == nullptr || !old->catalogued) return Refused(NoSuchItem(op.external_id));
+    Item bare;  // what an item known from events only looks like
+    bare.id = old->id;
+    bare.external_id = old->external_id;
+    return Applied(Outcome::kUpdated, StoreItem(std::move(bare)).value);
+  }
+
+  OperationResult Do(UpdateProfile& op) {
+    const bool is_new = !Find(op.customer);
+    const CustomerId id = FindOrCreate(op.customer, op.time);
+    Result<Profile> read = ReadProfile(id);
+    if (!read.ok()) return Refused(read.status());
+    Profile profile = read.Take();
+    const std::string before = EncodeRecord(profile);
+    if (op.time_zone) profile.time_zone = *op.time_zone;
+    if (op.locale) profile.locale = *op.locale;
+    if (op.country) profile.country = *op.country;
+    if (op.audiences) profile.audiences = *op.audiences;
+    for (const auto& [name, value] : op.traits) {
+      if (IsEmptyList(value)) {
+        profile.traits.erase(name);
+      } else {
+        profile.traits[name] = value;
+      }
+    }
+    if (profile.traits.size() > limits::kAttributesMax) {
+      return Refused(Status::ResourceExhausted("the customer would have more than " +
+                                               std::to_string(limits::kAttributesMax) + " traits; remove some first"));
+    }
+    Touch(id);
+    if (EncodeRecord(profile) == before) return Applied(is_new ? Outcome::kCreated : Outcome::kUnchanged, id.value);
+    profile.updated_at = std::max(profile.updated_at, op.time);
+    PutProfile(profile);
+    return Applied(is_new ? Outcome::kCreated : Outcome::kUpdated, id.value);
+  }
+
+  OperationResult Do(SetPersonalization& op) {
+    const CustomerId id = FindOrCreate(op.customer, op.time);
+    Result<Profile> profile = ReadProfile(id);
+    if (!profile.ok()) return Refused(profile.status());
+    if (profile->personalization == op.personalization) return Applied(Outcome::kUnchanged, id.value);
+    profile->personalization = op.personalization;
+    profile->updated_at = std::max(profile->updated_at, op.time);
+    PutProfile(*profile);
+    Touch(id);
+    return Applied(Outcome::kUpdated, id.value);
+  }
+
+  OperationResult Do(RecordConsent& op) {
+    const CustomerId id = FindOrCreate(op.customer, op.consent.time);
+    Put(kConsent, keys::Pair(id.value, ++store_.sequence.consent), Seal(EncodeRecord(op.consent)));
+    Touch(id);
+    return Applied(Outcome::kCreated, id.value);
+  }
+
+  OperationResult Do(LinkCustomers& op) {
+    CustomerId child = Find(op.child), parent = Find(op.parent);
+    const bool one_already = op.child == op.parent || (child && parent && Root(child) == Root(parent));
+    if (one_already) return Applied(Outcome::kUnchanged, child.value);
+    if (child && Parent(child)) {
+      return Refused(Status::AlreadyExists(QuoteForMessage(op.child.external_id) +
+                                           " is already a part of another customer; undo that link first, or give the "
+                                           "visitor a new anonymous id at log-out"));
+    }
+    const size_t identities = (parent ? Members(parent).size() : 1) + (child ? Members(child).size() : 1);
+    if (identities > limits::kLinkMembersMax) {
+      return Refused(Status::ResourceExhausted("a customer can be made of at most " +
+                                               std::to_string(limits::kLinkMembersMax) + " identities"));
+    }
+    child = FindOrCreate(op.child, op.time);
+    parent = FindOrCreate(op.parent, op.time);
+    std::vector<CustomerId> members = Members(parent);
+    const std::vector<CustomerId> joining = Members(child);
+    Put(kLink, keys::Tagged('C', child.value), EncodeRecord(Link{child, parent, op.time}));
+    Put(kLink, keys::Tagged('P', parent.value) + keys::BigEndian(child.value), "");
+    parents_[child.value] = parent;
+    ++links_added_;
+    members.insert(members.end(), joining.begin(), joining.end());
+    for (const CustomerId m : members) {
+      store_.known_members[m.value] = members;
+      changed_.push_back(m);
+    }
+    return Applied(Outcome::kCreated, child.value);
+  }
+
+  OperationResult Do(UnlinkCustomer& op) {
+    const CustomerId child = Find(op.child);
+    if (!child) return Refused(Status::NotFound("no customer " + QuoteForMessage(op.child.external_id)));
+    const std::optional<CustomerId> parent = Parent(child);
+    if (!parent) return Applied(Outcome::kUnchanged, child.value);
+    const std::vector<CustomerId> members = Members(child);
+    (void)batch_.Delete(store_.families[kLink], keys::Tagged('C', child.value));
+    (void)batch_.Delete(store_.families[kLink], keys::Tagged('P', parent->value) + keys::BigEndian(child.value));
+    parents_[child.value] = CustomerId{};
+    for (const CustomerId m : members) {
+      store_.known_members.erase(m.value);
+      changed_.push_back(m);
+    }
+    return Applied(Outcome::kUpdated, child.value);
+  }
+
+  // The event that carries this identity for any of the customer's identities, or 0.
+  uint64_t FindDuplicate(CustomerId customer, const Hash128& identity) {
+    for (const CustomerId member : Members(customer)) {
+      const std::string key = keys::Message(member, identity);
+      const auto pending = messages_.find(key);
+      if (pending != messages_.end()) return pending->second;
+      if (const auto stored = store_.Get(kMessage, key); stored && stored->size() == 8) {
+        return keys::ReadBigEndian(*stored);
+      }
+    }
+    return 0;
+  }
+
+  OperationResult Do(AppendEvent& op) {
+    Event& event = op.event;
+    if (store_.sequence.item + op.lines.size() > kItemsMax) return Refused(TooManyItems());
+    const CustomerId customer = FindOrCreate(op.customer, event.received_at);
+    const Hash128 identity = keys::MessageIdentity(event.source, event.message_id);
+    if (const uint64_t known = FindDuplicate(customer, identity)) return Applied(Outcome::kDuplicate, known);
+    event.customer = customer;
+    event.lines.clear();
+    for (NewLine& line : op.lines) event.lines.push_back({ItemFor(line.item), line.quantity, line.price});
+    event.time_mark = TimeMark::kAsSent;
+    if (event.time.ms > event.received_at.ms + limits::kFutureSkewMsMax) {
+      event.time = event.received_at;
+      event.time_mark = TimeMark::kClamped;
+    }
+    event.id = EventId{++store_.sequence.event};
+    Put(kEvent, keys::Pair(customer.value, event.id.value), Seal(EncodeRecord(event)));
+    const std::string message = keys::Message(customer, identity);
+    Put(kMessage, message, keys::BigEndian(event.id.value));
+    messages_.emplace(message, event.id.value);
+    if (const ItemSet added = ItemSetOf(event); !added.empty()) {
+      (void)batch_.Merge(store_.families[kItemSet], keys::BigEndian(customer.value), Seal(EncodeItemSet(added)));
+    }
+    Touch(customer);
+    return Applied(Outcome::kCreated, event.id.value);
+  }
+
+  ItemId ItemFor(const std::string& external_id) {
+    if (const Item* item = FindItem(external_id)) return item->id;
+    Item bare;
+    bare.external_id = external_id;
+    return PutNewItem(std::move(bare));
+  }
+
+  OperationResult Do(PutDecision& op) {
+    const Hash128 hash = IdentityHash(op.decision.id);
+    Put(kDecision, std::string(keys::View(hash)), Seal(EncodeRecord(op.decision)));
+    return Applied(Outcome::kCreated, 0);
+  }
+
+  OperationResult Do(PutApiKey& op) {
+    Put(kKey, op.key.id, EncodeRecord(op.key));
+    return Applied(Outcome::kUpdated, 0);
+  }
+
+  OperationResult Do(PutModel& op) {
+    ModelRecord& model = op.model;
+    const bool is_new = model.generation == 0;
+    if (is_new) {
+      model.generation = ++store_.sequence.generation;
+    } else if (!ReadModel(model.generation)) {
+      return Refused(Status::NotFound("no model of generation " + std::to_string(model.generation)));
+    }
+    StoreModel(model);
+    return Applied(is_new ? Outcome::kCreated : Outcome::kUpdated, model.generation);
+  }
+
+  std::optional<ModelRecord> ReadModel(uint64_t generation) {
+    const auto pending = models_.find(generation);
+    if (pending != models_.end()) return pending->second;
+    const auto bytes = store_.Get(kModel, keys::BigEndian(generation));
+    if (!bytes) return std::nullopt;
+    Result<ModelRecord> model = DecodeRecord<ModelRecord>(*bytes);
+    return model.ok() ? std::optional(model.Take()) : std::nullopt;
+  }
+  void StoreModel(const ModelRecord& model) {
+    models_[model.generation] = model;
+    Put(kModel, keys::BigEndian(model.generation), EncodeRecord(model));
+  }
+
+  OperationResult Do(ActivateModel& op) {
+    if (op.generation != 0 && !ReadModel(op.generation)) {
+      return Refused(
+          Status::NotFound("no model of generation " + std::to_string(op.generation) + "; see 'rapport models list'"));
+    }
+    const auto bytes = store_.Get(kMeta, "active/" + op.kind);
+    const uint64_t before = active_.count(op.kind) != 0 ? active_[op.kind] : bytes ? Decoder(*bytes).Varint() : 0;
+    const auto mark = [this](uint64_t generation, ModelState state) {
+      if (std::optional<ModelRecord> model = ReadModel(generation)) {
+        model->state = state;
+        StoreModel(*model);
+      }
+    };
+    if (before != 0 && before != op.generation) mark(before, ModelState::kRetired);
+    if (op.generation != 0) mark(op.generation, ModelState::kActive);
+    std::string value;
+    Encoder(value).Varint(op.generation);
+    Put(kMeta, "active/" + op.kind, value);
+    active_[op.kind] = op.generation;
+    return Applied(Outcome::kUpdated, op.generation);
+  }
+
+  Store::Impl& store_;
+  rocksdb::WriteBatch batch_;
+  std::unordered_map<uint64_t, Profile> profiles_;
+  std::unordered_map<uint64_t, CustomerId> parents_;  // 0: unlinked in this group
+  std::unordered_map<std::string, uint64_t> messages_;
+  std::unordered_map<uint64_t, ModelRecord> models_;
+  std::unordered_map<std::string, uint64_t> active_;
+  std::unique_ptr<CatalogBuilder> catalog_;
+  std::shared_ptr<const Catalog> base_catalog_;
+  std::vector<CustomerId> changed_;
+  uint64_t links_added_ = 0;
+};
+
+void Store::Apply(std::vector<Operation> operations, Done done) {
+  Status refused;
+  {
+    std::lock_guard hold(impl_->queue_mutex);
+    if (impl_->access == StoreAccess::kReadOnly) {
+      refused = Status::FailedPrecondition("this is a read-only checkpoint of the store");
+    } else if (impl_->stopping) {
+      refused = Status::Unavailable("the store is stopping; send it again to the next process");
+    } else if (operations.size() > limits::kOperationsPerApplyMax) {
+      refused =
+          Status::InvalidArgument("at most " + std::to_string(limits::kOperationsPerApplyMax) + " operations at once");
+    } else if (impl_->queued + operations.size() > impl_->options.queued_operations_max) {
+      refused = Status::ResourceExhausted("too many writes are waiting; try again in a second");
+    } else {
+      impl_->queued += operations.size();
+      impl_->queue.push_back({std::move(operations), std::move(done)});
+    }
+  }
+  if (!refused.ok()) return done(std::move(refused));
+  impl_->queue_changed.notify_one();
+}
+
+Result<std::vector<OperationResult>> Store::ApplyAndWait(std::vector<Operation> operations) {
+  std::promise<Result<std::vector<OperationResult>>> promise;
+  std::future<Result<std::vector<OperationResult>>> result = promise.get_future();
+  Apply(std::move(operations), [&promise](Result<std::vector<OperationResult>> r) { promise.set_value(std::move(r)); });
+  return result.get();
+}
+
+void Store::Impl::CommitLoop() {
+  for (;;) {
+    std::vector<Request> requests;
+    {
+      std::unique_lock hold(queue_mutex);
+      queue_changed.wait(hold, [this] { return stopping || !queue.empty(); });
+      if (queue.empty()) return;  // stopping, and everything that was accepted is done
+      size_t size = 0;
+      while (!queue.empty() &&
+             (requests.empty() || size + queue.front().operations.size() <= options.group_operations_max)) {
+        size += queue.front().operations.size();
+        requests.push_back(std::move(queue.front()));
+        queue.pop_front();
+      }
+      queued -= size;
+    }
+    ApplyGroup(requests);
+  }
+}
+
+void Store::Impl::ApplyGroup(std::vector<Request>& requests) {
+  std::vector<std::vector<OperationResult>> results(requests.size());
+  Status status;
+  std::vector<CustomerId> changed;
+  {
+    std::lock_guard hold(commit_mutex);
+    if (broken.ok()) {
+      GroupCommit group(*this);
+      for (size_t r = 0; r < requests.size(); ++r) {
+        for (Operation& operation : requests[r].operations) results[r].push_back(group.Apply(operation));
+        operations += requests[r].operations.size();
+      }
+      status = group.Commit();
+      ++commits;
+      changed = group.TakeChanged();
+      if (!status.ok()) {
+        broken = Status(status.code(), status.message() + "; no more is written until a restart");
+        std::lock_guard health(health_mutex);
+        write_error = broken;
+      }
+    } else {
+      status = broken;
+    }
+  }
+  // Before the acknowledgement: whoever is told "done" finds the caches without the old state.
+  if (observer && !changed.empty()) observer(changed);
+  for (size_t r = 0; r < requests.size(); ++r) {
+    if (status.ok()) {
+      requests[r].done(std::move(results[r]));
+    } else {
+      requests[r].done(status);
+    }
+  }
+}
+
+}  // namespace rapport

@@ -1,0 +1,61 @@
+// RocksDB keys. Numbers are big endian, so that byte order is number order.
+//   family     key                                      value
+//   default    "format" | "sequence" | "active/KIND"    varint | varints | varint
+//   lookup     space (1) HMAC-SHA256(external id) (16)  id (8)
+//   profile    customer (8)                             sealed Profile
+//   consent    customer (8) number (8)                  sealed Consent
+//   link       'C' child (8)                            Link            (child -> parent)
+//              'P' parent (8) child (8)                 ""              (the reverse)
+//   event      customer (8) event (8)                   sealed Event
+//   message    customer (8) hash(source, message) (16)  event (8)
+//   item_set   customer (8)                             sealed item set (merge operator: union)
+//   item       item (8)                                 Item
+//   decision   IdentityHash(id) (16)                    sealed Decision
+//   key        id                                       ApiKey
+//   model      generation (8)                           ModelRecord
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/crypto.h"
+#include "base/ids.h"
+
+namespace rapport::keys {
+
+inline void AppendBigEndian(std::string& out, uint64_t v) {
+  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
+}
+inline std::string BigEndian(uint64_t v) {
+  std::string out;
+  AppendBigEndian(out, v);
+  return out;
+}
+// REQUIRES at least 8 bytes.
+inline uint64_t ReadBigEndian(std::string_view bytes) {
+  uint64_t v = 0;
+  for (int i = 0; i < 8; ++i) v = (v << 8) | static_cast<uint8_t>(bytes[static_cast<size_t>(i)]);
+  return v;
+}
+inline std::string Pair(uint64_t a, uint64_t b) {
+  std::string out;
+  out.reserve(16);
+  AppendBigEndian(out, a);
+  AppendBigEndian(out, b);
+  return out;
+}
+inline std::string Tagged(char tag, uint64_t a) {
+  std::string out(1, tag);
+  AppendBigEndian(out, a);
+  return out;
+}
+inline std::string_view View(const Hash128& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
+
+// The space keeps users, anonymous visitors and items apart: 'U', 'A', 'I'.
+std::string Lookup(const SecretKey& secret, char space, std::string_view external_id);
+std::string Message(CustomerId customer, const Hash128& identity);
+// Hash of (source, message id), unambiguous.
+Hash128 MessageIdentity(std::string_view source, std::string_view message_id);
+
+}  // namespace rapport::keys

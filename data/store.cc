@@ -1,0 +1,349 @@
+// Opening, folder layout, life and death of the store. The data folder:
+//   RAPPORT          marker: this folder is a store's     lock          held by the one process that writes
+//   secret           32 bytes, 0600: keyed lookups        db/           RocksDB
+//   models/          model files                          (server.json, operator.key: the server's)
+#include "data/store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/merge_operator.h>
+#include <rocksdb/slice_transform.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
+
+#include <filesystem>
+#include <future>
+
+#include "data/archive.h"
+#include "data/codec.h"
+#include "data/store_impl.h"
+
+namespace rapport {
+namespace {
+
+constexpr char kMarker[] = "Rapport store\n";
+
+// value = Seal(item set); union of all operands.
+class ItemSetMerge final : public rocksdb::AssociativeMergeOperator {
+ public:
+  bool Merge(const rocksdb::Slice&, const rocksdb::Slice* existing, const rocksdb::Slice& operand, std::string* merged,
+             rocksdb::Logger*) const override {
+    const auto decode = [](const rocksdb::Slice& sealed) -> Result<ItemSet> {
+      const Result<std::string_view> plain = Unseal(sealed.ToStringView());
+      if (!plain.ok()) return plain.status();
+      return DecodeItemSet(*plain);
+    };
+    const Result<ItemSet> added = decode(operand);
+    if (!added.ok()) return false;
+    if (existing == nullptr) {
+      *merged = operand.ToString();
+      return true;
+    }
+    const Result<ItemSet> base = decode(*existing);
+    if (!base.ok()) return false;
+    *merged = Seal(EncodeItemSet(MergeItemSets(*base, *added)));
+    return true;
+  }
+  const char* Name() const override { return "rapport.ItemSetMerge.1"; }
+};
+
+rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& options,
+                                           const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions out;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  const bool written_often = family == kEvent || family == kMessage || family == kItemSet || family == kLookup;
+  out.write_buffer_size = written_often ? options.write_buffer_bytes : options.write_buffer_bytes / 8;
+  if (family == kItemSet) out.merge_operator = std::make_shared<ItemSetMerge>();
+  // Hashes do not compress; their few other bytes are not worth the time.
+  out.compression = family == kMessage || family == kLookup ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+  if (family == kLink) out.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(9));
+  return out;
+}
+
+Result<SecretKey> ReadOrMakeSecret(const std::string& path) {
+  const Result<std::string> bytes = ReadFile(path, 1024);
+  SecretKey secret;
+  if (bytes.ok()) {
+    if (bytes->size() != secret.size()) {
+      return Status::DataLoss(path +
+                              " does not hold 32 bytes; put the original back, without it no customer can be found");
+    }
+    std::copy(bytes->begin(), bytes->end(), secret.begin());
+    return secret;
+  }
+  if (bytes.status().code() != StatusCode::kNotFound) return bytes.status();
+  RAPPORT_RETURN_IF_ERROR(FillSecretRandom(secret));
+  RAPPORT_RETURN_IF_ERROR(
+      WriteFileAtomically(path, {reinterpret_cast<const char*>(secret.data()), secret.size()}, FileMode::kSecret));
+  return secret;
+}
+
+// Makes or recognises the folder; refuses one that holds other things.
+Status PrepareFolder(const std::string& folder, bool create) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const bool is_folder = fs::is_directory(folder, error);
+  if (!is_folder && fs::exists(folder, error)) return Status::FailedPrecondition(folder + " is a file, not a folder");
+  const Result<std::string> marker = ReadFile(folder + "/RAPPORT", 1024);
+  if (marker.ok()) {
+    if (*marker != kMarker) return Status::FailedPrecondition(folder + "/RAPPORT is not a store's marker");
+    return Status::Ok();
+  }
+  if (marker.status().code() != StatusCode::kNotFound) return marker.status();
+  if (is_folder && !fs::is_empty(folder, error)) {
+    // "lost+found" is what a fresh file system holds.
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      const std::string name = entry.path().filename().string();
+      if (name != "lost+found" && name != "lock") {
+        return Status::FailedPrecondition(folder + " is not a store's folder and is not empty (it holds '" + name +
+                                          "'); name an empty or new folder with --data");
+      }
+    }
+  }
+  if (!create)
+    return Status::FailedPrecondition(folder +
+                                      " holds no store; import something into it or start 'rapport serve' first");
+  fs::create_directories(folder, error);
+  if (error) return Status(StatusCode::kPermissionDenied, "cannot create " + folder + ": " + error.message());
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status FromRocks(const rocksdb::Status& status, const std::string& what) {
+  if (status.ok()) return Status::Ok();
+  const std::string message = what + ": " + status.ToString();
+  if (status.IsNotFound()) return Status::NotFound(message);
+  if (status.IsNoSpace())
+    return Status::ResourceExhausted(message + "; the disk is full: free some space and start again");
+  if (status.IsCorruption()) {
+    return Status::DataLoss(message + "; restore the last backup (docs/OPERATIONS.md, 'Corrupt file')");
+  }
+  return Status::Unavailable(message);
+}
+
+Result<std::unique_ptr<Store>> Store::Open(const std::string& folder, const StoreOptions& options, StoreAccess access) {
+  auto impl = std::make_unique<Impl>();
+  impl->folder = folder;
+  impl->options = options;
+  impl->access = access;
+  RAPPORT_RETURN_IF_ERROR(impl->Open());
+  return std::unique_ptr<Store>(new Store(std::move(impl)));
+}
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::~Store() = default;
+
+Status Store::Impl::Open() {
+  const bool writes = access == StoreAccess::kReadWrite;
+  RAPPORT_RETURN_IF_ERROR(PrepareFolder(folder, writes && options.create_if_missing));
+  if (writes) {
+    Result<FileLock> held = FileLock::Acquire(folder + "/lock", options.lock_note);
+    if (!held.ok()) {
+      if (held.status().code() != StatusCode::kUnavailable) return held.status();
+      return Status::Unavailable("the store " + folder + " is in use, " + held.status().message() +
+                                 "; stop that process, or let it do the work");
+    }
+    lock = std::move(*held);
+  }
+  Result<SecretKey> key = ReadOrMakeSecret(folder + "/secret");
+  if (!key.ok()) return key.status();
+  secret = *key;
+  std::error_code error;
+  if (writes) std::filesystem::create_directories(folder + "/models", error);
+  RAPPORT_RETURN_IF_ERROR(OpenDatabase());
+  if (writes) RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(folder + "/RAPPORT", kMarker, FileMode::kPublic));
+  RAPPORT_RETURN_IF_ERROR(LoadState());
+  if (writes) committer = std::thread([this] { CommitLoop(); });
+  return Status::Ok();
+}
+
+Status Store::Impl::OpenDatabase() {
+  rocksdb::DBOptions database;
+  database.create_if_missing = access == StoreAccess::kReadWrite;
+  database.create_missing_column_families = true;
+  // A torn tail is what a crash leaves; anything else is damage, and damage is told, never skipped.
+  database.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  database.track_and_verify_wals_in_manifest = options.durability == Durability::kFsync;
+  database.paranoid_checks = true;
+  database.max_total_wal_size = 256u << 20;
+  database.max_background_jobs = 2;
+  database.keep_log_file_num = 2;
+  database.info_log_level = rocksdb::WARN_LEVEL;
+  database.max_open_files = 512;
+  database.bytes_per_sync = 1u << 20;
+  block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (size_t f = 0; f < kFamilyCount; ++f) {
+    descriptors.emplace_back(kFamilyNames[f], FamilyOptions(static_cast<Family>(f), options, block_cache));
+  }
+  rocksdb::DB* opened = nullptr;
+  const std::string path = folder + "/db";
+  const rocksdb::Status status = access == StoreAccess::kReadWrite
+                                     ? rocksdb::DB::Open(database, path, descriptors, &families, &opened)
+                                     : rocksdb::DB::OpenForReadOnly(database, path, descriptors, &families, &opened);
+  db.reset(opened);
+  return FromRocks(status, "cannot open " + path);
+}
+
+Status Store::Impl::LoadState() {
+  if (const std::optional<std::string> bytes = Get(kMeta, "format")) {
+    Decoder decoder(*bytes);
+    const uint64_t format = decoder.Varint();
+    if (!decoder.ok()) return Status::DataLoss("the store's format number is corrupt");
+    if (format > kFormatVersion) {
+      return Status::FailedPrecondition("the store " + folder + " has format " + std::to_string(format) +
+                                        ", written by a newer Rapport; this one knows up to " +
+                                        std::to_string(kFormatVersion));
+    }
+  }
+  if (const std::optional<std::string> bytes = Get(kMeta, "sequence")) {
+    Decoder decoder(*bytes);
+    for (uint64_t* id :
+         {&sequence.customer, &sequence.item, &sequence.event, &sequence.consent, &sequence.generation}) {
+      *id = decoder.Varint();
+    }
+    if (!decoder.ok()) return Status::DataLoss("the store's sequence numbers are corrupt");
+  }
+  RAPPORT_RETURN_IF_ERROR(Migrate());
+  customers = sequence.customer;
+  items = sequence.item;
+  events = sequence.event;
+  uint64_t count = 0;
+  auto link = Iterate(kLink, Read(nullptr));
+  for (link->Seek("C"); link->Valid() && link->key()[0] == 'C'; link->Next()) ++count;
+  RAPPORT_RETURN_IF_ERROR(FromRocks(link->status(), "cannot read links"));
+  links = count;
+  CatalogBuilder builder;
+  auto item = Iterate(kItem, Read(nullptr));
+  for (item->SeekToFirst(); item->Valid(); item->Next()) {
+    Result<Item> decoded = DecodeRecord<Item>(item->value().ToStringView());
+    if (!decoded.ok()) return decoded.status();
+    builder.Put(decoded.Take());
+  }
+  RAPPORT_RETURN_IF_ERROR(FromRocks(item->status(), "cannot read items"));
+  catalog = builder.Build();
+  return Status::Ok();
+}
+
+// One step per format; each leaves a store of the next one. A store without a number is new.
+Status Store::Impl::Migrate() {
+  if (access == StoreAccess::kReadOnly) return Status::Ok();
+  std::string current;
+  Encoder(current).Varint(kFormatVersion);
+  const std::optional<std::string> stored = Get(kMeta, "format");
+  if (stored == current) return Status::Ok();
+  // Format 0 (before the first release) had no item sets and no index of duplicates: both follow from the events.
+  if (stored) RAPPORT_RETURN_IF_ERROR(RebuildDerivedLocked());
+  return FromRocks(db->Put(Write(), families[kMeta], "format", current), "cannot write the format number");
+}
+
+Store::Impl::~Impl() {
+  if (committer.joinable()) {
+    {
+      std::lock_guard hold(queue_mutex);
+      stopping = true;
+    }
+    queue_changed.notify_all();
+    committer.join();
+  }
+  if (db) {
+    for (rocksdb::ColumnFamilyHandle* family : families) (void)db->DestroyColumnFamilyHandle(family);
+    (void)db->Close();
+  }
+}
+
+Status Store::Impl::RebuildDerivedLocked() {
+  for (const Family family : {kMessage, kItemSet}) {
+    const std::string first(1, '\0'), last(64, '\xff');
+    RAPPORT_RETURN_IF_ERROR(FromRocks(db->DeleteRange(Write(), families[family], "", last),
+                                      "cannot clear " + std::string(kFamilyNames[family])));
+  }
+  rocksdb::WriteBatch batch;
+  auto event = Iterate(kEvent, Read(nullptr));
+  for (event->SeekToFirst(); event->Valid(); event->Next()) {
+    const Result<std::string_view> plain = Unseal(event->value().ToStringView());
+    if (!plain.ok()) return plain.status();
+    const Result<Event> decoded = DecodeRecord<Event>(*plain);
+    if (!decoded.ok()) return decoded.status();
+    const Hash128 identity = keys::MessageIdentity(decoded->source, decoded->message_id);
+    (void)batch.Put(families[kMessage], keys::Message(decoded->customer, identity), keys::BigEndian(decoded->id.value));
+    if (const ItemSet added = ItemSetOf(*decoded); !added.empty()) {
+      (void)batch.Merge(families[kItemSet], keys::BigEndian(decoded->customer.value), Seal(EncodeItemSet(added)));
+    }
+    if (batch.Count() > 10000) {
+      RAPPORT_RETURN_IF_ERROR(FromRocks(db->Write(Write(), &batch), "cannot rebuild"));
+      batch.Clear();
+    }
+  }
+  RAPPORT_RETURN_IF_ERROR(FromRocks(event->status(), "cannot read events"));
+  return FromRocks(db->Write(Write(), &batch), "cannot rebuild");
+}
+
+Status Store::RebuildDerived() {
+  std::lock_guard hold(impl_->commit_mutex);
+  return impl_->RebuildDerivedLocked();
+}
+
+void Store::SetObserver(Observer observer) { impl_->observer = std::move(observer); }
+
+std::unique_ptr<Snapshot> Store::GetSnapshot() const { return std::make_unique<SnapshotImpl>(impl_->db.get()); }
+
+std::shared_ptr<const Catalog> Store::catalog() const {
+  std::lock_guard hold(impl_->catalog_mutex);
+  return impl_->catalog;
+}
+
+// folder/{RAPPORT,secret,db,models}: models are hard links, as RocksDB's files are.
+Status Store::WriteCheckpoint(const std::string& folder) const {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::exists(folder, error)) return Status::AlreadyExists(folder + " exists; a checkpoint needs a new folder");
+  if (!fs::create_directories(folder + "/models", error)) {
+    return Status::Unavailable("cannot create " + folder + ": " + error.message());
+  }
+  rocksdb::Checkpoint* raw = nullptr;
+  RAPPORT_RETURN_IF_ERROR(FromRocks(rocksdb::Checkpoint::Create(impl_->db.get(), &raw), "cannot make a checkpoint"));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+  RAPPORT_RETURN_IF_ERROR(FromRocks(checkpoint->CreateCheckpoint(folder + "/db"), "cannot make a checkpoint"));
+  for (const auto& entry : fs::directory_iterator(models_folder(), error)) {
+    const fs::path target = fs::path(folder) / "models" / entry.path().filename();
+    fs::create_hard_link(entry.path(), target, error);
+    if (error) fs::copy_file(entry.path(), target, error);
+    if (error) return Status::Unavailable("cannot copy " + entry.path().string() + ": " + error.message());
+  }
+  const SecretKey& secret = impl_->secret;
+  RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(
+      folder + "/secret", {reinterpret_cast<const char*>(secret.data()), secret.size()}, FileMode::kSecret));
+  return WriteFileAtomically(folder + "/RAPPORT", kMarker, FileMode::kPublic);
+}
+
+Status Store::SetLockNote(const std::string& note) {
+  return impl_->lock ? impl_->lock->SetNote(note) : Status::FailedPrecondition("a read-only store holds no lock");
+}
+
+StoreStatistics Store::statistics() const {
+  StoreStatistics out;
+  out.customers = impl_->customers;
+  out.items = impl_->items;
+  out.events = impl_->events;
+  out.commits = impl_->commits;
+  out.operations = impl_->operations;
+  out.queued_operations = impl_->queued;
+  return out;
+}
+
+const std::string& Store::folder() const { return impl_->folder; }
+std::string Store::models_folder() const { return impl_->folder + "/models"; }
+
+SecretKey Store::DeriveKey(std::string_view purpose) const {
+  return HmacSha256(impl_->secret, "derive:" + std::string(purpose));
+}
+
+}  // namespace rapport

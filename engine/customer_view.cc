@@ -1,0 +1,97 @@
+#include "engine/customer_view.h"
+
+#include <algorithm>
+
+namespace rapport {
+
+CustomerViews::CustomerViews(const Store& store, size_t capacity)
+    : store_(store), capacity_per_shard_(std::max<size_t>(1, capacity / kShards)) {}
+
+Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(const CustomerRef& ref) {
+  const std::optional<CustomerId> customer = store_.FindCustomer(ref);
+  if (!customer) return std::make_shared<const CustomerView>();
+  return Get(*customer);
+}
+
+Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(CustomerId customer) {
+  const CustomerId root = store_.Root(customer);
+  Shard& shard = shards_[root.value % kShards];
+  uint64_t invalidations = 0;
+  {
+    std::lock_guard lock(shard.mutex);
+    const auto found = shard.by_root.find(root.value);
+    if (found != shard.by_root.end()) {
+      ++shard.hits;
+      shard.recent.splice(shard.recent.begin(), shard.recent, found->second);
+      return found->second->second;
+    }
+    ++shard.misses;
+    invalidations = shard.invalidations;
+  }
+  Result<std::shared_ptr<const CustomerView>> view = Load(root);
+  if (!view.ok()) return view;
+  std::lock_guard lock(shard.mutex);
+  if (shard.invalidations != invalidations || shard.by_root.count(root.value) != 0) return view;
+  shard.recent.emplace_front(root.value, *view);
+  shard.by_root[root.value] = shard.recent.begin();
+  if (shard.by_root.size() > capacity_per_shard_) {
+    shard.by_root.erase(shard.recent.back().first);
+    shard.recent.pop_back();
+  }
+  return view;
+}
+
+Result<std::shared_ptr<const CustomerView>> CustomerViews::Load(CustomerId root) const {
+  // One snapshot: profile, history and set belong together.
+  const std::unique_ptr<Snapshot> snapshot = store_.GetSnapshot();
+  auto view = std::make_shared<CustomerView>();
+  view->root = root;
+  for (const CustomerId member : store_.Members(root, snapshot.get())) {
+    const Result<Profile> profile = store_.GetProfile(member, snapshot.get());
+    if (!profile.ok()) return profile.status();
+    if (profile->personalization == Personalization::kOff) view->personalization = Personalization::kOff;
+    if (profile->ref.name_space == CustomerNamespace::kUser) view->anonymous = false;
+    view->audiences.insert(view->audiences.end(), profile->audiences.begin(), profile->audiences.end());
+  }
+  std::sort(view->audiences.begin(), view->audiences.end());
+  view->audiences.erase(std::unique(view->audiences.begin(), view->audiences.end()), view->audiences.end());
+  Result<std::vector<HistoryEntry>> history = store_.ReadHistory(root, limits::kHistoryEventsMax, snapshot.get());
+  if (!history.ok()) return history.status();
+  view->history = history.Take();
+  Result<ItemSet> items = store_.ReadItemSet(root, snapshot.get());
+  if (!items.ok()) return items.status();
+  view->items = items.Take();
+  return std::shared_ptr<const CustomerView>(std::move(view));
+}
+
+void CustomerViews::Invalidate(const std::vector<CustomerId>& changed) {
+  for (const CustomerId customer : changed) {
+    Shard& shard = shards_[customer.value % kShards];
+    std::lock_guard lock(shard.mutex);
+    ++shard.invalidations;
+    const auto found = shard.by_root.find(customer.value);
+    if (found == shard.by_root.end()) continue;
+    shard.recent.erase(found->second);
+    shard.by_root.erase(found);
+  }
+}
+
+uint64_t CustomerViews::hits() const {
+  uint64_t sum = 0;
+  for (Shard& shard : shards_) {
+    std::lock_guard lock(shard.mutex);
+    sum += shard.hits;
+  }
+  return sum;
+}
+
+uint64_t CustomerViews::misses() const {
+  uint64_t sum = 0;
+  for (Shard& shard : shards_) {
+    std::lock_guard lock(shard.mutex);
+    sum += shard.misses;
+  }
+  return sum;
+}
+
+}  // namespace rapport

@@ -1,0 +1,195 @@
+#include "engine/engine.h"
+
+#include <atomic>
+#include <mutex>
+
+#include "base/file.h"
+#include "engine/content/recommender.h"
+#include "engine/customer_view.h"
+
+namespace rapport {
+
+struct Engine::Impl {
+  Impl(Store& opened_store, EngineOptions given) : store(opened_store), options(std::move(given)) {}
+
+  // Constant after Open.
+  Store& store;
+  const EngineOptions options;
+  std::unique_ptr<Recommender> recommender;
+  std::string startup_note;
+
+  // Each guards itself.
+  std::unique_ptr<CustomerViews> views;
+  ModelPublisher publisher;
+  std::atomic<bool> training{false};
+  std::mutex activation;  // one change of the model in service at a time
+
+  Result<RecommendContext> Context(const std::optional<CustomerRef>& customer) const {
+    RecommendContext context;
+    context.catalog = store.catalog();
+    context.models = publisher.Get();
+    if (!customer) {
+      context.customer = std::make_shared<const CustomerView>();
+      return context;
+    }
+    auto view = views->Get(*customer);
+    if (!view.ok()) return view.status();
+    context.customer = *view;
+    return context;
+  }
+
+  Result<std::shared_ptr<const ModelSet>> Load(uint64_t generation) const {
+    if (generation == 0) return ModelSet::Make(0, nullptr);
+    const Result<ModelRecord> record = store.GetModel(generation);
+    if (!record.ok()) return record.status();
+    Result<ContentModel> model = ReadContentModel(store.models_folder() + "/" + record->file);
+    if (!model.ok()) return model.status();
+    return ModelSet::Make(generation, std::make_shared<const ContentModel>(model.Take()));
+  }
+};
+
+namespace {
+
+Status FirstRefusal(const Result<std::vector<OperationResult>>& results) {
+  if (!results.ok()) return results.status();
+  for (const OperationResult& result : *results) {
+    if (!result.status.ok()) return result.status;
+  }
+  return Status::Ok();
+}
+
+// The SHA-256 that stands at the end of a model file (docs/DATA.md "Model file").
+Result<Digest256> FileDigest(const std::string& path) {
+  const Result<std::string> bytes = ReadFile(path, uint64_t{16} << 30);
+  if (!bytes.ok()) return bytes.status();
+  return Sha256(*bytes);
+}
+
+}  // namespace
+
+Engine::Engine() = default;
+Engine::~Engine() {
+  if (impl_) impl_->store.SetObserver({});
+}
+
+Result<std::unique_ptr<Engine>> Engine::Open(Store& store, EngineOptions options) {
+  std::unique_ptr<Engine> engine(new Engine);
+  engine->impl_ = std::make_unique<Impl>(store, std::move(options));
+  Impl& impl = *engine->impl_;
+  auto recommender = Recommender::Make(impl.options, store.DeriveKey("recommendation"));
+  if (!recommender.ok()) return recommender.status();
+  impl.recommender = recommender.Take();
+  impl.views = std::make_unique<CustomerViews>(store, impl.options.history_cache_customers);
+  store.SetObserver([views = impl.views.get()](const std::vector<CustomerId>& changed) { views->Invalidate(changed); });
+  auto models = impl.Load(store.ActiveGeneration());
+  if (models.ok()) {
+    impl.publisher.Publish(*models);
+  } else {
+    impl.startup_note = "the model in service cannot be used and is left out: " + models.status().message() +
+                        "; train again, or activate another generation";
+  }
+  return engine;
+}
+
+Result<RecommendResponse> Engine::Recommend(const RecommendRequest& request) const {
+  const Result<RecommendContext> context = impl_->Context(request.customer);
+  if (!context.ok()) return context.status();
+  return impl_->recommender->Recommend(*context, request);
+}
+
+Result<RecommendResponse> Engine::Similar(const std::string& item, const ListRequest& request) const {
+  const Result<RecommendContext> context = impl_->Context(request.customer);
+  if (!context.ok()) return context.status();
+  const Item* found = context->catalog->Find(item);
+  if (found == nullptr) return Status::NotFound("no item " + QuoteForMessage(item));
+  return impl_->recommender->Similar(*context, found->id, request);
+}
+
+Result<RecommendResponse> Engine::BoughtTogether(const std::string& item, const ListRequest& request) const {
+  const Result<RecommendContext> context = impl_->Context(request.customer);
+  if (!context.ok()) return context.status();
+  const Item* found = context->catalog->Find(item);
+  if (found == nullptr) return Status::NotFound("no item " + QuoteForMessage(item));
+  return impl_->recommender->BoughtTogether(*context, found->id, request);
+}
+
+Result<RecommendResponse> Engine::Board(BoardKind board, const ListRequest& request) const {
+  const Result<RecommendContext> context = impl_->Context(request.customer);
+  if (!context.ok()) return context.status();
+  return impl_->recommender->Board(*context, board, request);
+}
+
+Result<TrainReport> Engine::Train(const TrainOptions& options, const Clock& clock, const TrainProgress& progress,
+                                  const FormatReport& format_report) {
+  if (impl_->training.exchange(true)) {
+    return Status::Unavailable("another training runs; wait for it to end (GET /v1/models shows it)");
+  }
+  struct Release {
+    std::atomic<bool>& flag;
+    ~Release() { flag = false; }
+  } release{impl_->training};
+
+  const std::shared_ptr<const ModelSet> in_service = models();
+  const std::unique_ptr<Snapshot> snapshot = impl_->store.GetSnapshot();
+  Result<TrainedModel> trained =
+      RunTraining(impl_->store, *snapshot, impl_->options.weights, options, in_service->content.get(), clock, progress);
+  if (!trained.ok()) return trained.status();
+  TrainReport report = std::move(trained->report);
+  if (!report.accepted) return report;
+
+  // Named by its time, so that two trainings never write the same file; the generation is given by the store.
+  report.file = "content-" + std::to_string(clock.Now().ms) + ".model";
+  RAPPORT_RETURN_IF_ERROR(WriteContentModel(trained->model, impl_->store.models_folder() + "/" + report.file));
+  Result<uint64_t> generation = RegisterModel(report.file, format_report ? format_report(report) : "{}", clock.Now());
+  if (!generation.ok()) return generation.status();
+  report.generation = *generation;
+  if (options.activate) {
+    RAPPORT_RETURN_IF_ERROR(Activate(report.generation));
+    report.activated = true;
+  }
+  return report;
+}
+
+Status Engine::Activate(uint64_t generation) {
+  std::lock_guard hold(impl_->activation);
+  // Loaded and checked before anything is recorded: a broken file leaves the old model in service.
+  auto models = impl_->Load(generation);
+  if (!models.ok()) return models.status();
+  std::vector<Operation> operations;
+  operations.push_back(ActivateModel{"content", generation});
+  RAPPORT_RETURN_IF_ERROR(FirstRefusal(impl_->store.ApplyAndWait(std::move(operations))));
+  impl_->publisher.Publish(*models);
+  return Status::Ok();
+}
+
+Result<uint64_t> Engine::RegisterModel(const std::string& file_name, const std::string& report_json, Timestamp now) {
+  if (file_name.empty() || file_name.find('/') != std::string::npos || file_name[0] == '.') {
+    return Status::InvalidArgument("name a file inside " + impl_->store.models_folder() + ", without a path");
+  }
+  const std::string path = impl_->store.models_folder() + "/" + file_name;
+  const Result<ContentModel> model = ReadContentModel(path);
+  if (!model.ok()) return model.status();
+  const Result<Digest256> digest = FileDigest(path);
+  if (!digest.ok()) return digest.status();
+  ModelRecord record;
+  record.file = file_name;
+  record.sha256 = *digest;
+  record.created_at = now;
+  record.report = report_json;
+  std::vector<Operation> operations;
+  operations.push_back(PutModel{record});
+  const auto results = impl_->store.ApplyAndWait(std::move(operations));
+  RAPPORT_RETURN_IF_ERROR(FirstRefusal(results));
+  return (*results)[0].id;
+}
+
+std::shared_ptr<const ModelSet> Engine::models() const { return impl_->publisher.Get(); }
+const EngineOptions& Engine::options() const { return impl_->options; }
+const std::string& Engine::startup_note() const { return impl_->startup_note; }
+Store& Engine::store() const { return impl_->store; }
+
+Engine::Statistics Engine::statistics() const {
+  return {impl_->views->hits(), impl_->views->misses(), impl_->training.load()};
+}
+
+}  // namespace rapport
