@@ -71,12 +71,33 @@ void SumLong(const Row& row, size_t stride, FoldInScratch& scratch, float* parti
   for (size_t k = 0; k < stride; ++k) scratch.vector[k] = static_cast<float>(wide_vector[k]);
 }
 
+// residual = sum_S w (1 - x.f) f - D x, the gradient that is left, in float for the next solve. `x` is padded.
+void PrimalResidual(const Row& row, size_t stride, const float* x, FoldInScratch& scratch, float* residual) {
+  const kernels::Kernels& kernel = kernels::BestKernels();
+  const size_t n = row.indices.size(), d = row.side.factors_count;
+  scratch.wide.assign(stride, 0.0);
+  float errors[kChunkRows];
+  for (size_t chunk = 0; chunk < n; chunk += kChunkRows) {
+    const size_t count = std::min(n - chunk, kChunkRows);
+    if (n > kChunkRows) GatherChunk(row, chunk, chunk + count, stride, scratch.rows.data(), residual);
+    kernel.dot_rows(scratch.rows.data(), count, stride, x, errors);
+    for (size_t i = 0; i < count; ++i) errors[i] = std::sqrt(row.weights[chunk + i]) - errors[i];
+    kernel.add_combination(scratch.rows.data(), count, stride, errors, scratch.wide.data());
+  }
+  std::fill_n(residual, stride, 0.0f);
+  for (size_t k = 0; k < d; ++k) {
+    residual[k] = static_cast<float>(scratch.wide[k] - (row.side.diagonal[k] + row.shift) * x[k]);
+  }
+}
+
 bool SolvePrimal(const Row& row, FoldInScratch& scratch, std::span<float> out) {
   const size_t d = row.side.factors_count, size = RoundUp(d, 4), stride = RoundUp(d, 16);
   scratch.matrix.resize(stride * stride);
   scratch.rows.resize(kChunkRows * stride);
-  scratch.vector.resize(2 * stride);
-  float* spare = scratch.vector.data() + stride;
+  scratch.vector.resize(3 * stride);
+  float* x = scratch.vector.data();
+  float* spare = x + stride;
+  float* residual = spare + stride;
   if (row.indices.size() > kFloatRows) {
     SumLong(row, stride, scratch, spare);
   } else {
@@ -87,34 +108,52 @@ bool SolvePrimal(const Row& row, FoldInScratch& scratch, std::span<float> out) {
   for (size_t k = d; k < size; ++k) matrix[k * (stride + 1)] = 1.0f;
   const kernels::Kernels& kernel = kernels::BestKernels();
   if (!kernel.cholesky(matrix, size, stride, kPivotRatioMin)) return false;
-  kernel.cholesky_solve(matrix, size, stride, scratch.vector.data(), spare);
-  std::copy_n(scratch.vector.data(), d, out.data());
+  kernel.cholesky_solve(matrix, size, stride, x, spare);
+  PrimalResidual(row, stride, x, scratch, residual);
+  kernel.cholesky_solve(matrix, size, stride, residual, spare);
+  for (size_t k = 0; k < d; ++k) out[k] = x[k] + residual[k];
   return true;
+}
+
+// B^T (d, n) and the right side w^1/2.
+void GatherTransposed(const Row& row, size_t stride, const float* inverse_root, float* transposed, float* right) {
+  for (size_t i = 0; i < row.indices.size(); ++i) {
+    Prefetch(row, i + 4);
+    const float* factor = row.Factor(i);
+    const float root = std::sqrt(row.weights[i]);
+    right[i] = root;
+    for (size_t k = 0; k < row.side.factors_count; ++k) transposed[k * stride + i] = root * factor[k] * inverse_root[k];
+  }
 }
 
 bool SolveDual(const Row& row, FoldInScratch& scratch, std::span<float> out) {
   const size_t d = row.side.factors_count, n = row.indices.size(), size = RoundUp(n, 4), stride = RoundUp(n, 16);
   scratch.matrix.assign(stride * stride, 0.0f);
-  scratch.rows.assign(d * stride, 0.0f);  // B^T (d, n)
-  scratch.vector.assign(2 * stride + d, 0.0f);
-  float* vector = scratch.vector.data();
-  float* inverse_root = vector + 2 * stride;  // D^-1/2
+  scratch.rows.assign(d * stride, 0.0f);
+  scratch.vector.assign(4 * stride + d, 0.0f);
+  scratch.wide.assign(stride, 0.0);
+  float* right = scratch.vector.data();  // w^1/2
+  float* z = right + stride;             // (I + B B^T)^-1 w^1/2
+  float* residual = z + stride;
+  float* spare = residual + stride;
+  float* inverse_root = spare + stride;  // D^-1/2
   for (size_t k = 0; k < d; ++k)
     inverse_root[k] = static_cast<float>(1.0 / std::sqrt(row.side.diagonal[k] + row.shift));
-  for (size_t i = 0; i < n; ++i) {
-    Prefetch(row, i + 4);
-    const float* factor = row.Factor(i);
-    const float root = std::sqrt(row.weights[i]);
-    vector[i] = root;
-    for (size_t k = 0; k < d; ++k) scratch.rows[k * stride + i] = root * factor[k] * inverse_root[k];
-  }
+  const float* transposed = scratch.rows.data();
+  GatherTransposed(row, stride, inverse_root, scratch.rows.data(), right);
+  std::copy_n(right, stride, z);
   const kernels::Kernels& kernel = kernels::BestKernels();
   float* matrix = scratch.matrix.data();
-  kernel.add_outer(scratch.rows.data(), d, stride, matrix);
+  kernel.add_outer(transposed, d, stride, matrix);
   for (size_t i = 0; i < size; ++i) matrix[i * (stride + 1)] += 1.0f;
   if (!kernel.cholesky(matrix, size, stride, kPivotRatioMin)) return false;
-  kernel.cholesky_solve(matrix, size, stride, vector, vector + stride);
-  kernel.dot_rows(scratch.rows.data(), d, stride, vector, out.data());
+  kernel.cholesky_solve(matrix, size, stride, z, spare);
+  kernel.dot_rows(transposed, d, stride, z, out.data());  // residual = w^1/2 - z - B (B^T z)
+  kernel.add_combination(transposed, d, stride, out.data(), scratch.wide.data());
+  for (size_t i = 0; i < n; ++i) residual[i] = static_cast<float>(double{right[i]} - z[i] - scratch.wide[i]);
+  kernel.cholesky_solve(matrix, size, stride, residual, spare);
+  for (size_t i = 0; i < n; ++i) z[i] += residual[i];
+  kernel.dot_rows(transposed, d, stride, z, out.data());
   for (size_t k = 0; k < d; ++k) out[k] *= inverse_root[k];
   return true;
 }

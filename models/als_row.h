@@ -3,7 +3,8 @@
 // with the factors f of the other side in principal axes, so that their Gram matrix is the diagonal g.
 //   primal: Cholesky of the d x d matrix.
 //   dual:   with B = W^1/2 F D^-1/2 (n x d),  x = D^-1/2 B^T (I + B B^T)^-1 w^1/2   (Woodbury, exact)
-// Sums run in float over 64 rows at a time; where float does not suffice (a pivot lost to rounding), in double.
+// Sums and factorisation run in float, 64 rows at a time; one step of refinement, with the residual b - A x summed in
+// double from the rows themselves, takes back what float lost. Where a pivot drowns in rounding, all in double.
 #pragma once
 
 #include <cstdint>

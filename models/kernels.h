@@ -23,6 +23,8 @@ struct Kernels {
   // first, from r = 0, and then added.
   void (*add_outer)(const float* rows, size_t count, size_t stride, float* matrix);
   void (*add_outer_double)(const double* rows, size_t count, size_t stride, double* matrix);
+  // sum += sum_r coefficients[r] rows[r], each product and sum in double, in the order of r.
+  void (*add_combination)(const float* rows, size_t count, size_t stride, const float* coefficients, double* sum);
   // In place: upper triangle of a symmetric positive definite matrix -> U with U^T U = matrix. False, matrix undefined,
   // when a pivot falls below `pivot_ratio_min` of its diagonal or is not finite.
   bool (*cholesky)(float* matrix, size_t size, size_t stride, float pivot_ratio_min);

@@ -4,6 +4,7 @@
 
 typedef float Vector __attribute__((vector_size(4 * RAPPORT_LANES)));
 typedef double WideVector __attribute__((vector_size(4 * RAPPORT_LANES)));
+typedef float HalfVector __attribute__((vector_size(2 * RAPPORT_LANES)));
 constexpr size_t kLanes = RAPPORT_LANES;
 constexpr size_t kWideLanes = RAPPORT_LANES / 2;
 
@@ -164,6 +165,23 @@ static void AddOuterDouble(const double* rows, size_t count, size_t stride, doub
   }
 }
 
+static void AddCombination(const float* rows, size_t count, size_t stride, const float* coefficients, double* sum) {
+  for (size_t j = 0; j < stride; j += kLanes) {
+    WideVector a = LoadWide(sum + j), b = LoadWide(sum + j + kWideLanes);
+    const float* row = rows + j;
+    for (size_t r = 0; r < count; ++r, row += stride) {
+      HalfVector low, high;
+      __builtin_memcpy(&low, row, sizeof(low));
+      __builtin_memcpy(&high, row + kWideLanes, sizeof(high));
+      const double coefficient = coefficients[r];
+      a += coefficient * __builtin_convertvector(low, WideVector);
+      b += coefficient * __builtin_convertvector(high, WideVector);
+    }
+    StoreWide(sum + j, a);
+    StoreWide(sum + j + kWideLanes, b);
+  }
+}
+
 // One finished row of U leaves the rows [begin, end) below it. Lanes left of a diagonal hold rubbish that nobody reads.
 static inline void EliminateOne(float* matrix, size_t stride, size_t pivot, size_t begin, size_t end) {
   const float* source = matrix + pivot * stride;
@@ -252,4 +270,5 @@ static void RotateRows(float* rows, size_t count, size_t size, const double* bas
   }
 }
 
-static constexpr Kernels kTable{DotRows, AddScaled, AddOuter, AddOuterDouble, Cholesky, CholeskySolve, RotateRows};
+static constexpr Kernels kTable{DotRows,        AddScaled, AddOuter,      AddOuterDouble,
+                                AddCombination, Cholesky,  CholeskySolve, RotateRows};

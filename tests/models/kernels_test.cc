@@ -116,6 +116,21 @@ TEST(KernelsTest, AddScaledAgrees) {
   }
 }
 
+TEST(KernelsTest, AddCombinationAgrees) {
+  for (size_t stride : {16, 32, 64}) {
+    const std::vector<float> rows = RandomFloats(21 * stride, stride), coefficients = RandomFloats(21, 4);
+    std::vector<double> expected(stride, 0.5);
+    for (size_t r = 0; r < 21; ++r) {
+      for (size_t j = 0; j < stride; ++j) expected[j] += double{coefficients[r]} * rows[r * stride + j];
+    }
+    for (InstructionSet set : SupportedSets()) {
+      std::vector<double> sum(stride, 0.5);
+      KernelsOf(set).add_combination(rows.data(), 21, stride, coefficients.data(), sum.data());
+      EXPECT_EQ(sum, expected) << stride;
+    }
+  }
+}
+
 TEST(KernelsTest, CholeskySolvesOnEverySetAlike) {
   for (size_t size : {4, 8, 16, 20, 36, 64, 128}) {
     const size_t stride = (size + 15) / 16 * 16;
