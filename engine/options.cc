@@ -29,6 +29,7 @@ EventWeights EventWeights::Defaults() {
 
 double EventWeights::LineWeight(EventType type, int64_t quantity, std::optional<double> value,
                                 const std::string& name) const {
+  if (quantity == 0) return 0;
   const size_t index = static_cast<size_t>(type);
   double weight = index < by_type.size() ? by_type[index] : 0.0;
   if (type == EventType::kCustom) {

@@ -1,0 +1,38 @@
+// Sets of items as bits: bit i of word i / 64 is the item with ItemId.value == i; bit 0 is nobody's.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace rapport {
+
+using Bitmap = std::vector<uint64_t>;
+
+inline size_t WordsFor(size_t bits) { return (bits + 63) / 64; }
+inline bool TestBit(std::span<const uint64_t> words, size_t bit) {
+  return bit / 64 < words.size() && (words[bit / 64] >> (bit % 64) & 1) != 0;
+}
+// REQUIRES bit < 64 * words.size().
+inline void SetBit(std::span<uint64_t> words, size_t bit) { words[bit / 64] |= uint64_t{1} << (bit % 64); }
+inline void ClearBit(std::span<uint64_t> words, size_t bit) {
+  if (bit / 64 < words.size()) words[bit / 64] &= ~(uint64_t{1} << (bit % 64));
+}
+inline size_t CountBits(std::span<const uint64_t> words) {
+  size_t count = 0;
+  for (const uint64_t word : words) count += static_cast<size_t>(std::popcount(word));
+  return count;
+}
+// Calls visit(bit) for every set bit, ascending.
+template <typename Visit>
+void ForEachBit(std::span<const uint64_t> words, Visit&& visit) {
+  for (size_t w = 0; w < words.size(); ++w) {
+    for (uint64_t rest = words[w]; rest != 0; rest &= rest - 1) {
+      visit(w * 64 + static_cast<size_t>(std::countr_zero(rest)));
+    }
+  }
+}
+
+}  // namespace rapport
