@@ -23,6 +23,8 @@ struct IndexedError {
 int HttpStatusOf(StatusCode code);
 // "/problems/invalid-argument"
 std::string ProblemType(StatusCode code);
+// Back again, for clients: the code of a problem's type, or the nearest one to the HTTP status.
+StatusCode CodeOfProblem(std::string_view type, int http_status);
 
 // REQUIRES !status.ok(). Adds Retry-After (503) and WWW-Authenticate (401) where they belong.
 Response ProblemResponse(const Status& status, const std::vector<IndexedError>& errors = {});

@@ -27,11 +27,13 @@ struct ServerOptions {
   uint16_t port = 8080;  // 0: any free one, see HttpServer::port()
   int threads = 0;       // 0: all cores
   size_t connections_max = 1024;
-  size_t connections_per_address_max = 256;  // loopback is not counted per address
+  size_t connections_per_address_max = 256;
+  std::vector<std::string> trusted_addresses{"127.0.0.1", "::1"};  // not counted per address: a reverse proxy
   size_t requests_in_flight_max = 512;
   size_t header_bytes_max = limits::kHttpHeaderBytesMax;
   size_t body_bytes_max = limits::kHttpBodyBytesMax;
-  int64_t header_timeout_ms = 10 * kSecondMs;  // from the first byte of a request to the end of its header
+  size_t body_bytes_in_flight_max = 256u << 20;  // of all requests together
+  int64_t header_timeout_ms = 10 * kSecondMs;    // from the first byte of a request to the end of its header
   int64_t body_timeout_ms = 30 * kSecondMs;
   int64_t idle_timeout_ms = 60 * kSecondMs;  // between two requests, and before the first
   int64_t write_timeout_ms = 30 * kSecondMs;

@@ -1,0 +1,218 @@
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <thread>
+
+#include "base/parallel.h"
+#include "server/http_connection.h"
+
+namespace rapport {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::beast::error_code;
+
+namespace {
+
+// Connections beyond the limit that are being told so; further ones are closed without a word.
+constexpr size_t kRefusedAtOnceMax = 64;
+constexpr int64_t kAcceptPauseMs = 100;
+
+RouteMetrics MakeRouteMetrics(Metrics& metrics, const std::string& method, const std::string& pattern) {
+  RouteMetrics out;
+  for (size_t status = 1; status <= 5; ++status) {
+    out.by_class[status] = &metrics.counter(
+        "rapport_requests_total", {{"method", method}, {"route", pattern}, {"status", std::to_string(status) + "xx"}},
+        "requests answered");
+  }
+  out.seconds = &metrics.histogram("rapport_request_seconds", {{"method", method}, {"route", pattern}},
+                                   "seconds from the end of a request's header to its answer");
+  return out;
+}
+
+}  // namespace
+
+HttpCore::HttpCore(const ServerOptions& server_options, const RouteTable& table, Authenticator& auth, Metrics& m,
+                   Log& l, const Clock& c)
+    : options(server_options),
+      routes(table),
+      gate(table, auth, server_options.origins),
+      metrics(m),
+      log(l),
+      clock(c),
+      open_connections(m.gauge("rapport_connections", {}, "connections that are open")),
+      requests_in_flight(m.gauge("rapport_requests_in_flight", {}, "requests in a handler or waiting for its answer")),
+      refused_connections(m.counter("rapport_refused_connections_total", {}, "connections beyond a limit")),
+      refused_requests(
+          m.counter("rapport_refused_requests_total", {}, "requests answered 503 because too many were at work")),
+      timeouts(m.counter("rapport_connection_timeouts_total", {}, "connections cut off by a deadline")) {
+  for (const Route& route : table.routes()) {
+    route_metrics[&route] = MakeRouteMetrics(m, MethodName(route.method), route.pattern);
+  }
+  route_metrics[nullptr] = MakeRouteMetrics(m, "", "");
+}
+
+struct HttpServer::Impl {
+  explicit Impl(std::shared_ptr<HttpCore> shared) : core(std::move(shared)), acceptor(asio::make_strand(core->io)) {}
+
+  Status Listen();
+  void Accept();
+  void OnAccepted(tcp::socket socket);
+  void RunWorker();
+
+  std::shared_ptr<HttpCore> core;
+  tcp::acceptor acceptor;  // on its own strand
+  std::optional<asio::steady_timer> pause;
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> keep_running;
+  std::vector<std::thread> threads;
+  uint16_t port = 0;
+  bool stopped = false;
+};
+
+Status HttpServer::Impl::Listen() {
+  const ServerOptions& options = core->options;
+  error_code error;
+  const auto address = asio::ip::make_address(options.address, error);
+  if (error) {
+    return Status::InvalidArgument("'" + options.address +
+                                   "' is not an IP address to listen on: write 127.0.0.1, 0.0.0.0 or ::1");
+  }
+  const tcp::endpoint endpoint(address, options.port);
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) {
+    return Status::Unavailable("cannot listen on " + options.address + ":" + std::to_string(options.port) + ": " +
+                               error.message() + "; choose another with --listen");
+  }
+  port = acceptor.local_endpoint(error).port();
+  return Status::Ok();
+}
+
+void HttpServer::Impl::Accept() {
+  acceptor.async_accept(asio::make_strand(core->io), [this](error_code error, tcp::socket socket) {
+    if (!acceptor.is_open() || core->stopping.load()) return;
+    if (!error) {
+      OnAccepted(std::move(socket));
+      return Accept();
+    }
+    // Out of descriptors, most likely: waiting lets some be closed, looping would only burn a core.
+    core->log.Warning("accept.failed", {{"error", error.message()}});
+    pause.emplace(acceptor.get_executor(), std::chrono::milliseconds(kAcceptPauseMs));
+    pause->async_wait([this](error_code cancelled) {
+      if (!cancelled) Accept();
+    });
+  });
+}
+
+void HttpServer::Impl::OnAccepted(tcp::socket socket) {
+  error_code error;
+  const tcp::endpoint remote = socket.remote_endpoint(error);
+  if (error) return;  // gone already
+  const ServerOptions& options = core->options;
+  std::string address = remote.address().to_string();
+  const bool trusted = std::find(options.trusted_addresses.begin(), options.trusted_addresses.end(), address) !=
+                       options.trusted_addresses.end();
+  if (trusted) address.clear();
+  auto welcome = HttpConnection::Welcome::kServe;
+  std::shared_ptr<HttpConnection> connection;
+  {
+    std::lock_guard lock(core->mutex);
+    const size_t open = core->connections.size();
+    if (open >= options.connections_max + kRefusedAtOnceMax) {
+      core->refused_connections.Add();
+      return;
+    }
+    size_t& of_address = core->by_address[address];
+    if (open >= options.connections_max || (!trusted && of_address >= options.connections_per_address_max)) {
+      core->refused_connections.Add();
+      welcome = HttpConnection::Welcome::kRefuse;
+    }
+    ++of_address;
+    connection = std::make_shared<HttpConnection>(std::move(socket), core, std::move(address));
+    core->connections.emplace(connection.get(), connection);
+    core->open_connections.Add(1);
+  }
+  connection->Open(welcome);
+  if (core->stopping.load()) connection->StopSoon();
+}
+
+void HttpServer::Impl::RunWorker() {
+  while (!core->stopped.load()) {
+    try {
+      core->io.run();
+      return;
+    } catch (const std::exception& exception) {
+      core->log.Error("worker.exception", {{"type", typeid(exception).name()}});
+    }
+  }
+}
+
+HttpServer::HttpServer() = default;
+
+HttpServer::~HttpServer() {
+  if (impl_) Stop(0);
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(const ServerOptions& options, const RouteTable& routes,
+                                                      Authenticator& authenticator, Metrics& metrics, Log& log,
+                                                      const Clock& clock) {
+  RAPPORT_RETURN_IF_ERROR(routes.Check());
+  std::unique_ptr<HttpServer> server(new HttpServer);
+  server->impl_ =
+      std::make_unique<Impl>(std::make_shared<HttpCore>(options, routes, authenticator, metrics, log, clock));
+  Impl& impl = *server->impl_;
+  RAPPORT_RETURN_IF_ERROR(impl.Listen());
+  impl.keep_running.emplace(impl.core->io.get_executor());
+  asio::post(impl.acceptor.get_executor(), [&impl] { impl.Accept(); });
+  const int threads = options.threads > 0 ? options.threads : HardwareThreads();
+  for (int i = 0; i < threads; ++i) impl.threads.emplace_back([&impl] { impl.RunWorker(); });
+  return server;
+}
+
+uint16_t HttpServer::port() const { return impl_->port; }
+
+bool HttpServer::Stop(int64_t deadline_ms) {
+  Impl& impl = *impl_;
+  HttpCore& core = *impl.core;
+  if (impl.stopped) return true;
+  impl.stopped = true;
+  core.stopping.store(true);
+  asio::post(impl.acceptor.get_executor(), [&impl] {
+    error_code ignored;
+    impl.acceptor.close(ignored);
+    if (impl.pause) impl.pause->cancel();
+  });
+  // A connection may die between lock() and use, and its destructor takes the mutex: so never hold one under it.
+  const auto for_each = [&core](void (HttpConnection::*act)()) {
+    std::vector<std::shared_ptr<HttpConnection>> open;
+    {
+      std::lock_guard lock(core.mutex);
+      for (const auto& [raw, weak] : core.connections) {
+        if (auto connection = weak.lock()) open.push_back(std::move(connection));
+      }
+    }
+    for (const auto& connection : open) (connection.get()->*act)();
+  };
+  const auto await_empty = [&core](int64_t ms) {
+    std::unique_lock lock(core.mutex);
+    return core.emptied.wait_for(lock, std::chrono::milliseconds(ms), [&core] { return core.connections.empty(); });
+  };
+  for_each(&HttpConnection::StopSoon);
+  const bool clean = await_empty(deadline_ms);
+  if (!clean) {
+    for_each(&HttpConnection::Abort);
+    (void)await_empty(kSecondMs);  // handlers that never answer keep theirs: their answers are dropped
+  }
+  core.slow.join();
+  core.stopped.store(true);
+  impl.keep_running.reset();
+  core.io.stop();
+  for (std::thread& thread : impl.threads) thread.join();
+  return clean;
+}
+
+}  // namespace rapport
