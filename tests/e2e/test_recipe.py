@@ -1,0 +1,44 @@
+"""The README's recipe, as it stands there: each shell block between the recipe marks is run against a real server."""
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+from harness import ROOT, TemporaryFolder
+
+MARKED = re.compile(r"<!-- recipe:begin -->(.*?)<!-- recipe:end -->", re.DOTALL)
+BLOCK = re.compile(r"```(sh|js)\n(.*?)```", re.DOTALL)
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class RecipeTest(TemporaryFolder):
+    def test_the_recipe_works_word_by_word(self):
+        if not shutil.which("curl"):
+            self.skipTest("no curl")
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+            [recipe] = MARKED.findall(file.read())
+        blocks = BLOCK.findall(recipe)
+        self.assertGreaterEqual(len(blocks), 3)
+        server = self.serve()
+        environment = {**os.environ, "RAPPORT": f"http://127.0.0.1:{server.port}", "KEY": server.key}
+        answers = []
+        for language, block in blocks:
+            if language == "js":
+                if not shutil.which("node") or not os.path.isdir(os.path.join(HERE, "node_modules")):
+                    continue
+                command = ["node", "--input-type=module", "-e", block]
+            else:
+                command = ["bash", "-euo", "pipefail", "-c", block]
+            done = subprocess.run(command, env=environment, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=60)
+            self.assertEqual(done.returncode, 0, f"{block}\n{done.stdout}\n{done.stderr}")
+            self.assertNotIn(b"/problems/", done.stdout, block)
+            answers.append(done.stdout.decode())
+        said = "".join(answers)
+        self.assertIn('"recommendationId"', said)
+        self.assertIn('"impression"', said)
+
+
+if __name__ == "__main__":
+    unittest.main()
