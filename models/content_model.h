@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -19,12 +20,12 @@ namespace rapport {
 inline constexpr uint32_t kNoRow = 0xffffffffu;
 
 struct ContentModel {
-  Timestamp trained_until;            // events up to here were seen
-  double history_half_life_days = 90; // decay of event weights at fit, hence at fold-in
-  std::vector<uint64_t> item_ids;     // row -> ItemId, ascending
-  AlsModel als;                       // rows as item_ids
-  NeighbourLists similar;             // by customers: "people who chose this also chose"
-  NeighbourLists bought_together;     // by orders
+  Timestamp trained_until;             // events up to here were seen
+  double history_half_life_days = 90;  // decay of event weights at fit, hence at fold-in
+  std::vector<uint64_t> item_ids;      // row -> ItemId, ascending
+  AlsModel als;                        // rows as item_ids
+  NeighbourLists similar;              // by customers: "people who chose this also chose"
+  NeighbourLists bought_together;      // by orders
   PopularityModel popularity;
 
   uint32_t rows() const { return static_cast<uint32_t>(item_ids.size()); }
@@ -38,7 +39,12 @@ Status CheckContentModel(const ContentModel& model);
 // The file: docs/DATA.md "Model file". Little endian; header "RAPPORTM", version, section table; last 32 bytes are the
 // SHA-256 of all before. Written to a temporary name, fsynced, renamed.
 Status WriteContentModel(const ContentModel& model, const std::string& path);
-// kDataLoss for a bad checksum, a truncated file, wrong shapes or non-finite numbers; kFailedPrecondition for a newer version.
+// kDataLoss for a bad checksum, a truncated file, wrong shapes or non-finite numbers; kFailedPrecondition for a newer
+// version.
 Result<ContentModel> ReadContentModel(const std::string& path);
+
+// The same without a disk: the bytes of the file, and the model in them (`name` is for messages).
+std::string SerializeContentModel(const ContentModel& model);
+Result<ContentModel> ParseContentModel(std::string_view file, const std::string& name);
 
 }  // namespace rapport

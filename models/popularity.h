@@ -31,7 +31,8 @@ struct PopularityModel {
 
 PopularityModel FitPopularity(uint32_t items, std::span<const PopularityEvent> events, Timestamp as_of,
                               const PopularityOptions& options);
-// One decayed sum per item, for baselines. Events later than as_of are left out.
+// One decayed sum per item, for baselines, added in input order. Left out: events later than as_of, items out of range,
+// weights that are not finite. REQUIRES half_life_days > 0.
 std::vector<float> DecayedCounts(uint32_t items, std::span<const PopularityEvent> events, Timestamp as_of,
                                  double half_life_days);
 

@@ -1,0 +1,285 @@
+// The model file, little endian:
+//   "RAPPORTM"  u32 version  u32 sections  u64 file bytes            24 bytes
+//   sections x { u32 id  u32 reserved (0)  u64 offset  u64 bytes }   in ascending id, contiguous, offsets from the
+//   start the sections' bytes SHA-256 of everything before                                     32 bytes, in every
+//   version
+#include "models/content_model.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <string_view>
+
+#include "base/crypto.h"
+#include "base/file.h"
+
+namespace rapport {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the file is written as it lies in memory");
+
+constexpr std::string_view kMagic = "RAPPORTM";
+constexpr uint32_t kVersion = 1;
+constexpr size_t kHeaderBytes = 24, kEntryBytes = 24, kDigestBytes = 32;
+constexpr uint64_t kFileBytesMax = uint64_t{16} << 30;
+
+// On disk: never renumbered.
+enum Section : uint32_t {
+  kMeta = 1,
+  kItemIds = 2,
+  kItemFactors = 3,
+  kSimilarOffsets = 4,
+  kSimilarNeighbours = 5,
+  kBoughtOffsets = 6,
+  kBoughtNeighbours = 7,
+  kPopular = 8,
+  kTrending = 9,
+  kSectionEnd = 10,
+};
+constexpr uint32_t kSections = kSectionEnd - kMeta;
+
+// Fixed-size numbers of the model; every field 8 bytes, so that there is no padding.
+struct Meta {
+  int64_t trained_until_ms;
+  int64_t popularity_as_of_ms;
+  double history_half_life_days;
+  uint64_t items;
+  uint64_t customers;
+  int64_t factors;
+  int64_t epochs;
+  uint64_t seed;
+  double unobserved_weight;
+  double regularization;
+  double regularization_power;
+  double init_scale;
+};
+static_assert(sizeof(Meta) == 96);
+static_assert(sizeof(Neighbour) == 8 && offsetof(Neighbour, score) == 4);
+
+template <typename T>
+std::string_view BytesOf(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+template <typename T>
+void Append(std::string& out, T value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+template <typename T>
+T Load(std::string_view bytes, size_t at) {
+  T value;
+  std::memcpy(&value, bytes.data() + at, sizeof(value));
+  return value;
+}
+template <typename T>
+Status LoadVector(std::string_view bytes, std::vector<T>& out) {
+  if (bytes.size() % sizeof(T) != 0) return Status::DataLoss("model file: a section has half a number");
+  out.resize(bytes.size() / sizeof(T));
+  if (!out.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+  return {};
+}
+
+Meta MetaOf(const ContentModel& model) {
+  const AlsOptions& o = model.als.options;
+  return {model.trained_until.ms,
+          model.popularity.as_of.ms,
+          model.history_half_life_days,
+          model.als.items,
+          model.als.customers,
+          o.factors,
+          o.epochs,
+          o.seed,
+          o.unobserved_weight,
+          o.regularization,
+          o.regularization_power,
+          o.init_scale};
+}
+
+Status ApplyMeta(const Meta& meta, ContentModel& model) {
+  const bool fits = meta.items <= UINT32_MAX && meta.customers <= UINT32_MAX && meta.factors > 0 &&
+                    meta.factors <= INT32_MAX && meta.epochs > 0 && meta.epochs <= INT32_MAX;
+  if (!fits) return Status::DataLoss("model file: its numbers are out of range");
+  model.trained_until.ms = meta.trained_until_ms;
+  model.popularity.as_of.ms = meta.popularity_as_of_ms;
+  model.history_half_life_days = meta.history_half_life_days;
+  model.als.items = static_cast<uint32_t>(meta.items);
+  model.als.customers = static_cast<uint32_t>(meta.customers);
+  AlsOptions& o = model.als.options;
+  o.factors = static_cast<int>(meta.factors);
+  o.epochs = static_cast<int>(meta.epochs);
+  o.seed = meta.seed;
+  o.unobserved_weight = meta.unobserved_weight;
+  o.regularization = meta.regularization;
+  o.regularization_power = meta.regularization_power;
+  o.init_scale = meta.init_scale;
+  model.similar.items = model.bought_together.items = model.als.items;
+  return {};
+}
+
+Status CheckLists(const NeighbourLists& lists, size_t rows, const std::string& name) {
+  const auto bad = [&](const char* what) { return Status::DataLoss("model: " + name + ": " + what); };
+  if (lists.items != rows || lists.offsets.size() != rows + 1) return bad("wrong number of lists");
+  if (lists.offsets.front() != 0 || lists.offsets.back() != lists.neighbours.size())
+    return bad("offsets do not cover it");
+  if (!std::is_sorted(lists.offsets.begin(), lists.offsets.end())) return bad("offsets do not ascend");
+  for (size_t item = 0; item < rows; ++item) {
+    for (uint64_t k = lists.offsets[item]; k < lists.offsets[item + 1]; ++k) {
+      const Neighbour& n = lists.neighbours[k];
+      if (n.item >= rows || n.item == item || !std::isfinite(n.score)) return bad("a neighbour is not valid");
+      if (k == lists.offsets[item]) continue;
+      const Neighbour& before = lists.neighbours[k - 1];
+      const bool ordered = before.score > n.score || (before.score == n.score && before.item < n.item);
+      if (!ordered) return bad("a list is not in order");
+    }
+  }
+  return {};
+}
+
+Status CheckBoard(std::span<const float> board, size_t rows, const std::string& name) {
+  if (board.size() != rows) return Status::DataLoss("model: " + name + ": wrong number of scores");
+  const bool finite = std::all_of(board.begin(), board.end(), [](float v) { return std::isfinite(v); });
+  return finite ? Status{} : Status::DataLoss("model: " + name + ": a score is not a finite number");
+}
+
+Status CheckFrame(std::string_view file, const std::string& name) {
+  const auto bad = [&](const char* what) { return Status::DataLoss("model file " + name + ": " + what); };
+  if (file.size() < kHeaderBytes + kDigestBytes || file.substr(0, kMagic.size()) != kMagic)
+    return bad("not a model file");
+  const Digest256 digest = Sha256(file.substr(0, file.size() - kDigestBytes));
+  if (std::memcmp(digest.data(), file.data() + file.size() - kDigestBytes, kDigestBytes) != 0) {
+    return bad("its checksum does not match: truncated or damaged");
+  }
+  const auto version = Load<uint32_t>(file, 8);
+  if (version > kVersion) {
+    return Status::FailedPrecondition("model file " + name + ": format " + std::to_string(version) +
+                                      " is newer than this program's " + std::to_string(kVersion) +
+                                      "; upgrade, or train again");
+  }
+  if (version != kVersion || Load<uint32_t>(file, 12) != kSections || Load<uint64_t>(file, 16) != file.size()) {
+    return bad("its header is not valid");
+  }
+  return file.size() < kHeaderBytes + kSections * kEntryBytes + kDigestBytes ? bad("its section table is cut")
+                                                                             : Status{};
+}
+
+// The bytes of section `id`; sections must lie one after the other, without gap or overlap. REQUIRES CheckFrame.
+Status SplitSections(std::string_view file, std::string_view (&sections)[kSectionEnd]) {
+  uint64_t expected = kHeaderBytes + kSections * kEntryBytes;
+  const uint64_t end = file.size() - kDigestBytes;
+  for (uint32_t id = kMeta; id < kSectionEnd; ++id) {
+    const size_t entry = kHeaderBytes + (id - kMeta) * kEntryBytes;
+    const auto offset = Load<uint64_t>(file, entry + 8), bytes = Load<uint64_t>(file, entry + 16);
+    const bool valid = Load<uint32_t>(file, entry) == id && Load<uint32_t>(file, entry + 4) == 0 &&
+                       offset == expected && bytes <= end - expected;
+    if (!valid) return Status::DataLoss("model file: its section table is not valid");
+    sections[id] = file.substr(offset, bytes);
+    expected += bytes;
+  }
+  return expected == end ? Status{} : Status::DataLoss("model file: bytes that belong to no section");
+}
+
+Result<ContentModel> Parse(const std::string_view (&sections)[kSectionEnd]) {
+  ContentModel model;
+  if (sections[kMeta].size() != sizeof(Meta)) return Status::DataLoss("model file: wrong size of the first section");
+  RAPPORT_RETURN_IF_ERROR(ApplyMeta(Load<Meta>(sections[kMeta], 0), model));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kItemIds], model.item_ids));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kItemFactors], model.als.item_factors));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kSimilarOffsets], model.similar.offsets));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kSimilarNeighbours], model.similar.neighbours));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kBoughtOffsets], model.bought_together.offsets));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kBoughtNeighbours], model.bought_together.neighbours));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kPopular], model.popularity.popular));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kTrending], model.popularity.trending));
+  const Status prepared = CheckAndPrepare(model.als);
+  if (!prepared.ok()) return Status::DataLoss("model file: " + prepared.message());
+  RAPPORT_RETURN_IF_ERROR(CheckContentModel(model));
+  return model;
+}
+
+}  // namespace
+
+uint32_t ContentModel::RowOf(ItemId item) const {
+  const auto at = std::lower_bound(item_ids.begin(), item_ids.end(), item.value);
+  return at != item_ids.end() && *at == item.value ? static_cast<uint32_t>(at - item_ids.begin()) : kNoRow;
+}
+
+Status CheckContentModel(const ContentModel& model) {
+  const size_t rows = model.item_ids.size();
+  if (rows == 0 || rows >= kNoRow) return Status::DataLoss("model: no items, or too many");
+  if (model.item_ids.front() == 0) return Status::DataLoss("model: item id 0 means none");
+  for (size_t i = 1; i < rows; ++i) {
+    if (model.item_ids[i] <= model.item_ids[i - 1]) return Status::DataLoss("model: item ids do not ascend");
+  }
+  const AlsModel& als = model.als;
+  const auto d = static_cast<size_t>(std::max(0, als.options.factors));
+  if (d == 0 || als.items != rows || als.item_factors.size() != rows * d || als.gram.size() != d * d) {
+    return Status::DataLoss("model: the factors have the wrong shape");
+  }
+  const auto is_finite = [](auto v) { return std::isfinite(v); };
+  if (!std::all_of(als.item_factors.begin(), als.item_factors.end(), is_finite) ||
+      !std::all_of(als.gram.begin(), als.gram.end(), is_finite)) {
+    return Status::DataLoss("model: a factor is not a finite number");
+  }
+  if (!std::isfinite(model.history_half_life_days) || model.history_half_life_days <= 0) {
+    return Status::DataLoss("model: the half-life of history is not above 0");
+  }
+  RAPPORT_RETURN_IF_ERROR(CheckLists(model.similar, rows, "similar"));
+  RAPPORT_RETURN_IF_ERROR(CheckLists(model.bought_together, rows, "bought together"));
+  RAPPORT_RETURN_IF_ERROR(CheckBoard(model.popularity.popular, rows, "popular"));
+  return CheckBoard(model.popularity.trending, rows, "trending");
+}
+
+std::string SerializeContentModel(const ContentModel& model) {
+  const Meta meta = MetaOf(model);
+  const std::string_view sections[kSections] = {
+      {reinterpret_cast<const char*>(&meta), sizeof(meta)},
+      BytesOf(model.item_ids),
+      BytesOf(model.als.item_factors),
+      BytesOf(model.similar.offsets),
+      BytesOf(model.similar.neighbours),
+      BytesOf(model.bought_together.offsets),
+      BytesOf(model.bought_together.neighbours),
+      BytesOf(model.popularity.popular),
+      BytesOf(model.popularity.trending),
+  };
+  uint64_t total = kHeaderBytes + kSections * kEntryBytes + kDigestBytes;
+  for (std::string_view section : sections) total += section.size();
+  std::string file(kMagic);
+  file.reserve(total);
+  Append(file, kVersion);
+  Append(file, kSections);
+  Append(file, total);
+  uint64_t offset = kHeaderBytes + kSections * kEntryBytes;
+  for (uint32_t i = 0; i < kSections; ++i) {
+    Append(file, kMeta + i);
+    Append(file, uint32_t{0});
+    Append(file, offset);
+    Append(file, uint64_t{sections[i].size()});
+    offset += sections[i].size();
+  }
+  for (std::string_view section : sections) file.append(section);
+  const Digest256 digest = Sha256(file);
+  file.append(reinterpret_cast<const char*>(digest.data()), digest.size());
+  return file;
+}
+
+Status WriteContentModel(const ContentModel& model, const std::string& path) {
+  RAPPORT_RETURN_IF_ERROR(CheckContentModel(model));
+  const std::string file = SerializeContentModel(model);
+  if (file.size() > kFileBytesMax) return Status::ResourceExhausted("model: the file would be larger than 16 GiB");
+  return WriteFileAtomically(path, file, FileMode::kPublic);
+}
+
+Result<ContentModel> ReadContentModel(const std::string& path) {
+  const Result<std::string> file = ReadFile(path, kFileBytesMax);
+  return file.ok() ? ParseContentModel(*file, path) : file.status();
+}
+
+Result<ContentModel> ParseContentModel(std::string_view file, const std::string& name) {
+  RAPPORT_RETURN_IF_ERROR(CheckFrame(file, name));
+  std::string_view sections[kSectionEnd];
+  RAPPORT_RETURN_IF_ERROR(SplitSections(file, sections));
+  return Parse(sections);
+}
+
+}  // namespace rapport
