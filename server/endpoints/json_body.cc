@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/limits.h"
+#include "data/io/json_reader.h"
 #include "data/io/json_text.h"
 
 namespace rapport {
@@ -34,26 +35,6 @@ const char* JsonKind(const Json& value) {
   if (value.is_number()) return "a number";
   if (value.is_string()) return "text";
   return value.is_array() ? "an array" : "an object";
-}
-
-Result<Timestamp> TimeFromJson(const Json& value, const std::string& field) {
-  const std::string must = field + " must be a time like \"2026-03-01T12:00:00Z\" or epoch milliseconds";
-  if (value.is_number_integer()) {
-    if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(kTimestampMax.ms)) {
-      return Status::InvalidArgument(must + "; this number is after the year 2200: are these microseconds?");
-    }
-    const Timestamp time{value.get<int64_t>()};
-    if (time < kTimestampMin) return Status::InvalidArgument(must + "; this number is before the year 1900");
-    return time;
-  }
-  if (!value.is_string()) return Status::InvalidArgument(must + ", not " + JsonKind(value));
-  const std::string& text = value.get_ref<const std::string&>();
-  Result<Timestamp> time = ParseRfc3339(text);
-  if (!time.ok()) return Status::InvalidArgument(must + ", not " + QuoteForMessage(text));
-  if (*time < kTimestampMin || *time > kTimestampMax) {
-    return Status::InvalidArgument(field + " must be a time from 1900 to 2200, not " + QuoteForMessage(text));
-  }
-  return *time;
 }
 
 Result<std::string> IdFromJson(const Json& value, const std::string& field) {
@@ -166,9 +147,9 @@ std::optional<bool> JsonFields::Flag(const char* name) {
 std::optional<Timestamp> JsonFields::Time(const char* name) {
   const Json* value = Find(name);
   if (value == nullptr) return std::nullopt;
-  Result<Timestamp> time = TimeFromJson(*value, where_ + name);
+  const Result<Timestamp> time = TimeFromJson(*value);
   if (time.ok()) return *time;
-  Fail(time.status());
+  FailField(name, time.status().message());
   return std::nullopt;
 }
 

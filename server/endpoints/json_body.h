@@ -1,4 +1,5 @@
-// Request bodies in: the strict parser of data/io/json_text.h, and a reader of objects whose messages name the field.
+// Request bodies in: the strict parser of data/io/json_text.h, and a reader for questions (ids, counts, bounded lists)
+// whose messages name the field down to the index. Records are read by data/io/json_reader.h.
 //
 //   JsonFields fields(body, "boost[2].");
 //   boost.filter = fields.RequiredText("filter");
@@ -71,8 +72,6 @@ class JsonFields {
   Status status_;
 };
 
-// A time as the API takes it; `field` for the message.
-Result<Timestamp> TimeFromJson(const Json& value, const std::string& field);
 // A non-empty id as text or integer; `field` for the message.
 Result<std::string> IdFromJson(const Json& value, const std::string& field);
 // "text", "a number", "an array", ...: for messages.

@@ -6,7 +6,6 @@
 
 #include "base/limits.h"
 #include "server/endpoints/json_writer.h"
-#include "server/problem.h"
 
 namespace rapport {
 namespace {
@@ -17,6 +16,18 @@ void WriteTexts(JsonWriter& out, const std::vector<std::string>& texts) {
   out.BeginArray();
   for (const std::string& text : texts) out.String(text);
   out.EndArray();
+}
+
+void WriteValue(JsonWriter& out, const Value& value) {
+  if (const bool* flag = std::get_if<bool>(&value)) {
+    out.Bool(*flag);
+  } else if (const double* number = std::get_if<double>(&value)) {
+    out.Number(*number);
+  } else if (const std::string* text = std::get_if<std::string>(&value)) {
+    out.String(*text);
+  } else {
+    WriteTexts(out, std::get<std::vector<std::string>>(value));
+  }
 }
 
 struct ItemField {
@@ -59,18 +70,6 @@ const ItemField* FindItemField(std::string_view name) {
   return found == kItemFields.end() ? nullptr : found;
 }
 
-void WriteValue(JsonWriter& out, const Value& value) {
-  if (const bool* flag = std::get_if<bool>(&value)) {
-    out.Bool(*flag);
-  } else if (const double* number = std::get_if<double>(&value)) {
-    out.Number(*number);
-  } else if (const std::string* text = std::get_if<std::string>(&value)) {
-    out.String(*text);
-  } else {
-    WriteTexts(out, std::get<std::vector<std::string>>(value));
-  }
-}
-
 void WriteProperties(JsonWriter& out, const Item& item, const std::vector<std::string>& fields) {
   out.BeginObject();
   for (const std::string& name : fields) {
@@ -92,6 +91,47 @@ Handler Synchronous(std::function<Result<Response>(const Request&)> handle) {
     Result<Response> response = handle(request);
     respond(response.ok() ? response.Take() : ProblemResponse(response.status()));
   };
+}
+
+void ApplyThenAnswer(Store& store, std::vector<Operation> operations, Responder respond,
+                     std::function<Response(const std::vector<OperationResult>&)> answer) {
+  store.Apply(std::move(operations),
+              [respond = std::move(respond), answer = std::move(answer)](Result<std::vector<OperationResult>> results) {
+                respond(results.ok() ? answer(*results) : ProblemResponse(results.status()));
+              });
+}
+
+Response AnswerOfOne(const std::vector<OperationResult>& results, Response ok) {
+  for (const OperationResult& result : results) {
+    if (!result.status.ok()) return ProblemResponse(result.status);
+  }
+  return ok;
+}
+
+bool IsRetryable(const Status& status) {
+  return status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kInternal ||
+         status.code() == StatusCode::kDataLoss;
+}
+
+Response BatchAnswer(size_t accepted, const std::string& members, const std::vector<IndexedError>& errors) {
+  for (const IndexedError& error : errors) {
+    if (IsRetryable(error.status)) return ProblemResponse(error.status, errors);
+  }
+  if (accepted == 0 && !errors.empty()) {
+    return ProblemResponse(Status::InvalidArgument("no entry was accepted: see errors"), errors);
+  }
+  JsonWriter out;
+  out.BeginObject().Key("success").Bool(true);
+  if (!members.empty()) out.Raw(members);
+  if (!errors.empty()) {
+    out.Key("errors").BeginArray();
+    for (const IndexedError& error : errors) {
+      out.BeginObject().Key("index").Unsigned(error.index).Key("type").String(ProblemType(error.status.code()));
+      out.Key("detail").String(error.status.message()).EndObject();
+    }
+    out.EndArray();
+  }
+  return JsonResponse(200, out.EndObject().Take());
 }
 
 Status RefuseUnknownQuery(const Request& request, std::initializer_list<std::string_view> known) {

@@ -14,13 +14,27 @@
 #include "data/store.h"
 #include "engine/requests.h"
 #include "server/endpoints/json_body.h"
+#include "server/endpoints/json_writer.h"
 #include "server/http_message.h"
+#include "server/problem.h"
 #include "server/route_table.h"
 
 namespace rapport {
 
 // For handlers that answer at once. The Status of a failed Result becomes the problem.
 Handler Synchronous(std::function<Result<Response>(const Request&)> handle);
+
+// Hands the operations to the store and answers from its callback, when they are durable. A batch the store did not
+// take becomes the problem (503, 429): nothing of it is known to be applied, and sending it again is safe.
+void ApplyThenAnswer(Store& store, std::vector<Operation> operations, Responder respond,
+                     std::function<Response(const std::vector<OperationResult>&)> answer);
+// The first result's own Status as the answer; `ok` when it is.
+Response AnswerOfOne(const std::vector<OperationResult>& results, Response ok);
+// Nobody's fault but the store's: the sender may try again.
+bool IsRetryable(const Status& status);
+// Answers a batch with `accepted` good entries: 200 with the errors beside them, 400 when every entry was bad, 503 when
+// the store failed. `members` are written before the errors: ""accepted":3".
+Response BatchAnswer(size_t accepted, const std::string& members, const std::vector<IndexedError>& errors);
 
 // kInvalidArgument names a query parameter that is none of `known`: a misspelt one would be ignored silently.
 Status RefuseUnknownQuery(const Request& request, std::initializer_list<std::string_view> known);

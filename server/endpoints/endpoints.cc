@@ -1,0 +1,17 @@
+// The JSON endpoints of v1, put together.
+#include "server/endpoints/endpoints.h"
+
+#include "server/endpoints/routes.h"
+
+namespace rapport {
+
+void AddEndpoints(RouteTable& table, const EndpointContext& context) {
+  AddEventRoutes(table, context);
+  AddItemRoutes(table, context);
+  AddCustomerRoutes(table, context);
+  AddRecommendationRoutes(table, context);
+  AddVisitorRoutes(table, context);
+  AddOpenApiRoute(table);
+}
+
+}  // namespace rapport

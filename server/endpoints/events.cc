@@ -1,0 +1,203 @@
+// POST /v1/identify, track, page, screen, group, alias, batch: Segment's HTTP API. 200 means that every good entry is
+// on the disk. A batch keeps its good entries and lists the bad ones; 400 only when none was good: Segment's clients
+// drop what is answered 400 and send again what is answered 429 or 5xx, and a repeated entry is known by its messageId.
+//
+// GET /v1/events/types: the table of data/io/event_table.h as it is in force.
+#include <algorithm>
+#include <memory>
+
+#include "base/limits.h"
+#include "data/io/event_table.h"
+#include "server/endpoints/json_writer.h"
+#include "server/endpoints/routes.h"
+#include "server/endpoints/segment.h"
+#include "server/endpoints/support.h"
+
+namespace rapport {
+namespace {
+
+// Shared by the handlers of this file.
+struct EventsContext {
+  Store& store;
+  Authenticator& authenticator;
+  EventTable table = DefaultEventTable();
+};
+
+// The operations of a request and, for each, whose they are. Shared with the store's callback.
+struct Intake {
+  std::vector<Operation> operations;
+  std::vector<size_t> entry_of;      // of each operation: its place in the request
+  std::vector<bool> tolerated;       // of each operation
+  std::vector<IndexedError> errors;  // entries that never reached the store
+  size_t entries = 0;
+};
+
+// The key in the headers, else `writeKey` in the body: Segment's Node client 2.0 to 2.3 sends nothing else. The routes
+// are public in the table for that reason only, and this is their check.
+Result<Identity> IdentityOf(const EventsContext& context, const Request& request, const Json& body) {
+  Identity identity = request.identity;
+  if (identity.key_id.empty()) {
+    const auto key = body.find("writeKey");
+    Credentials credentials;
+    if (key != body.end() && key->is_string()) credentials.api_key = key->get_ref<const std::string&>();
+    credentials.visitor = request.Header("x-rapport-visitor");
+    Result<Identity> found = context.authenticator.Authenticate(credentials, request.received_at);
+    if (!found.ok()) return found.status();
+    identity = found.Take();
+  }
+  if (identity.key_id.empty()) return Status(StatusCode::kUnauthenticated, "send a key");
+  if (!identity.Has(Scope::kEvents)) {
+    return Status(StatusCode::kPermissionDenied, "this key lacks the scope 'events'");
+  }
+  return identity;
+}
+
+// Who shows no key learns nothing about the body.
+Result<Json> BodyOf(const Request& request) {
+  Result<Json> body = ParseJsonBody(request.body);
+  if (!body.ok() && request.identity.key_id.empty()) {
+    return Status(StatusCode::kUnauthenticated, "send a key: Authorization: Bearer KEY, or the key as Basic user name");
+  }
+  return body;
+}
+
+void AddEntry(SegmentReader& reader, Json message, Intake* intake) {
+  const size_t index = intake->entries++;
+  Result<std::vector<SegmentOperation>> operations = reader.Read(std::move(message));
+  if (!operations.ok()) {
+    intake->errors.push_back({index, operations.status()});
+    return;
+  }
+  for (SegmentOperation& one : *operations) {
+    intake->operations.push_back(std::move(one.operation));
+    intake->entry_of.push_back(index);
+    intake->tolerated.push_back(one.tolerated);
+  }
+}
+
+// What could not be done for entries that are accepted all the same.
+std::string WarningsMember(const std::vector<IndexedError>& warnings) {
+  if (warnings.empty()) return "";
+  JsonWriter out;
+  out.BeginArray();
+  for (const IndexedError& warning : warnings) {
+    out.BeginObject().Key("index").Unsigned(warning.index).Key("detail").String(warning.status.message()).EndObject();
+  }
+  return "\"warnings\":" + out.EndArray().Take();
+}
+
+Response BatchAnswerOf(const Intake& intake, const std::vector<OperationResult>& results) {
+  std::vector<IndexedError> errors = intake.errors, warnings;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i].status.ok()) continue;
+    const bool only_warn = intake.tolerated[i] && !IsRetryable(results[i].status);
+    std::vector<IndexedError>& list = only_warn ? warnings : errors;
+    const size_t index = intake.entry_of[i];
+    if (list.empty() || list.back().index != index) list.push_back({index, results[i].status});
+  }
+  std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+  return BatchAnswer(intake.entries - errors.size(), WarningsMember(warnings), errors);
+}
+
+Response SingleAnswerOf(const Intake& intake, const std::vector<OperationResult>& results) {
+  Response response = BatchAnswerOf(intake, results);
+  if (response.status == 200) return response;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (!results[i].status.ok() && !intake.tolerated[i]) return ProblemResponse(results[i].status);
+  }
+  return intake.errors.empty() ? response : ProblemResponse(intake.errors[0].status);
+}
+
+using AnswerOf = Response (*)(const Intake&, const std::vector<OperationResult>&);
+
+void Keep(const EventsContext& context, Intake intake, AnswerOf answer, Responder respond) {
+  if (intake.operations.empty()) return respond(answer(intake, {}));
+  std::vector<Operation> operations = std::move(intake.operations);
+  ApplyThenAnswer(context.store, std::move(operations), std::move(respond),
+                  [intake = std::move(intake), answer](const std::vector<OperationResult>& results) {
+                    return answer(intake, results);
+                  });
+}
+
+Result<Intake> IntakeOfCall(const EventsContext& context, const Request& request, const char* type) {
+  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
+  Result<Json> body = BodyOf(request);
+  if (!body.ok()) return body.status();
+  const Result<Identity> identity = IdentityOf(context, request, *body);
+  if (!identity.ok()) return identity.status();
+  if (body->is_object()) (*body)["type"] = type;
+  Intake intake;
+  SegmentReader reader(context.table, context.store, *identity, request.received_at, std::nullopt);
+  AddEntry(reader, body.Take(), &intake);
+  return intake;
+}
+
+Result<Intake> IntakeOfBatch(const EventsContext& context, const Request& request) {
+  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
+  Result<Json> body = BodyOf(request);
+  if (!body.ok()) return body.status();
+  const Result<Identity> identity = IdentityOf(context, request, *body);
+  if (!identity.ok()) return identity.status();
+  JsonFields fields(*body, "");
+  const std::optional<Timestamp> sent_at = fields.Time("sentAt");
+  RAPPORT_RETURN_IF_ERROR(fields.status());
+  const auto batch = body->find("batch");
+  if (batch == body->end() || !batch->is_array()) return Status::InvalidArgument("batch must be an array of events");
+  if (batch->size() > limits::kEventsPerBatchMax) {
+    return Status::InvalidArgument("batch has " + std::to_string(batch->size()) + " events: send at most " +
+                                   std::to_string(limits::kEventsPerBatchMax) + " at once");
+  }
+  Intake intake;
+  SegmentReader reader(context.table, context.store, *identity, request.received_at, sent_at);
+  for (Json& message : *batch) AddEntry(reader, std::move(message), &intake);
+  return intake;
+}
+
+const char* PlaceName(ItemPlace place) {
+  return place == ItemPlace::kNone ? "none" : place == ItemPlace::kSingle ? "single" : "products";
+}
+
+Result<Response> EventTypes(const EventTable& table, const EventWeights& weights, const Request& request) {
+  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
+  JsonWriter out;
+  out.BeginObject().Key("historyHalfLifeDays").Number(weights.history_half_life_days);
+  out.Key("types").BeginArray();
+  for (const EventTableRow& row : table.rows) {
+    out.BeginObject().Key("event").String(row.name).Key("type").String(EventTypeName(row.type));
+    out.Key("weight").Number(weights.by_type[static_cast<size_t>(row.type)]);
+    out.Key("items").String(PlaceName(row.place)).EndObject();
+  }
+  for (const auto& [name, weight] : weights.by_name) {
+    out.BeginObject().Key("event").String(name).Key("type").String(EventTypeName(EventType::kCustom));
+    out.Key("weight").Number(weight).Key("items").String(PlaceName(ItemPlace::kSingle)).EndObject();
+  }
+  return JsonResponse(200, out.EndArray().EndObject().Take());
+}
+
+}  // namespace
+
+void AddEventRoutes(RouteTable& table, const EndpointContext& context) {
+  const auto events =
+      std::make_shared<const EventsContext>(EventsContext{context.engine.store(), context.authenticator});
+  const auto add = [&](const std::string& pattern, Handler handler) {
+    table.Add({Method::kPost, pattern, std::nullopt, std::move(handler), Browsers::kAllowed});
+  };
+  for (const char* type : {"identify", "track", "page", "screen", "group", "alias"}) {
+    add(std::string("/v1/") + type, [events, type](const Request& request, Responder respond) {
+      Result<Intake> intake = IntakeOfCall(*events, request, type);
+      if (!intake.ok()) return respond(ProblemResponse(intake.status()));
+      Keep(*events, intake.Take(), &SingleAnswerOf, std::move(respond));
+    });
+  }
+  add("/v1/batch", [events](const Request& request, Responder respond) {
+    Result<Intake> intake = IntakeOfBatch(*events, request);
+    if (!intake.ok()) return respond(ProblemResponse(intake.status()));
+    Keep(*events, intake.Take(), &BatchAnswerOf, std::move(respond));
+  });
+  const EventWeights& weights = context.engine.options().weights;
+  table.Add({Method::kGet, "/v1/events/types", Scope::kEvents, Synchronous([events, &weights](const Request& request) {
+               return EventTypes(events->table, weights, request);
+             })});
+}
+
+}  // namespace rapport
