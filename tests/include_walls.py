@@ -6,11 +6,12 @@
 
 What it holds (docs/ARCHITECTURE.md):
   * rooms include downwards only: server -> engine -> {data, models} -> base; data and models never meet;
-  * project includes are "room/file.h" from the root and name a file that exists;
-  * heavy libraries stay behind their wall (WALLS);
+  * project includes are "room/file.h" from the root and name a file that exists; a test may name its neighbour in the
+    same folder;
+  * heavy libraries stay behind their wall (WALLS); a room's `*_impl.h` is private to the .cc files beside it;
   * no circle among headers;
-  * headers have at most 250 lines and `#pragma once` (a `*_body.h` is meant to be included once per target and has
-    none), sources at most 600;
+  * headers have at most 250 lines and `#pragma once` (a `*_body.h` is meant to be included once per target and may
+    have none), sources at most 600;
   * every .cc stands where a CMake glob picks it up, and every header is included by somebody.
 """
 import os
@@ -31,7 +32,7 @@ ROOMS = tuple(room for room in MAY_INCLUDE if room != "bench")
 # (library, pattern of the include, pattern of the paths that may have it). Tests and benches may use any of them:
 # they hold a library against ours.
 WALLS = [
-    ("RocksDB", r"rocksdb/", r"data/[^/]+\.cc"),
+    ("RocksDB", r"rocksdb/", r"data/[^/]+(\.cc|_impl\.h)"),
     ("Eigen", r"Eigen/|eigen3/|unsupported/Eigen", r"models/[^/]+\.cc"),
     ("oneTBB", r"tbb/|oneapi/", r"base/parallel\.cc"),
     ("Boost", r"boost/", r"server/.*"),
@@ -74,6 +75,11 @@ def check_include(path, form, target, root):
         return
     if any(re.match(includes, target) for _, includes, _ in WALLS):
         return
+    folder = os.path.dirname(path)
+    if room in ("tests", "bench") and "/" not in target and os.path.exists(os.path.join(root, folder, target)):
+        return
+    if target.endswith("_impl.h") and not (path.endswith(".cc") and folder == os.path.dirname(target)):
+        yield f'"{target}" is private to the .cc files beside it'
     if not os.path.exists(os.path.join(root, target)):
         yield f'"{target}" does not exist from the root: write "room/file.h"'
         return
@@ -116,8 +122,8 @@ def check_file(path, lines, root):
     most = HEADER_LINES_MAX if is_header else SOURCE_LINES_MAX
     if len(lines) > most:
         yield len(lines), f"{len(lines)} lines, at most {most}"
-    if is_header and path.endswith("_body.h") == ("#pragma once" in (line.strip() for line in lines)):
-        yield 1, "a header says #pragma once, a *_body.h does not"
+    if is_header and not path.endswith("_body.h") and "#pragma once" not in (line.strip() for line in lines):
+        yield 1, "a header says #pragma once"
     if not is_header and not COMPILED.fullmatch(path):
         yield 1, "no CMake glob picks this file up"
     for number, line in enumerate(lines, 1):
@@ -135,6 +141,8 @@ def check_tree(root):
             lines = file.read().splitlines()
         findings += [f"{path}:{number}: {sentence}" for number, sentence in check_file(path, lines, root)]
         targets = [m.group(2) for m in map(INCLUDE.match, lines) if m and m.group(1) == '"']
+        neighbours = {target: f"{os.path.dirname(path)}/{target}" for target in targets if "/" not in target}
+        targets = [neighbours.get(target, target) for target in targets]
         own_header = re.sub(r"\.cc$", ".h", path)
         included.update(target for target in targets if target != own_header or not path.endswith(".cc"))
         if path.endswith(".cc"):
@@ -156,11 +164,13 @@ SOUND = {
     "base/a.cc": '#include "base/a.h"\n',
     "base/parallel.cc": "#include <tbb/parallel_for.h>\n",
     "data/b.h": '#pragma once\n#include "base/a.h"\n',
-    "data/b.cc": '#include "data/b.h"\n#include <rocksdb/db.h>\n',
+    "data/b.cc": '#include "data/b.h"\n#include "data/k_impl.h"\n#include <rocksdb/db.h>\n',
+    "data/k_impl.h": "#pragma once\n#include <rocksdb/db.h>\n",
+    "tests/data/fixture.h": "#pragma once\n",
     "models/c.h": '#pragma once\n#include "base/a.h"\n',
     "engine/content/d.h": '#pragma once\n#include "data/b.h"\n#include "models/c.h"\n',
     "server/e.cc": '#include "engine/content/d.h"\n#include <boost/beast.hpp>\n#include <nlohmann/json.hpp>\n',
-    "tests/data/b_test.cc": '#include "data/b.h"\n#include <rocksdb/db.h>\n',
+    "tests/data/b_test.cc": '#include "data/b.h"\n#include "fixture.h"\n#include <rocksdb/db.h>\n',
 }
 PLANTED = [
     ("base/a.cc", '#include "data/b.h"\n', "base may not include data"),
@@ -181,6 +191,8 @@ PLANTED = [
     ("server/e.cc", "#include <archive.h>\n", "libarchive is behind a wall"),
     ("server/e.cc", "#include <base/a.h>\n", "a project header is written"),
     ("server/e.cc", '#include "a.h"\n', "does not exist from the root"),
+    ("engine/x.cc", '#include "data/s_impl.h"\n', "is private to the .cc files"),
+    ("data/b.h", '#pragma once\n#include "data/s_impl.h"\n', "is private to the .cc files"),
     ("base/z.h", "#pragma once\n", "no other file includes this header"),
     ("base/a.h", "#include <string>\n", "#pragma once"),
     ("base/a.h", "#pragma once\n" + "\n" * 250, "251 lines, at most 250"),
@@ -191,7 +203,7 @@ PLANTED = [
     ("base/x.cpp", "\n", "sources end in .cc"),
     ("base/a.h", '#pragma once\n#include "base/y.h"\n', "in a circle"),
 ]
-COMPANIONS = {"server/f.h": "#pragma once\n", "base/y.h": '#pragma once\n#include "base/a.h"\n'}
+COMPANIONS = {"server/f.h": "#pragma once\n", "data/s_impl.h": "#pragma once\n#include <rocksdb/db.h>\n", "base/y.h": '#pragma once\n#include "base/a.h"\n'}
 
 
 def plant(files):
