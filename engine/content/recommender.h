@@ -1,5 +1,5 @@
-// The page view's journey: candidates -> scores -> eligibility -> ranking -> fall-backs, over one catalogue version, one
-// model generation and one customer view. A hidden, expired, unavailable, excluded or wrong-audience item never
+// The page view's journey: candidates -> scores -> eligibility -> ranking -> fall-backs, over one catalogue version,
+// one model generation and one customer view. A hidden, expired, unavailable, excluded or wrong-audience item never
 // appears, on any path: every list, pins and the static list included, passes the one `Eligibility` check at the end.
 #pragma once
 
@@ -13,6 +13,8 @@
 #include "engine/requests.h"
 
 namespace rapport {
+
+enum class RecommenderSeam : int;  // tests only
 
 // Everything one answer is computed from; held for the length of the request.
 struct RecommendContext {
@@ -30,11 +32,16 @@ class Recommender {
 
   Result<RecommendResponse> Recommend(const RecommendContext& context, const RecommendRequest& request) const;
   Result<RecommendResponse> Similar(const RecommendContext& context, ItemId item, const ListRequest& request) const;
-  Result<RecommendResponse> BoughtTogether(const RecommendContext& context, ItemId item, const ListRequest& request) const;
+  Result<RecommendResponse> BoughtTogether(const RecommendContext& context, ItemId item,
+                                           const ListRequest& request) const;
   Result<RecommendResponse> Board(const RecommendContext& context, BoardKind board, const ListRequest& request) const;
 
  private:
   Recommender();
+  // engine/content/recommender_seam.h
+  friend Result<std::unique_ptr<Recommender>> MakeRecommenderForTest(EngineOptions options,
+                                                                     const SecretKey& signing_key,
+                                                                     RecommenderSeam seam);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,91 @@
+// From a customer's history to ordered candidates. Pure functions over plain arguments and caller-owned scratch.
+//
+//   taste        t_i = sum over lines of item i of LineWeight x 2^(-age / half-life), kept where > 0: refunds subtract
+//   personal     s_i = x . y_i for a model row i, x folded in from t (models/als.h)
+//   repeats      f_i = sum over orders of item i of 2^(-age / repeat half-life), less refunds, kept where > 0
+//   blend        s'_i = n(s_i) + repeat_weight x f_i / max f     where repeats are allowed: what a customer orders
+//   again
+//                and again is the strongest single forecast of the next basket (docs/MODELS.md section 7)
+//   boost        s''_i = n(s'_i) x product of the factors of all boosts that item i matches
+//
+// n() maps a list's scores to [0, 1], so that a factor above 1 never lowers and one below 1 never raises an item,
+// whatever the sign of its score: min-max over the allowed items for factor scores, division by the largest for
+// positive scores (neighbours, popularity), 1 - rank / count for mere orders. Without boosts and repeats the order is
+// that of s. Order everywhere: score descending, then item id ascending. Ages are never negative.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "data/records.h"
+#include "engine/content/bitmap.h"
+#include "engine/model_set.h"
+#include "engine/options.h"
+#include "models/als.h"
+#include "models/top_k.h"
+
+namespace rapport {
+
+struct WeightedItem {
+  ItemId item;
+  double weight;
+};
+
+// `out` ascending by item, weights > 0.
+void SumTaste(std::span<const HistoryEntry> history, const EventWeights& weights, double half_life_days, Timestamp now,
+              std::vector<WeightedItem>& out);
+void SumRepeats(std::span<const HistoryEntry> history, double half_life_days, Timestamp now,
+                std::vector<WeightedItem>& out);
+// The lines of the newest `events` events. REQUIRES history ascending by event.
+std::span<const HistoryEntry> NewestEvents(std::span<const HistoryEntry> history, size_t events);
+
+// What scoring needs and gives up again; one owner at a time.
+struct RankScratch {
+  FoldInScratch fold_in;
+  std::vector<WeightedItem> items;
+  std::vector<uint32_t> rows;  // model rows of items, parallel to weights
+  std::vector<float> weights;
+  std::vector<float> factor;  // (factors)
+  std::vector<float> scores;  // (model rows)
+  Bitmap allowed_rows;        // bit = model row
+};
+
+// Rows and weights of the items that the model knows, into scratch; false when there are none.
+bool MapToRows(const ModelSet& models, std::span<const WeightedItem> items, RankScratch& scratch);
+// x . y_i of every row into scratch.scores, from scratch.rows and scratch.weights; false when the factor is zero.
+bool ScoreRows(const ContentModel& model, RankScratch& scratch);
+
+struct ScoreRange {
+  float lowest = 0, highest = 0;
+  size_t count = 0;  // allowed rows with a finite score
+  float Normalize(float score) const { return highest > lowest ? (score - lowest) / (highest - lowest) : 1.0f; }
+};
+// scratch.allowed_rows from `allowed` (by item id), and the range of scores over them.
+ScoreRange RestrictRows(const ContentModel& model, std::span<const uint64_t> allowed, RankScratch& scratch);
+
+// The boosts of one request as bitmaps over item ids.
+struct Gains {
+  struct One {
+    Bitmap items;
+    float factor;
+  };
+  std::vector<One> boosts;
+  bool empty() const { return boosts.empty(); }
+  float Of(uint64_t item) const {
+    float gain = 1.0f;
+    for (const One& boost : boosts) {
+      if (TestBit(boost.items, item)) gain *= boost.factor;
+    }
+    return gain;
+  }
+};
+
+// scratch.scores <- blend of normalised scores and repeats (may be empty), boosted; over allowed rows only.
+void BlendRows(const ModelSet& models, std::span<const WeightedItem> repeats, double repeat_weight, const Gains& gains,
+               const ScoreRange& range, RankScratch& scratch);
+
+// Candidates with scores >= 0 and index = item id: divides by the largest, boosts, and sorts the whole list.
+void RankPositive(const Gains& gains, std::vector<Scored>& candidates);
+
+}  // namespace rapport

@@ -1,0 +1,357 @@
+// Requests resolved into questions, and the order in which the stages are asked:
+//
+//   scenario kPersonal         personal or session -> similar to seeds, or to the history -> popular -> static ->
+//   latest scenario kSimilar          similar to seeds -> same category -> then as kPersonal scenario kBoughtTogether
+//   bought with seeds -> similar to seeds -> same category -> then as kPersonal policy kOnlyOrdered        orders by
+//   frequency and recency first, whatever the scenario
+#include "engine/content/recommender.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/limits.h"
+#include "engine/content/recommender_seam.h"
+#include "engine/content/stages.h"
+
+namespace rapport {
+
+namespace {
+
+constexpr double kBoostFactorMax = 100;
+
+// Scratch that requests borrow and give back. Thread-safe.
+class ScratchPool {
+ public:
+  class Lease {
+   public:
+    Lease(ScratchPool& pool, std::unique_ptr<RankScratch> scratch) : pool_(pool), scratch_(std::move(scratch)) {}
+    ~Lease() { pool_.Return(std::move(scratch_)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    RankScratch& operator*() { return *scratch_; }
+
+   private:
+    ScratchPool& pool_;
+    std::unique_ptr<RankScratch> scratch_;
+  };
+  Lease Borrow() {
+    std::unique_ptr<RankScratch> scratch;
+    {
+      std::lock_guard lock(mutex_);
+      if (!free_.empty()) {
+        scratch = std::move(free_.back());
+        free_.pop_back();
+      }
+    }
+    return {*this, scratch ? std::move(scratch) : std::make_unique<RankScratch>()};
+  }
+
+ private:
+  static constexpr size_t kKeptMax = 32;
+  void Return(std::unique_ptr<RankScratch> scratch) {
+    std::lock_guard lock(mutex_);
+    if (free_.size() < kKeptMax) free_.push_back(std::move(scratch));
+  }
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<RankScratch>> free_;  // guarded by mutex_
+};
+
+Status Prefixed(const std::string& where, const Status& status) {
+  return Status(status.code(), where + ": " + status.message());
+}
+
+Status CheckSizes(const RecommendRequest& request) {
+  const auto too_many = [](const char* field, size_t size, size_t most) {
+    return size <= most ? Status::Ok()
+                        : Status::InvalidArgument(std::string(field) + ": at most " + std::to_string(most) +
+                                                  ", but there are " + std::to_string(size));
+  };
+  RAPPORT_RETURN_IF_ERROR(too_many("count", request.count, limits::kRecommendationCountMax));
+  RAPPORT_RETURN_IF_ERROR(too_many("seedItems", request.seed_items.size(), limits::kSeedItemsMax));
+  RAPPORT_RETURN_IF_ERROR(too_many("exclude", request.exclude.size(), limits::kExcludeMax));
+  RAPPORT_RETURN_IF_ERROR(too_many("pin", request.pins.size(), limits::kPinsMax));
+  RAPPORT_RETURN_IF_ERROR(too_many("boost", request.boosts.size(), limits::kBoostsMax));
+  for (size_t i = 0; i < request.pins.size(); ++i) {
+    if (request.pins[i].position == 0) {
+      return Status::InvalidArgument("pin[" + std::to_string(i) + "].position: positions count from 1");
+    }
+  }
+  return Status::Ok();
+}
+
+// What names a request among others at the same instant; lengths keep the parts apart.
+std::string Describe(const RecommendRequest& request, const Question& question) {
+  std::string description = std::to_string(question.customer->root.value) + " ";
+  const auto append = [&description](const std::string& part) {
+    description += std::to_string(part.size()) + ":" + part;
+  };
+  append(request.scenario);
+  append(question.rules.kind);
+  append(request.filter);
+  append(request.after);
+  for (const std::string& seed : request.seed_items) append(seed);
+  return description;
+}
+
+}  // namespace
+
+struct Recommender::Impl {
+  Impl(EngineOptions given, const SecretKey& signing_key, RecommenderSeam chosen)
+      : options(std::move(given)),
+        key(signing_key),
+        seam(chosen),
+        filters(options.filter_cache_entries, options.filter_cache_bytes) {}
+
+  const Scenario& FindScenario(const std::string& name) const;
+  // What is the same for every question.
+  void Begin(const RecommendContext& context, Timestamp now, Question& question) const;
+  Status AddFilter(const std::string& text, Question& question) const;
+  Status AddBoosts(const std::vector<Boost>& boosts, Question& question) const;
+  void AddSeed(const Item* seed, bool exclude, Question& question) const;
+  // The last step before asking: after rules, seeds and excludes stand.
+  void Restrict(Question& question, Bitmap& scratch) const;
+  void OfferAboutSeeds(const Question& question, CandidateSource source, RankScratch& scratch, Answer& answer) const;
+  void FallBack(const Question& question, RankScratch& scratch, Answer& answer) const;
+  Status Resolve(const RecommendContext& context, const RecommendRequest& request, const Scenario& scenario,
+                 Question& question) const;
+  Status ResolveList(const RecommendContext& context, const ListRequest& request, Question& question) const;
+  Result<RecommendResponse> ItemToItem(const RecommendContext& context, ItemId item, const ListRequest& request,
+                                       CandidateSource source) const;
+  Answer Start(const Question& question, size_t count) const {
+    const LiveCheck check = seam == RecommenderSeam::kNoLiveCheck ? LiveCheck::kOff : LiveCheck::kOn;
+    return Answer(question.index->catalog(), question.rules, count, check);
+  }
+  Cursor NewCursor(const Question& question, const std::string& description) const {
+    return {HashRequest(key, description), question.models->generation, question.rules.now, {}};
+  }
+
+  // Constant after construction.
+  const EngineOptions options;
+  const SecretKey key;
+  const RecommenderSeam seam;
+  // Each guards itself.
+  mutable CatalogIndexCache indexes;
+  mutable FilterCache filters;
+  mutable ModelBoardsCache boards;
+  mutable ScratchPool scratch;
+};
+
+Recommender::Recommender() = default;
+Recommender::~Recommender() = default;
+
+Result<std::unique_ptr<Recommender>> Recommender::Make(EngineOptions options, const SecretKey& signing_key) {
+  return MakeRecommenderForTest(std::move(options), signing_key, RecommenderSeam::kNone);
+}
+
+Result<std::unique_ptr<Recommender>> MakeRecommenderForTest(EngineOptions options, const SecretKey& signing_key,
+                                                            RecommenderSeam seam) {
+  if (options.scenarios.empty()) options.scenarios = EngineOptions::DefaultScenarios();
+  for (const Scenario& scenario : options.scenarios) {
+    const Result<Filter> filter = Filter::Parse(scenario.filter);
+    if (!filter.ok()) return Prefixed("scenario " + QuoteForMessage(scenario.name), filter.status());
+    if (scenario.count == 0 || scenario.count > limits::kRecommendationCountMax) {
+      return Status::InvalidArgument("scenario " + QuoteForMessage(scenario.name) + ": count must be from 1 to " +
+                                     std::to_string(limits::kRecommendationCountMax));
+    }
+  }
+  std::unique_ptr<Recommender> recommender(new Recommender);
+  recommender->impl_ = std::make_unique<Recommender::Impl>(std::move(options), signing_key, seam);
+  return recommender;
+}
+
+const Scenario& Recommender::Impl::FindScenario(const std::string& name) const {
+  const auto named = [this](const std::string& wanted) {
+    return std::find_if(options.scenarios.begin(), options.scenarios.end(),
+                        [&](const Scenario& scenario) { return scenario.name == wanted; });
+  };
+  auto found = named(name);
+  if (found == options.scenarios.end()) found = named("home");
+  return found == options.scenarios.end() ? options.scenarios.front() : *found;
+}
+
+void Recommender::Impl::Begin(const RecommendContext& context, Timestamp now, Question& question) const {
+  static const auto kNoModels = std::make_shared<const ModelSet>();
+  static const auto kNobody = std::make_shared<const CustomerView>();
+  question.index = indexes.Get(context.catalog);
+  question.models = context.models != nullptr ? context.models : kNoModels;
+  question.boards = boards.Get(question.models->content);
+  question.customer = context.customer != nullptr ? context.customer : kNobody;
+  question.rules.now = now;
+  question.rules.audiences =
+      question.customer->audiences;  // a permission, not a taste: also when personalization is off
+  if (question.customer->personalization == Personalization::kOff) return;
+  question.rules.customer_items = &question.customer->items;
+  question.history = question.customer->history;
+  if (question.customer->anonymous) question.history = NewestEvents(question.history, options.session_events);
+}
+
+Status Recommender::Impl::AddFilter(const std::string& text, Question& question) const {
+  Result<std::shared_ptr<const CompiledFilter>> filter = filters.Get(text, *question.index);
+  if (!filter.ok()) return filter.status();
+  if (*filter != nullptr) question.rules.filters.push_back(*filter);
+  return Status::Ok();
+}
+
+Status Recommender::Impl::AddBoosts(const std::vector<Boost>& boosts_asked, Question& question) const {
+  static const ItemSet kNothing;
+  const ItemSet& items = question.rules.customer_items != nullptr ? *question.rules.customer_items : kNothing;
+  for (size_t i = 0; i < boosts_asked.size(); ++i) {
+    const Boost& boost = boosts_asked[i];
+    const std::string where = "boost[" + std::to_string(i) + "]";
+    if (!(boost.factor > 0 && boost.factor <= kBoostFactorMax)) {
+      return Status::InvalidArgument(where + ".factor: must be above 0 and at most 100");
+    }
+    Result<std::shared_ptr<const CompiledFilter>> filter = filters.Get(boost.filter, *question.index);
+    if (!filter.ok()) return Prefixed(where, filter.status());
+    if (*filter == nullptr) continue;  // everything alike
+    Gains::One gain{Bitmap(WordsFor(question.index->bits()), ~uint64_t{0}), static_cast<float>(boost.factor)};
+    (*filter)->Restrict(items, gain.items);
+    question.gains.boosts.push_back(std::move(gain));
+  }
+  return Status::Ok();
+}
+
+void Recommender::Impl::AddSeed(const Item* seed, bool exclude, Question& question) const {
+  if (seed == nullptr || std::find(question.seeds.begin(), question.seeds.end(), seed) != question.seeds.end()) return;
+  question.seeds.push_back(seed);
+  if (exclude) question.seed_groups.push_back(question.index->catalog().VariantGroup(seed->id));
+}
+
+void Recommender::Impl::Restrict(Question& question, Bitmap& scratch_bits) const {
+  std::sort(question.excluded.begin(), question.excluded.end());
+  std::sort(question.seed_groups.begin(), question.seed_groups.end());
+  question.rules.excluded = question.excluded;
+  question.rules.seed_groups = question.seed_groups;
+  if (!question.rules.kind.empty()) question.rules.kind_filter = filters.KindIs(question.rules.kind, *question.index);
+  if (seam == RecommenderSeam::kNoPrefilter) {
+    question.allowed.assign(WordsFor(question.index->bits()), ~uint64_t{0});
+    return;
+  }
+  Prefilter(*question.index, question.rules, question.allowed, scratch_bits);
+}
+
+void Recommender::Impl::OfferAboutSeeds(const Question& question, CandidateSource source, RankScratch& scratch_space,
+                                        Answer& answer) const {
+  if (source == CandidateSource::kPersonal || question.seeds.empty()) return;
+  if (question.model() != nullptr) {
+    if (source == CandidateSource::kBoughtTogether) {
+      OfferNeighboursOfSeeds(question, question.model()->bought_together, scratch_space, answer);
+    }
+    OfferNeighboursOfSeeds(question, question.model()->similar, scratch_space, answer);
+  }
+  if (!answer.full()) OfferKin(question, filters, answer);
+}
+
+void Recommender::Impl::FallBack(const Question& question, RankScratch& scratch_space, Answer& answer) const {
+  const auto next = [&answer] { return !answer.full(); };
+  const bool repeats = question.rules.repeat == RepeatPolicy::kAllow;
+  const RepeatBlend blend{repeats ? options.repeat_weight : 0.0, options.repeat_half_life_days};
+  if (next()) OfferPersonal(question, options.weights, blend, scratch_space, answer);
+  if (next() && question.model() != nullptr && !question.seeds.empty()) {
+    OfferNeighboursOfSeeds(question, question.model()->similar, scratch_space, answer);
+  }
+  if (next()) OfferNeighboursOfHistory(question, options.weights, scratch_space, answer);
+  if (next()) OfferBoard(question, question.boards->popular, Level::kPopular, answer);
+  if (next()) OfferStatic(question, options.static_items, answer);
+  if (next()) OfferLatest(question, Level::kStatic, answer);
+}
+
+Status Recommender::Impl::Resolve(const RecommendContext& context, const RecommendRequest& request,
+                                  const Scenario& scenario, Question& question) const {
+  RAPPORT_RETURN_IF_ERROR(CheckSizes(request));
+  Begin(context, request.now, question);
+  question.rules.kind = request.kind.value_or(scenario.kind);
+  question.rules.repeat = request.repeat.value_or(scenario.repeat);
+  question.rules.exclude_viewed = scenario.exclude_viewed;
+  RAPPORT_RETURN_IF_ERROR(AddFilter(scenario.filter, question));
+  RAPPORT_RETURN_IF_ERROR(AddFilter(request.filter, question));
+  RAPPORT_RETURN_IF_ERROR(AddBoosts(request.boosts, question));
+  const Catalog& catalog = question.index->catalog();
+  for (const std::string& seed : request.seed_items) AddSeed(catalog.Find(seed), scenario.exclude_seeds, question);
+  for (const std::string& excluded : request.exclude) {
+    const Item* item = catalog.Find(excluded);
+    if (item != nullptr) question.excluded.push_back(item->id);
+  }
+  return Status::Ok();
+}
+
+Result<RecommendResponse> Recommender::Recommend(const RecommendContext& context,
+                                                 const RecommendRequest& request) const {
+  const Impl& impl = *impl_;
+  const Scenario& scenario = impl.FindScenario(request.scenario);
+  Question question;
+  RAPPORT_RETURN_IF_ERROR(impl.Resolve(context, request, scenario, question));
+  Cursor cursor = impl.NewCursor(question, Describe(request, question));
+  size_t count = request.count != 0 ? request.count : scenario.count;
+  if (!request.after.empty()) {
+    Result<Cursor> before = VerifyCursor(impl.key, request.after);
+    if (!before.ok()) return before.status();
+    cursor.shown = std::move(before->shown);
+    count = std::min(count, kCursorItemsMax - cursor.shown.size());
+  }
+  auto scratch = impl.scratch.Borrow();
+  impl.Restrict(question, (*scratch).allowed_rows);
+  Answer answer = impl.Start(question, count);
+  answer.Reserve(cursor.shown);
+  for (const ItemId item : cursor.shown) ClearBit(question.allowed, item.value);
+  answer.Pin(request.pins);
+  if (question.rules.repeat == RepeatPolicy::kOnlyOrdered) {
+    OfferRepeats(question, impl.options.repeat_half_life_days, *scratch, answer);
+  }
+  impl.OfferAboutSeeds(question, scenario.source, *scratch, answer);
+  impl.FallBack(question, *scratch, answer);
+  return answer.Finish(impl.key, std::move(cursor));
+}
+
+Status Recommender::Impl::ResolveList(const RecommendContext& context, const ListRequest& request,
+                                      Question& question) const {
+  if (request.count == 0 || request.count > limits::kRecommendationCountMax) {
+    return Status::InvalidArgument("count: from 1 to " + std::to_string(limits::kRecommendationCountMax));
+  }
+  Begin(context, request.now, question);
+  question.rules.kind = request.kind;
+  return AddFilter(request.filter, question);
+}
+
+// The list is about the item, so the customer's taste has no say; audience and customer filters have.
+Result<RecommendResponse> Recommender::Impl::ItemToItem(const RecommendContext& context, ItemId item,
+                                                        const ListRequest& request, CandidateSource source) const {
+  Question question;
+  RAPPORT_RETURN_IF_ERROR(ResolveList(context, request, question));
+  question.history = {};
+  AddSeed(question.index->catalog().Get(item), true, question);
+  auto lease = scratch.Borrow();
+  Restrict(question, (*lease).allowed_rows);
+  Answer answer = Start(question, request.count);
+  OfferAboutSeeds(question, source, *lease, answer);
+  FallBack(question, *lease, answer);
+  return answer.Finish(key, NewCursor(question, "item " + std::to_string(item.value)));
+}
+
+Result<RecommendResponse> Recommender::Similar(const RecommendContext& context, ItemId item,
+                                               const ListRequest& request) const {
+  return impl_->ItemToItem(context, item, request, CandidateSource::kSimilar);
+}
+
+Result<RecommendResponse> Recommender::BoughtTogether(const RecommendContext& context, ItemId item,
+                                                      const ListRequest& request) const {
+  return impl_->ItemToItem(context, item, request, CandidateSource::kBoughtTogether);
+}
+
+Result<RecommendResponse> Recommender::Board(const RecommendContext& context, BoardKind board,
+                                             const ListRequest& request) const {
+  const Impl& impl = *impl_;
+  Question question;
+  RAPPORT_RETURN_IF_ERROR(impl.ResolveList(context, request, question));
+  auto scratch = impl.scratch.Borrow();
+  impl.Restrict(question, (*scratch).allowed_rows);
+  Answer answer = impl.Start(question, request.count);
+  if (board == BoardKind::kTrending) OfferBoard(question, question.boards->trending, Level::kPopular, answer);
+  if (board != BoardKind::kLatest) OfferBoard(question, question.boards->popular, Level::kPopular, answer);
+  OfferLatest(question, Level::kStatic, answer);
+  const std::string description =
+      "board " + std::to_string(static_cast<int>(board)) + request.kind + " " + request.filter;
+  return answer.Finish(impl.key, impl.NewCursor(question, description));
+}
+
+}  // namespace rapport

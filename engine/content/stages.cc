@@ -1,0 +1,169 @@
+#include "engine/content/stages.h"
+
+#include <algorithm>
+
+namespace rapport {
+
+namespace {
+
+// A sorted source of `count` candidates, best first, none of them negative: walked as it is, or, when boosts change its
+// order, gathered and sorted anew.
+template <typename IdAt, typename ScoreAt>
+void OfferSorted(const Question& question, size_t count, IdAt id_at, ScoreAt score_at,
+                 std::span<const uint64_t> allowed, Answer& answer) {
+  if (question.gains.empty()) {
+    for (size_t i = 0; i < count && !answer.full(); ++i) {
+      if (TestBit(allowed, id_at(i))) answer.Offer(ItemId{id_at(i)}, score_at(i));
+    }
+    return;
+  }
+  std::vector<Scored> candidates;
+  for (size_t i = 0; i < count; ++i) {
+    if (TestBit(allowed, id_at(i))) candidates.push_back({static_cast<uint32_t>(id_at(i)), score_at(i)});
+  }
+  RankPositive(question.gains, candidates);
+  for (const Scored& one : candidates) {
+    if (answer.full()) return;
+    answer.Offer(ItemId{one.index}, one.score);
+  }
+}
+
+float RankScore(size_t rank, size_t count) {
+  return static_cast<float>(1.0 - static_cast<double>(rank) / static_cast<double>(count));
+}
+
+void OfferBoardAmong(const Question& question, std::span<const Scored> board, std::span<const uint64_t> allowed,
+                     Answer& answer) {
+  const float highest = board.empty() ? 1.0f : board.front().score;
+  OfferSorted(
+      question, board.size(), [&](size_t i) { return uint64_t{board[i].index}; },
+      [&](size_t i) { return board[i].score / highest; }, allowed, answer);
+}
+
+void OfferLatestAmong(const Question& question, std::span<const uint64_t> allowed, Answer& answer) {
+  const std::vector<uint32_t>& latest = question.index->times().LatestFirst();
+  OfferSorted(
+      question, latest.size(), [&](size_t i) { return uint64_t{latest[i]}; },
+      [&](size_t i) { return RankScore(i, latest.size()); }, allowed, answer);
+}
+
+// Neighbours of scratch.rows by scratch.weights. Only what is a neighbour of one of them is a candidate.
+void OfferNeighbours(const Question& question, const NeighbourLists& lists, RankScratch& scratch, Answer& answer) {
+  const ContentModel& model = *question.model();
+  if (lists.items != model.rows()) return;
+  scratch.scores.assign(model.rows(), 0.0f);
+  AddNeighbourScores(lists, scratch.rows, scratch.weights, scratch.scores);
+  std::vector<Scored> candidates;
+  for (const uint32_t row : scratch.rows) {
+    for (const Neighbour& neighbour : lists.Of(row)) {
+      float& score = scratch.scores[neighbour.item];
+      const uint64_t item = model.item_ids[neighbour.item];
+      if (score > 0 && TestBit(question.allowed, item)) candidates.push_back({static_cast<uint32_t>(item), score});
+      score = 0;  // once only
+    }
+  }
+  RankPositive(question.gains, candidates);
+  answer.BeginStage(Level::kSimilar);
+  for (const Scored& one : candidates) {
+    if (answer.full()) return;
+    answer.Offer(ItemId{one.index}, one.score);
+  }
+}
+
+}  // namespace
+
+void OfferPersonal(const Question& question, const EventWeights& weights, const RepeatBlend& blend,
+                   RankScratch& scratch, Answer& answer) {
+  const ContentModel* model = question.model();
+  if (model == nullptr || question.history.empty()) return;
+  const Timestamp now = question.rules.now;
+  SumTaste(question.history, weights, model->history_half_life_days, now, scratch.items);
+  if (!MapToRows(*question.models, scratch.items, scratch) || !ScoreRows(*model, scratch)) return;
+  const ScoreRange range = RestrictRows(*model, question.allowed, scratch);
+  if (range.count == 0) return;
+  scratch.items.clear();
+  if (blend.weight > 0) SumRepeats(question.history, blend.half_life_days, now, scratch.items);
+  const bool blended = !scratch.items.empty() || !question.gains.empty();
+  if (blended) BlendRows(*question.models, scratch.items, blend.weight, question.gains, range, scratch);
+
+  answer.BeginStage(question.personal_level());
+  size_t offered = 0;
+  // Widened until enough pass the live check and are of different products, or all were offered.
+  for (size_t k = 2 * answer.missing() + 16; !answer.full(); k *= 4) {
+    const std::vector<Scored> best = TopK(scratch.scores, k, scratch.allowed_rows);
+    for (; offered < best.size() && !answer.full(); ++offered) {
+      const Scored& one = best[offered];
+      answer.Offer(ItemId{model->item_ids[one.index]}, blended ? one.score : range.Normalize(one.score));
+    }
+    if (best.size() < k) break;
+  }
+}
+
+void OfferRepeats(const Question& question, double half_life_days, RankScratch& scratch, Answer& answer) {
+  SumRepeats(question.history, half_life_days, question.rules.now, scratch.items);
+  std::vector<Scored> candidates;
+  for (const WeightedItem& repeat : scratch.items) {
+    if (!TestBit(question.allowed, repeat.item.value)) continue;
+    candidates.push_back({static_cast<uint32_t>(repeat.item.value), static_cast<float>(repeat.weight)});
+  }
+  RankPositive(question.gains, candidates);
+  answer.BeginStage(question.personal_level());
+  for (const Scored& one : candidates) answer.Offer(ItemId{one.index}, one.score);
+}
+
+void OfferNeighboursOfSeeds(const Question& question, const NeighbourLists& lists, RankScratch& scratch,
+                            Answer& answer) {
+  if (question.model() == nullptr) return;
+  scratch.items.clear();
+  for (const Item* seed : question.seeds) scratch.items.push_back({seed->id, 1.0});
+  if (MapToRows(*question.models, scratch.items, scratch)) OfferNeighbours(question, lists, scratch, answer);
+}
+
+void OfferNeighboursOfHistory(const Question& question, const EventWeights& weights, RankScratch& scratch,
+                              Answer& answer) {
+  const ContentModel* model = question.model();
+  if (model == nullptr) return;
+  SumTaste(question.history, weights, model->history_half_life_days, question.rules.now, scratch.items);
+  if (MapToRows(*question.models, scratch.items, scratch)) OfferNeighbours(question, model->similar, scratch, answer);
+}
+
+void OfferKin(const Question& question, FilterCache& filters, Answer& answer) {
+  std::vector<std::string> categories;
+  for (const Item* seed : question.seeds) {
+    categories.insert(categories.end(), seed->categories.begin(), seed->categories.end());
+  }
+  if (categories.empty()) return;
+  std::sort(categories.begin(), categories.end());
+  categories.erase(std::unique(categories.begin(), categories.end()), categories.end());
+  Bitmap kin = question.allowed;
+  filters.CategoryIn(categories, *question.index)->Restrict({}, kin);
+  answer.BeginStage(Level::kSimilar);
+  OfferBoardAmong(question, question.boards->popular, kin, answer);
+  if (answer.full()) return;
+  answer.BeginStage(Level::kSimilar);
+  OfferLatestAmong(question, kin, answer);
+}
+
+void OfferBoard(const Question& question, std::span<const Scored> board, Level level, Answer& answer) {
+  answer.BeginStage(level);
+  OfferBoardAmong(question, board, question.allowed, answer);
+}
+
+void OfferStatic(const Question& question, std::span<const std::string> items, Answer& answer) {
+  answer.BeginStage(Level::kStatic);
+  std::vector<uint64_t> ids;
+  for (const std::string& external_id : items) {
+    const Item* item = question.index->catalog().Find(external_id);
+    if (item != nullptr) ids.push_back(item->id.value);
+  }
+  OfferSorted(
+      question, ids.size(), [&](size_t i) { return ids[i]; }, [&](size_t i) { return RankScore(i, ids.size()); },
+      question.allowed, answer);
+}
+
+void OfferLatest(const Question& question, Level level, Answer& answer) {
+  answer.BeginStage(level);
+  OfferLatestAmong(question, question.allowed, answer);
+}
+
+}  // namespace rapport
