@@ -1,0 +1,132 @@
+#include "data/io/json_text.h"
+
+#include <vector>
+
+#include "base/text.h"
+
+namespace rapport {
+namespace {
+
+using nlohmann::json;
+
+// Builds the tree from parser events, so that depth and repeated keys are seen while reading.
+class TreeBuilder final : public nlohmann::json_sax<json> {
+ public:
+  explicit TreeBuilder(size_t max_depth) : max_depth_(max_depth) {}
+
+  bool null() override { return Add(json()); }
+  bool boolean(bool value) override { return Add(json(value)); }
+  bool number_integer(number_integer_t value) override { return Add(json(value)); }
+  bool number_unsigned(number_unsigned_t value) override { return Add(json(value)); }
+  bool number_float(number_float_t value, const string_t&) override { return Add(json(value)); }
+  bool string(string_t& value) override { return Add(json(std::move(value))); }
+  bool binary(binary_t&) override { return Fail("holds binary data, which JSON text cannot"); }
+  bool start_object(size_t) override { return Open(json::object()); }
+  bool start_array(size_t) override { return Open(json::array()); }
+  bool end_object() override { return Close(); }
+  bool end_array() override { return Close(); }
+
+  bool key(string_t& value) override {
+    if (open_.back()->contains(value)) {
+      return Fail("has the key " + QuoteForMessage(value) + " twice in one object; send it once");
+    }
+    key_ = std::move(value);
+    return true;
+  }
+
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) override {
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ...": the last part is for
+    // people.
+    std::string why = error.what();
+    const size_t colon = why.find(": ");
+    if (colon != std::string::npos) why.erase(0, colon + 2);
+    const size_t bracket = why.find("] ");
+    if (why.starts_with("[") && bracket != std::string::npos) why.erase(0, bracket + 2);
+    return Fail("is not JSON at byte " + std::to_string(position) + ": " + why);
+  }
+
+  json& root() { return root_; }
+  const std::string& failure() const { return failure_; }
+
+ private:
+  bool Fail(std::string why) {
+    failure_ = std::move(why);
+    return false;
+  }
+  json* Place(json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    json& parent = *open_.back();
+    if (parent.is_array()) {
+      parent.push_back(std::move(value));
+      return &parent.back();
+    }
+    return &(parent[key_] = std::move(value));
+  }
+  bool Add(json value) {
+    Place(std::move(value));
+    return true;
+  }
+  bool Open(json container) {
+    if (open_.size() >= max_depth_) {
+      return Fail("is nested deeper than " + std::to_string(max_depth_) + " levels; flatten it");
+    }
+    // A parent never grows while a child is open, so the address stays good.
+    open_.push_back(Place(std::move(container)));
+    return true;
+  }
+  bool Close() {
+    open_.pop_back();
+    return true;
+  }
+
+  const size_t max_depth_;
+  json root_;
+  std::vector<json*> open_;
+  std::string key_;
+  std::string failure_;
+};
+
+}  // namespace
+
+Result<json> ParseJson(std::string_view text, size_t max_depth) {
+  const size_t invalid = FindInvalidUtf8(text);
+  if (invalid != std::string_view::npos) {
+    return Status::InvalidArgument("is not UTF-8 at byte " + std::to_string(invalid + 1) +
+                                   "; convert it first, for example: iconv -f GBK -t UTF-8");
+  }
+  TreeBuilder builder(max_depth);
+  if (!json::sax_parse(text.begin(), text.end(), &builder)) return Status::InvalidArgument(builder.failure());
+  return std::move(builder.root());
+}
+
+std::string DumpJson(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+void AppendJsonString(std::string_view text, std::string* out) {
+  static constexpr char kHexDigits[] = "0123456789abcdef";
+  out->push_back('"');
+  for (const char c : text) {
+    switch (c) {
+      case '"': out->append("\\\""); break;
+      case '\\': out->append("\\\\"); break;
+      case '\b': out->append("\\b"); break;
+      case '\f': out->append("\\f"); break;
+      case '\n': out->append("\\n"); break;
+      case '\r': out->append("\\r"); break;
+      case '\t': out->append("\\t"); break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          out->append("\\u00");
+          out->push_back(kHexDigits[static_cast<unsigned char>(c) >> 4]);
+          out->push_back(kHexDigits[c & 15]);
+        } else {
+          out->push_back(c);  // DEL included: JSON allows it as it is
+        }
+    }
+  }
+  out->push_back('"');
+}
+
+}  // namespace rapport
