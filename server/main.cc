@@ -1,1 +1,12 @@
-int main() { return 2; }
+// Thin on purpose: everything is in server/commands.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "server/commands/command.h"
+
+int main(int argc, char** argv) {
+  const rapport::SystemClock clock;
+  rapport::Terminal terminal{stdin, stdout, stderr, clock, ::isatty(STDERR_FILENO) == 1};
+  return rapport::RunCommandLine(argc, argv, terminal);
+}

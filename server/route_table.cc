@@ -81,7 +81,7 @@ Result<std::map<std::string, std::string>> ParseQuery(std::string_view query) {
   return out;
 }
 
-void RouteTable::Add(Route route) {
+Route& RouteTable::Add(Route route) {
   std::vector<Piece> pieces;
   std::string_view rest = route.pattern;
   while (!rest.empty()) {
@@ -94,6 +94,7 @@ void RouteTable::Add(Route route) {
   }
   routes_.push_back(std::move(route));
   pieces_.push_back(std::move(pieces));
+  return routes_.back();
 }
 
 Status RouteTable::Check() const {

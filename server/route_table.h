@@ -50,7 +50,8 @@ struct RouteMatch {
 class RouteTable {
  public:
   // REQUIRES that no route with the same method and shape was added (asserted by Check).
-  void Add(Route route);
+  // The reference is good until the next Add.
+  Route& Add(Route route);
   // kInvalidArgument: a pattern that is malformed, or two routes that match the same requests.
   Status Check() const;
   // A literal segment wins over a {name}, from left to right.

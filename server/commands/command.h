@@ -12,7 +12,10 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -29,9 +32,15 @@ struct Terminal {
   bool error_is_terminal = false;  // progress lines only then
 };
 
-// The result of a command: ok exits with 0, kInvalidArgument with 2 (wrong use), anything else with 1; the message is
-// printed to `error` as "rapport NAME: message".
-using Run = std::function<Status(Terminal&)>;
+// How a command ended. A Status is reported by the caller as "rapport NAME: message" on `error` and becomes the exit
+// code: ok 0, kInvalidArgument 2 (wrong use), anything else 1. An int is an exit code whose story was told already.
+struct CommandResult {
+  CommandResult(Status s) : status(std::move(s)) {}  // NOLINT: implicit by design
+  CommandResult(int c) : code(c) {}                  // NOLINT: implicit by design
+  Status status;
+  std::optional<int> code;
+};
+using Run = std::function<CommandResult(Terminal&)>;
 
 // Collects the subcommands. One owner, one thread.
 class Commands {

@@ -28,6 +28,8 @@ struct EndpointContext {
 void AddEndpoints(RouteTable& table, const EndpointContext& context);
 // /v1/admin/*: checkpoints, apply, keys (endpoints/admin.cc).
 void AddAdminRoutes(RouteTable& table, const EndpointContext& context);
+// /healthz, /readyz, /metrics (endpoints/health.cc); `metrics_scope` nullopt: public.
+void AddHealthRoutes(RouteTable& table, const EndpointContext& context, std::optional<Scope> metrics_scope);
 // /v1/models* (endpoints/models.cc).
 void AddModelRoutes(RouteTable& table, const EndpointContext& context);
 

@@ -1,0 +1,169 @@
+// /v1/models*, scope models:
+//   GET  /v1/models                           -> {"inService", "models": [...], "training": {...}}
+//   POST /v1/models/train                     options, all optional -> 202 {"job": 1}
+//   POST /v1/models/register                  {"file", "report"}: a file in DATA/models -> 201 {"generation"}
+//   POST /v1/models/{generation}/activate     0: none in service
+//   GET  /v1/models/{generation}/report
+//   GET  /v1/models/{generation}/file         the model file
+#include "base/file.h"
+#include "server/endpoints/endpoints.h"
+#include "server/endpoints/support.h"
+#include "server/train_report_json.h"
+#include "server/training_jobs.h"
+
+namespace rapport {
+
+namespace {
+
+constexpr uint64_t kModelFileBytesMax = uint64_t{4} << 30;
+constexpr size_t kFactorsMax = 512;
+constexpr size_t kEpochsMax = 1000;
+constexpr size_t kSeedMax = size_t{1} << 53;
+constexpr size_t kReportBytesMax = 1u << 20;
+
+const char* StateName(ModelState state) {
+  switch (state) {
+    case ModelState::kCandidate: return "candidate";
+    case ModelState::kActive: return "active";
+    case ModelState::kRetired: return "retired";
+    case ModelState::kRefused: return "refused";
+  }
+  return "";
+}
+
+void WriteJob(JsonWriter& out, const TrainingJob& job) {
+  out.BeginObject().Key("job").Unsigned(job.number);
+  switch (job.state) {
+    case JobState::kNone: break;
+    case JobState::kRunning:
+      out.Key("state").String("running").Key("stage").String(job.stage).Key("shareDone").Number(job.share_done);
+      break;
+    case JobState::kDone: out.Key("state").String("done").Key("report").Raw(TrainReportToJson(job.report)); break;
+    case JobState::kFailed: out.Key("state").String("failed").Key("detail").String(job.status.message()); break;
+  }
+  out.Key("startedAt").Time(job.started_at);
+  if (job.state != JobState::kRunning) out.Key("endedAt").Time(job.ended_at);
+  out.EndObject();
+}
+
+Response ListModels(const EndpointContext& context) {
+  JsonWriter out;
+  out.BeginObject().Key("inService").Unsigned(context.engine.models()->generation).Key("models").BeginArray();
+  for (const ModelRecord& model : context.engine.store().Models()) {
+    out.BeginObject().Key("generation").Unsigned(model.generation).Key("kind").String(model.kind);
+    out.Key("state").String(StateName(model.state)).Key("file").String(model.file);
+    out.Key("createdAt").Time(model.created_at).EndObject();
+  }
+  out.EndArray();
+  if (const TrainingJob job = context.training.last(); job.state != JobState::kNone) {
+    out.Key("training");
+    WriteJob(out, job);
+  }
+  out.EndObject();
+  return JsonResponse(200, out.Take());
+}
+
+Result<TrainOptions> ReadTrainOptions(const std::string& text) {
+  TrainOptions options;
+  if (text.empty()) return options;
+  const Result<Json> body = ParseJsonBody(text);
+  if (!body.ok()) return body.status();
+  JsonFields fields(*body, "");
+  options.als.factors = static_cast<int>(fields.Count("rank", 1, kFactorsMax).value_or(options.als.factors));
+  options.als.epochs = static_cast<int>(fields.Count("epochs", 1, kEpochsMax).value_or(options.als.epochs));
+  options.als.seed = fields.Count("seed", 0, kSeedMax).value_or(options.als.seed);
+  options.holdout_days = fields.Number("holdoutDays", 0.01, 3650).value_or(options.holdout_days);
+  options.activate = fields.Flag("activate").value_or(true);
+  if (fields.Flag("force").value_or(false)) options.gate = GateMode::kReportOnly;
+  RAPPORT_RETURN_IF_ERROR(fields.Finish());
+  return options;
+}
+
+Result<Response> StartTraining(TrainingJobs& training, const Request& request) {
+  const Result<TrainOptions> options = ReadTrainOptions(request.body);
+  if (!options.ok()) return options.status();
+  const Result<uint64_t> job = training.Start(*options);
+  if (!job.ok()) return job.status();
+  JsonWriter out;
+  out.BeginObject().Key("job").Unsigned(*job).EndObject();
+  Response response = JsonResponse(202, out.Take());
+  response.headers.emplace_back("Location", "/v1/models");
+  return response;
+}
+
+Result<Response> Register(Engine& engine, const Request& request) {
+  const Result<Json> body = ParseJsonBody(request.body);
+  if (!body.ok()) return body.status();
+  JsonFields fields(*body, "");
+  const std::string file = fields.RequiredText("file", limits::kShortTextBytesMax);
+  const std::string report = fields.Text("report", kReportBytesMax).value_or("{}");
+  RAPPORT_RETURN_IF_ERROR(fields.Finish());
+  if (const Result<Json> parsed = ParseJsonBody(report); !parsed.ok() || !parsed->is_object()) {
+    return Status::InvalidArgument("report must be the text of a JSON object");
+  }
+  const Result<uint64_t> generation = engine.RegisterModel(file, report, request.received_at);
+  if (!generation.ok()) return generation.status();
+  JsonWriter out;
+  out.BeginObject().Key("generation").Unsigned(*generation).EndObject();
+  return JsonResponse(201, out.Take());
+}
+
+Result<uint64_t> GenerationOf(const Request& request) {
+  const Result<size_t> generation = ParseCount(request.Parameter("generation"), "generation", 0, kSeedMax);
+  if (!generation.ok()) return generation.status();
+  return static_cast<uint64_t>(*generation);
+}
+
+Result<Response> Activate(Engine& engine, const Request& request) {
+  const Result<uint64_t> generation = GenerationOf(request);
+  if (!generation.ok()) return generation.status();
+  RAPPORT_RETURN_IF_ERROR(engine.Activate(*generation));
+  JsonWriter out;
+  out.BeginObject().Key("inService").Unsigned(*generation).EndObject();
+  return JsonResponse(200, out.Take());
+}
+
+Result<ModelRecord> ModelOf(const Store& store, const Request& request) {
+  const Result<uint64_t> generation = GenerationOf(request);
+  if (!generation.ok()) return generation.status();
+  return store.GetModel(*generation);
+}
+
+Result<Response> Report(const Store& store, const Request& request) {
+  const Result<ModelRecord> model = ModelOf(store, request);
+  if (!model.ok()) return model.status();
+  return JsonResponse(200, model->report.empty() ? "{}" : model->report);
+}
+
+Result<Response> File(const Store& store, const Request& request) {
+  const Result<ModelRecord> model = ModelOf(store, request);
+  if (!model.ok()) return model.status();
+  Result<std::string> bytes = ReadFile(store.models_folder() + "/" + model->file, kModelFileBytesMax);
+  if (!bytes.ok()) return bytes.status();
+  Response response = JsonResponse(200, bytes.Take());
+  response.content_type = "application/octet-stream";
+  return response;
+}
+
+}  // namespace
+
+void AddModelRoutes(RouteTable& table, const EndpointContext& context) {
+  Engine& engine = context.engine;
+  const Store& store = engine.store();
+  const auto add = [&table](Method method, const char* pattern,
+                            std::function<Result<Response>(const Request&)> handle) {
+    // Model files are read and written, and activation waits for the disk: never on a page view's thread.
+    table.Add({method, pattern, Scope::kModels, Synchronous(std::move(handle)), Browsers::kRefused, Work::kLong});
+  };
+  add(Method::kGet, "/v1/models", [context](const Request&) -> Result<Response> { return ListModels(context); });
+  add(Method::kPost, "/v1/models/train",
+      [&training = context.training](const Request& request) { return StartTraining(training, request); });
+  add(Method::kPost, "/v1/models/register", [&engine](const Request& request) { return Register(engine, request); });
+  add(Method::kPost, "/v1/models/{generation}/activate",
+      [&engine](const Request& request) { return Activate(engine, request); });
+  add(Method::kGet, "/v1/models/{generation}/report",
+      [&store](const Request& request) { return Report(store, request); });
+  add(Method::kGet, "/v1/models/{generation}/file", [&store](const Request& request) { return File(store, request); });
+}
+
+}  // namespace rapport

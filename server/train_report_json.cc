@@ -1,0 +1,70 @@
+#include "server/train_report_json.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace rapport {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json IntervalJson(const Interval& interval) {
+  return {{"mean", interval.mean}, {"lower", interval.lower}, {"upper", interval.upper}};
+}
+
+}  // namespace
+
+std::string TrainReportToJson(const TrainReport& report) {
+  Json judged = Json::array();
+  for (const JudgedModel& model : report.judged) {
+    judged.push_back({{"name", model.name},
+                      {"ndcg10", IntervalJson(model.ndcg10)},
+                      {"recall20", IntervalJson(model.recall20)},
+                      {"coverage20", model.coverage20}});
+  }
+  const Json json{{"generation", report.generation},
+                  {"accepted", report.accepted},
+                  {"activated", report.activated},
+                  {"verdict", report.verdict},
+                  {"customers", report.customers},
+                  {"items", report.items},
+                  {"interactions", report.interactions},
+                  {"events", report.events},
+                  {"judgedCustomers", report.judged_customers},
+                  {"splitAt", FormatRfc3339(report.split_at)},
+                  {"trainedUntil", FormatRfc3339(report.trained_until)},
+                  {"judged", std::move(judged)},
+                  {"fitSeconds", report.fit_seconds},
+                  {"totalSeconds", report.total_seconds},
+                  {"file", report.file}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string TrainReportToText(const TrainReport& report) {
+  char line[256];
+  std::string out;
+  std::snprintf(line, sizeof(line),
+                "learned from %llu customers, %llu items, %llu interactions in %.1f s (fit %.1f s)\n",
+                static_cast<unsigned long long>(report.customers), static_cast<unsigned long long>(report.items),
+                static_cast<unsigned long long>(report.interactions), report.total_seconds, report.fit_seconds);
+  out += line;
+  if (!report.judged.empty()) {
+    std::snprintf(line, sizeof(line), "judged on %llu customers after %s\n",
+                  static_cast<unsigned long long>(report.judged_customers), FormatRfc3339(report.split_at).c_str());
+    out += line;
+    std::snprintf(line, sizeof(line), "  %-24s %-26s %-26s %s\n", "model", "NDCG@10 (95 %)", "recall@20 (95 %)",
+                  "coverage@20");
+    out += line;
+  }
+  for (const JudgedModel& model : report.judged) {
+    std::snprintf(line, sizeof(line), "  %-24s %.4f (%.4f - %.4f)   %.4f (%.4f - %.4f)   %.3f\n", model.name.c_str(),
+                  model.ndcg10.mean, model.ndcg10.lower, model.ndcg10.upper, model.recall20.mean, model.recall20.lower,
+                  model.recall20.upper, model.coverage20);
+    out += line;
+  }
+  out += (report.accepted ? "accepted: " : "refused: ") + report.verdict + "\n";
+  return out;
+}
+
+}  // namespace rapport

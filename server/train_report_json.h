@@ -1,0 +1,14 @@
+// A training's report as JSON: what the registry keeps, GET /v1/models shows and `rapport train --json` writes.
+#pragma once
+
+#include <string>
+
+#include "engine/learning/trainer.h"
+
+namespace rapport {
+
+std::string TrainReportToJson(const TrainReport& report);
+// The same for people: a table of what was judged and the gate's words, several lines.
+std::string TrainReportToText(const TrainReport& report);
+
+}  // namespace rapport

@@ -1,0 +1,82 @@
+#include "server/training_jobs.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "server/train_report_json.h"
+
+namespace rapport {
+
+namespace {
+
+// Page views come first. A thread's own nice value is a Linux thing: setpriority with a thread id. Threads started
+// by this one inherit it.
+void LowerPriorityOfThisThread() {
+  constexpr int kTrainingNice = 10;
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kTrainingNice);
+}
+
+}  // namespace
+
+TrainingJobs::~TrainingJobs() { Stop(); }
+
+Result<uint64_t> TrainingJobs::Start(const TrainOptions& options) {
+  std::lock_guard lock(mutex_);
+  if (cancelled_) return Status::Unavailable("the server is stopping");
+  if (job_.state == JobState::kRunning) {
+    return Status::Unavailable("training " + std::to_string(job_.number) +
+                               " runs already: GET /v1/models shows how far it is");
+  }
+  if (thread_.joinable()) thread_.join();  // has ended: its last act was to say so
+  const uint64_t number = job_.number + 1;
+  job_ = TrainingJob{};
+  job_.number = number;
+  job_.state = JobState::kRunning;
+  job_.started_at = clock_.Now();
+  thread_ = std::thread([this, options] { RunJob(options); });
+  return number;
+}
+
+void TrainingJobs::RunJob(TrainOptions options) {
+  LowerPriorityOfThisThread();
+  log_.Info("training.started", {{"factors", options.als.factors}, {"epochs", options.als.epochs}});
+  const TrainProgress progress = [this](const char* stage, double share_done) {
+    std::lock_guard lock(mutex_);
+    job_.stage = stage;
+    job_.share_done = share_done;
+    return !cancelled_.load();
+  };
+  Result<TrainReport> report = engine_.Train(options, clock_, progress, TrainReportToJson);
+  if (report.ok()) {
+    log_.Info("training.done", {{"generation", report->generation},
+                                {"accepted", report->accepted ? "yes" : "no"},
+                                {"activated", report->activated ? "yes" : "no"},
+                                {"seconds", report->total_seconds},
+                                {"verdict", report->verdict}});
+  } else {
+    log_.Warning("training.failed", {{"why", report.status().ToString()}});
+  }
+  std::lock_guard lock(mutex_);
+  job_.ended_at = clock_.Now();
+  job_.state = report.ok() ? JobState::kDone : JobState::kFailed;
+  job_.status = report.status();
+  if (report.ok()) job_.report = report.Take();
+}
+
+TrainingJob TrainingJobs::last() const {
+  std::lock_guard lock(mutex_);
+  return job_;
+}
+
+void TrainingJobs::Stop() {
+  std::thread ended;
+  {
+    std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    ended = std::move(thread_);
+  }
+  if (ended.joinable()) ended.join();
+}
+
+}  // namespace rapport
