@@ -38,7 +38,7 @@ class Random {
   double Uniform() { return static_cast<double>(NextU64() >> 11) * 0x1.0p-53; }
   // Uniform in [0, bound). REQUIRES bound > 0. Lemire's multiply without rejection: bias below bound / 2^64.
   uint64_t Below(uint64_t bound) {
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(NextU64()) * bound) >> 64);
+    return static_cast<uint64_t>((static_cast<Wide>(NextU64()) * bound) >> 64);
   }
   // Standard normal, Box-Muller (one of the pair is dropped: no hidden state).
   double Normal() {
@@ -53,6 +53,7 @@ class Random {
   }
 
  private:
+  __extension__ typedef unsigned __int128 Wide;
   static uint64_t Rotate(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
   std::array<uint64_t, 4> state_{};
 };
