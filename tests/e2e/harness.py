@@ -198,7 +198,7 @@ class Server:
         return [item["itemId"] for item in answer.json["items"]]
 
     def events(self, user):
-        answer = self.get(f"/v1/customers/{quote(user)}/events")
+        answer = self.get(f"/v1/customers/{quote(user)}/events?limit=1000")
         assert answer.status == 200, answer
         return answer.json["events"]
 
