@@ -1,0 +1,173 @@
+// GET /openapi.json. See openapi.h; the schemas are in openapi_schemas.cc.
+#include "server/endpoints/openapi.h"
+
+#include <map>
+#include <vector>
+
+#include "server/endpoints/json_writer.h"
+#include "server/endpoints/routes.h"
+#include "server/endpoints/support.h"
+
+namespace rapport {
+namespace {
+
+constexpr const char* kLists = "kind count filter userId anonymousId return";
+
+constexpr std::string_view kSecuritySchemes = R"json({
+"bearer": {"type": "http", "scheme": "bearer"},
+"basic": {"type": "http", "scheme": "basic", "description": "The key is the user name."},
+"apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+})json";
+constexpr std::string_view kResponses = R"json({
+"Problem": {"description": "What is wrong and what to do (RFC 9457)",
+  "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+})json";
+
+const ApiOperation kOperations[] = {
+    // Events. Public in the table because the key may stand in the body (`writeKey`); the handler asks for scope
+    // events.
+    {Method::kPost, "/v1/identify", {}, "Name a customer and tell traits", "", "Identify", "Accepted"},
+    {Method::kPost, "/v1/track", {}, "Tell what a customer did", "", "Track", "Accepted"},
+    {Method::kPost, "/v1/page", {}, "Tell of a page view", "", "Page", "Accepted"},
+    {Method::kPost, "/v1/screen", {}, "Tell of a screen view in an app", "", "Page", "Accepted"},
+    {Method::kPost, "/v1/group", {}, "Tell of a group a customer belongs to", "", "Group", "Accepted"},
+    {Method::kPost, "/v1/alias", {}, "Link a former identity to a user", "", "Alias", "Accepted"},
+    {Method::kPost, "/v1/batch", {}, "Up to 1000 of the calls above", "", "Batch", "Accepted"},
+    {Method::kGet, "/v1/events/types", Scope::kEvents, "The events known by name and their weights", "", "",
+     "EventTypes"},
+    // Catalogue.
+    {Method::kPut, "/v1/items", Scope::kCatalog, "Create or replace an item or up to 1000", "", "ItemOrItems",
+     "PutItemsAnswer"},
+    {Method::kGet, "/v1/items", Scope::kCatalog, "List the catalogue", "kind cursor limit", "", "ItemList"},
+    {Method::kGet, "/v1/items/{id}", Scope::kCatalog, "One item", "", "", "Item"},
+    {Method::kPatch, "/v1/items/{id}", Scope::kCatalog, "Change some fields of an item", "", "ItemPatch", "Success"},
+    {Method::kDelete, "/v1/items/{id}", Scope::kCatalog, "Take an item out of the catalogue", "", "", ""},
+    // Customers.
+    {Method::kGet, "/v1/customers/{id}", Scope::kCustomers, "The record of a customer", "namespace", "", "Customer"},
+    {Method::kGet, "/v1/customers/{id}/events", Scope::kCustomers, "The newest events, newest first", "namespace limit",
+     "", "CustomerEvents"},
+    {Method::kGet, "/v1/customers/{id}/export", Scope::kCustomers, "Everything that is kept about a customer",
+     "namespace", "", "CustomerExport"},
+    {Method::kPut, "/v1/customers/{id}/consents", Scope::kCustomers, "Add to the ledger of consents", "namespace",
+     "ConsentOrConsents", "Success"},
+    {Method::kPut, "/v1/customers/{id}/personalization", Scope::kCustomers, "Switch personalization on or off",
+     "namespace", "Personalization", "Success"},
+    // Recommendations.
+    {Method::kPost, "/v1/recommendations", Scope::kRecommend, "What to show to this customer now", "",
+     "RecommendRequest", "RecommendResponse"},
+    {Method::kGet, "/v1/items/{id}/similar", Scope::kRecommend, "Items like this one", kLists, "", "RecommendResponse"},
+    {Method::kGet, "/v1/items/{id}/bought-together", Scope::kRecommend, "Items ordered with this one", kLists, "",
+     "RecommendResponse"},
+    {Method::kGet, "/v1/trending", Scope::kRecommend, "What rises", kLists, "", "RecommendResponse"},
+    {Method::kGet, "/v1/popular", Scope::kRecommend, "What most customers order", kLists, "", "RecommendResponse"},
+    {Method::kGet, "/v1/latest", Scope::kRecommend, "What is new", kLists, "", "RecommendResponse"},
+    {Method::kPost, "/v1/visitors", Scope::kRecommend, "Mint a browser's signed visitor token", "", "VisitorRequest",
+     "VisitorResponse"},
+    // Operations.
+    {Method::kGet, "/openapi.json", {}, "This document", "", "", "AnyObject"},
+};
+
+void WriteParameter(JsonWriter& out, std::string_view name, bool in_path) {
+  const bool is_number = name == "count" || name == "limit" || name == "generation";
+  out.BeginObject().Key("name").String(name).Key("in").String(in_path ? "path" : "query");
+  out.Key("required").Bool(in_path).Key("schema").Raw(is_number ? R"({"type":"integer"})" : R"({"type":"string"})");
+  out.EndObject();
+}
+
+void WriteParameters(JsonWriter& out, const ApiOperation& operation) {
+  out.Key("parameters").BeginArray();
+  const std::string_view path = operation.path;
+  for (size_t at = path.find('{'); at != std::string_view::npos; at = path.find('{', at + 1)) {
+    WriteParameter(out, path.substr(at + 1, path.find('}', at) - at - 1), true);
+  }
+  std::string query = operation.query;
+  for (char& c : query) c = c == ' ' ? ',' : c;
+  for (const std::string& name : SplitList(query)) WriteParameter(out, name, false);
+  out.EndArray();
+}
+
+// {"application/json": {"schema": {"$ref": ...}}}; a name with a slash is a media type itself.
+void WriteContent(JsonWriter& out, const std::string& schema) {
+  out.Key("content").BeginObject();
+  if (schema.find('/') != std::string::npos) {
+    out.Key(schema).Raw(R"({"schema":{"type":"string"}})");
+  } else {
+    out.Key("application/json").BeginObject().Key("schema").BeginObject();
+    out.Key("$ref").String("#/components/schemas/" + schema).EndObject().EndObject();
+  }
+  out.EndObject();
+}
+
+std::string OperationId(const ApiOperation& operation) {
+  std::string id = MethodName(operation.method);
+  for (char& c : id) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  bool upper = true;
+  for (const char c : std::string_view(operation.path)) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (letter) id += upper && c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
+    upper = !letter;
+  }
+  return id;
+}
+
+void WriteOperation(JsonWriter& out, const ApiOperation& operation) {
+  std::string method = MethodName(operation.method);
+  for (char& c : method) c = static_cast<char>(c - 'A' + 'a');
+  out.Key(method).BeginObject();
+  out.Key("operationId").String(OperationId(operation)).Key("summary").String(operation.summary);
+  const bool is_event = operation.method == Method::kPost && !operation.scope;
+  if (operation.scope) {
+    out.Key("description").String(std::string("Needs a key with the scope `") + ScopeName(*operation.scope) + "`.");
+    out.Key("x-scope").String(ScopeName(*operation.scope));
+    out.Key("security").Raw(R"([{"bearer":[]},{"basic":[]},{"apiKey":[]}])");
+  } else if (is_event) {
+    out.Key("description").String("Needs a key with the scope `events`, in a header or as `writeKey` in the body.");
+    out.Key("security").Raw(R"([{"bearer":[]},{"basic":[]},{"apiKey":[]},{}])");
+  } else {
+    out.Key("security").Raw("[]");
+  }
+  WriteParameters(out, operation);
+  if (*operation.body != '\0') {
+    out.Key("requestBody").BeginObject().Key("required").Bool(true);
+    WriteContent(out, operation.body);
+    out.EndObject();
+  }
+  out.Key("responses").BeginObject();
+  const bool has_answer = *operation.answer != '\0';
+  out.Key(has_answer ? "200" : "204").BeginObject().Key("description").String("Done");
+  if (has_answer) WriteContent(out, operation.answer);
+  out.EndObject();
+  out.Key("default").Raw(R"({"$ref":"#/components/responses/Problem"})").EndObject().EndObject();
+}
+
+}  // namespace
+
+std::span<const ApiOperation> ApiOperations() { return kOperations; }
+
+std::string OpenApiDocument() {
+  std::map<std::string, std::vector<const ApiOperation*>> by_path;
+  for (const ApiOperation& operation : kOperations) by_path[operation.path].push_back(&operation);
+  JsonWriter out(1 << 16);
+  out.BeginObject().Key("openapi").String("3.1.0");
+  out.Key("info").BeginObject().Key("title").String("Rapport").Key("version").String(RAPPORT_VERSION);
+  out.Key("description").String("Decides for each customer what to show. See docs/API.md.");
+  out.Key("license").Raw(R"({"name":"Apache-2.0","identifier":"Apache-2.0"})").EndObject();
+  out.Key("paths").BeginObject();
+  for (const auto& [path, operations] : by_path) {
+    out.Key(path).BeginObject();
+    for (const ApiOperation* operation : operations) WriteOperation(out, *operation);
+    out.EndObject();
+  }
+  out.EndObject().Key("components").BeginObject();
+  out.Key("securitySchemes").Raw(kSecuritySchemes).Key("responses").Raw(kResponses);
+  out.Key("schemas").Raw(ApiSchemas()).EndObject();
+  return out.EndObject().Take();
+}
+
+void AddOpenApiRoute(RouteTable& table) {
+  table.Add(
+      {Method::kGet, "/openapi.json", std::nullopt,
+       [document = OpenApiDocument()](const Request&, Responder respond) { respond(JsonResponse(200, document)); }});
+}
+
+}  // namespace rapport

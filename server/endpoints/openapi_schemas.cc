@@ -1,0 +1,148 @@
+// The schemas of the OpenAPI document, as JSON. docs/API.md tells the same for people.
+#include "server/endpoints/openapi.h"
+
+namespace rapport {
+namespace {
+
+constexpr std::string_view kSchemas = R"json({
+"Id": {"oneOf": [{"type": "string", "minLength": 1, "maxLength": 256}, {"type": "integer"}],
+  "description": "Any UTF-8 of 1 to 256 bytes"},
+"Time": {"oneOf": [{"type": "string", "format": "date-time"},
+  {"type": "integer", "description": "epoch milliseconds"}]},
+"Money": {"oneOf": [{"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?$"}, {"type": "number"}],
+  "description": "In the shop's one currency; answers hold strings"},
+"AnyObject": {"type": "object", "additionalProperties": true},
+"Value": {"oneOf": [{"type": "boolean"}, {"type": "number"}, {"type": "string"},
+  {"type": "array", "items": {"type": "string"}}]},
+"Problem": {"type": "object", "required": ["type", "title", "status", "detail"], "properties": {
+  "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
+  "detail": {"type": "string", "description": "what to do"},
+  "errors": {"type": "array", "items": {"$ref": "#/components/schemas/EntryError"}}}},
+"EntryError": {"type": "object", "required": ["index", "detail"], "properties": {
+  "index": {"type": "integer"}, "type": {"type": "string"}, "detail": {"type": "string"}}},
+"Success": {"type": "object", "required": ["success"], "properties": {"success": {"const": true}}},
+"Accepted": {"type": "object", "required": ["success"], "properties": {"success": {"const": true},
+  "errors": {"type": "array", "items": {"$ref": "#/components/schemas/EntryError"},
+    "description": "entries of a batch that were refused"},
+  "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/EntryError"},
+    "description": "accepted, but for what stands here"}}},
+
+"Call": {"type": "object", "properties": {
+  "userId": {"$ref": "#/components/schemas/Id"}, "anonymousId": {"$ref": "#/components/schemas/Id"},
+  "messageId": {"$ref": "#/components/schemas/Id"}, "timestamp": {"$ref": "#/components/schemas/Time"},
+  "sentAt": {"$ref": "#/components/schemas/Time"},
+  "context": {"type": "object", "properties": {"timezone": {"type": "string"}, "locale": {"type": "string"}}},
+  "writeKey": {"type": "string"}},
+  "anyOf": [{"required": ["userId"]}, {"required": ["anonymousId"]}]},
+"Identify": {"allOf": [{"$ref": "#/components/schemas/Call"}, {"type": "object", "properties": {
+  "traits": {"$ref": "#/components/schemas/AnyObject"}}}]},
+"Track": {"allOf": [{"$ref": "#/components/schemas/Call"}, {"type": "object", "required": ["event"], "properties": {
+  "event": {"type": "string"}, "properties": {"$ref": "#/components/schemas/AnyObject"}}}]},
+"Page": {"allOf": [{"$ref": "#/components/schemas/Call"}, {"type": "object", "properties": {
+  "name": {"type": "string"}, "category": {"type": "string"},
+  "properties": {"$ref": "#/components/schemas/AnyObject"}}}]},
+"Group": {"allOf": [{"$ref": "#/components/schemas/Call"}, {"type": "object", "required": ["groupId"], "properties": {
+  "groupId": {"$ref": "#/components/schemas/Id"}, "traits": {"$ref": "#/components/schemas/AnyObject"}}}]},
+"Alias": {"allOf": [{"$ref": "#/components/schemas/Call"}, {"type": "object", "required": ["previousId", "userId"],
+  "properties": {"previousId": {"$ref": "#/components/schemas/Id"}}}]},
+"Batch": {"type": "object", "required": ["batch"], "properties": {
+  "batch": {"type": "array", "maxItems": 1000, "items": {"allOf": [{"$ref": "#/components/schemas/Call"},
+    {"type": "object", "required": ["type"], "properties": {
+      "type": {"enum": ["identify", "track", "page", "screen", "group", "alias"]}}}]}},
+  "sentAt": {"$ref": "#/components/schemas/Time"}, "writeKey": {"type": "string"}}},
+"EventTypes": {"type": "object", "properties": {"historyHalfLifeDays": {"type": "number"},
+  "types": {"type": "array", "items": {"type": "object", "properties": {
+    "event": {"type": "string"}, "type": {"type": "string"}, "weight": {"type": "number"},
+    "items": {"enum": ["none", "single", "products"]}}}}}},
+
+"ItemPatch": {"type": "object", "additionalProperties": false, "properties": {
+  "title": {"type": "string"}, "price": {"$ref": "#/components/schemas/Money"},
+  "margin": {"$ref": "#/components/schemas/Money"}, "stock": {"type": "integer"}, "available": {"type": "boolean"},
+  "hidden": {"type": "boolean"}, "publishedAt": {"$ref": "#/components/schemas/Time"},
+  "expiresAt": {"$ref": "#/components/schemas/Time"}, "categories": {"type": "array", "items": {"type": "string"}},
+  "tags": {"type": "array", "items": {"type": "string"}}, "audience": {"type": "array", "items": {"type": "string"}}}},
+"Item": {"type": "object", "additionalProperties": false, "required": ["itemId"], "properties": {
+  "itemId": {"type": "string"}, "kind": {"type": "string", "default": "product"}, "title": {"type": "string"},
+  "categories": {"type": "array", "maxItems": 64, "items": {"type": "string"}},
+  "tags": {"type": "array", "maxItems": 64, "items": {"type": "string"}},
+  "price": {"$ref": "#/components/schemas/Money"}, "margin": {"$ref": "#/components/schemas/Money"},
+  "stock": {"type": "integer", "description": "absent: not counted; 0 or less: not shown"},
+  "available": {"type": "boolean", "default": true}, "hidden": {"type": "boolean", "default": false},
+  "audience": {"type": "array", "items": {"type": "string"}, "description": "absent: everybody"},
+  "variantOf": {"type": "string"}, "publishedAt": {"$ref": "#/components/schemas/Time"},
+  "expiresAt": {"$ref": "#/components/schemas/Time"}, "language": {"type": "string"},
+  "attributes": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}},
+  "embedding": {"type": "array", "maxItems": 4096, "items": {"type": "number"}},
+  "updatedAt": {"$ref": "#/components/schemas/Time"}}},
+"ItemOrItems": {"oneOf": [{"$ref": "#/components/schemas/Item"},
+  {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/Item"}}]},
+"PutItemsAnswer": {"type": "object", "required": ["success"], "properties": {"success": {"const": true},
+  "created": {"type": "integer"}, "updated": {"type": "integer"}, "unchanged": {"type": "integer"},
+  "errors": {"type": "array", "items": {"$ref": "#/components/schemas/EntryError"}}}},
+"ItemList": {"type": "object", "required": ["items"], "properties": {
+  "items": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}},
+  "cursor": {"type": "string", "description": "absent: this was the last page"}}},
+
+"Consent": {"type": "object", "additionalProperties": false, "required": ["channel", "purpose", "given"],
+  "properties": {
+  "channel": {"type": "string"}, "purpose": {"type": "string"}, "given": {"type": "boolean"},
+  "time": {"$ref": "#/components/schemas/Time"}, "source": {"type": "string"}, "proof": {"type": "string"}}},
+"ConsentOrConsents": {"oneOf": [{"$ref": "#/components/schemas/Consent"},
+  {"type": "array", "minItems": 1, "maxItems": 100, "items": {"$ref": "#/components/schemas/Consent"}}]},
+"Personalization": {"type": "object", "additionalProperties": false, "required": ["personalization"],
+  "properties": {"personalization": {"enum": ["on", "off"]}}},
+"CustomerName": {"type": "object", "additionalProperties": false, "properties": {
+  "userId": {"$ref": "#/components/schemas/Id"}, "anonymousId": {"$ref": "#/components/schemas/Id"}},
+  "anyOf": [{"required": ["userId"]}, {"required": ["anonymousId"]}]},
+"Customer": {"type": "object", "properties": {"userId": {"type": "string"}, "anonymousId": {"type": "string"},
+  "identities": {"type": "array", "items": {"$ref": "#/components/schemas/CustomerName"}},
+  "personalization": {"enum": ["on", "off"]}, "timezone": {"type": "string"}, "locale": {"type": "string"},
+  "country": {"type": "string"}, "audiences": {"type": "array", "items": {"type": "string"}},
+  "traits": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}},
+  "consents": {"type": "array", "items": {"$ref": "#/components/schemas/Consent"}},
+  "createdAt": {"type": "string", "format": "date-time"}, "updatedAt": {"type": "string", "format": "date-time"}}},
+"CustomerEvents": {"type": "object", "required": ["events"], "properties": {
+  "events": {"type": "array", "items": {"$ref": "#/components/schemas/AnyObject"}}}},
+"CustomerExport": {"type": "object", "properties": {"exportedAt": {"type": "string", "format": "date-time"},
+  "customer": {"$ref": "#/components/schemas/Customer"},
+  "consentLedger": {"type": "array", "items": {"$ref": "#/components/schemas/Consent"}},
+  "decisions": {"type": "array", "items": {"$ref": "#/components/schemas/AnyObject"}},
+  "events": {"type": "array", "items": {"$ref": "#/components/schemas/AnyObject"}}}},
+
+"RecommendRequest": {"type": "object", "additionalProperties": false, "properties": {
+  "customer": {"$ref": "#/components/schemas/CustomerName"}, "scenario": {"type": "string", "default": "home"},
+  "kind": {"type": "string"}, "count": {"type": "integer", "minimum": 1, "maximum": 1000},
+  "seedItems": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Id"}},
+  "filter": {"type": "string", "maxLength": 8192},
+  "boost": {"type": "array", "maxItems": 16, "items": {"type": "object", "additionalProperties": false,
+    "required": ["filter"], "properties": {"filter": {"type": "string"},
+      "factor": {"type": "number", "exclusiveMinimum": 0, "maximum": 100, "default": 1}}}},
+  "pin": {"type": "array", "maxItems": 100, "items": {"type": "object", "additionalProperties": false,
+    "required": ["itemId"], "properties": {"itemId": {"$ref": "#/components/schemas/Id"},
+      "position": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 1}}}},
+  "exclude": {"type": "array", "maxItems": 10000, "items": {"$ref": "#/components/schemas/Id"}},
+  "repeat": {"enum": ["allow", "exclude-owned", "exclude-ordered", "only-ordered"]},
+  "return": {"type": "array", "maxItems": 64, "items": {"type": "string"}, "examples": [["title", "price"]]},
+  "diversity": {"const": 0, "description": "not supported yet"},
+  "explain": {"const": false, "description": "not supported yet"}}},
+"RecommendResponse": {"type": "object", "required": ["level", "generation", "items"], "properties": {
+  "recommendationId": {"type": "string"},
+  "level": {"$ref": "#/components/schemas/Level"}, "generation": {"type": "integer", "description": "0: no model"},
+  "items": {"type": "array", "items": {"type": "object", "required": ["itemId", "score", "level"], "properties": {
+    "itemId": {"type": "string"}, "score": {"type": "number"}, "level": {"$ref": "#/components/schemas/Level"},
+    "pinned": {"const": true}, "properties": {"$ref": "#/components/schemas/AnyObject"},
+    "impression": {"type": "string", "description": "send it back with the events of this item"}}}}}},
+"Level": {"enum": ["personal", "session", "similar", "segment", "popular", "static"]},
+"VisitorRequest": {"type": "object", "additionalProperties": false, "properties": {
+  "userId": {"$ref": "#/components/schemas/Id"}, "anonymousId": {"$ref": "#/components/schemas/Id"},
+  "ttlSeconds": {"type": "integer", "minimum": 60, "maximum": 7776000, "default": 86400}},
+  "oneOf": [{"required": ["userId"]}, {"required": ["anonymousId"]}]},
+"VisitorResponse": {"type": "object", "required": ["visitor", "expiresAt"], "properties": {
+  "visitor": {"type": "string"}, "expiresAt": {"type": "string", "format": "date-time"}}}
+})json";
+
+}  // namespace
+
+std::string_view ApiSchemas() { return kSchemas; }
+
+}  // namespace rapport
