@@ -7,6 +7,6 @@
 
 int main(int argc, char** argv) {
   const rapport::SystemClock clock;
-  rapport::Terminal terminal{stdin, stdout, stderr, clock, ::isatty(STDERR_FILENO) == 1};
+  rapport::Terminal terminal{stdout, stderr, clock, ::isatty(STDERR_FILENO) == 1};
   return rapport::RunCommandLine(argc, argv, terminal);
 }

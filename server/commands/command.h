@@ -25,7 +25,6 @@ namespace rapport {
 
 // Where a command reads and writes. Results go to `out`, everything that is said to `error`.
 struct Terminal {
-  std::FILE* in;
   std::FILE* out;
   std::FILE* error;
   const Clock& clock;

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "server/endpoints/endpoints.h"
 #include "server/endpoints/support.h"
-#include "server/train_report_json.h"
+#include "server/models_json.h"
 #include "server/training_jobs.h"
 
 namespace rapport {
@@ -21,46 +21,9 @@ constexpr size_t kEpochsMax = 1000;
 constexpr size_t kSeedMax = size_t{1} << 53;
 constexpr size_t kReportBytesMax = 1u << 20;
 
-const char* StateName(ModelState state) {
-  switch (state) {
-    case ModelState::kCandidate: return "candidate";
-    case ModelState::kActive: return "active";
-    case ModelState::kRetired: return "retired";
-    case ModelState::kRefused: return "refused";
-  }
-  return "";
-}
-
-void WriteJob(JsonWriter& out, const TrainingJob& job) {
-  out.BeginObject().Key("job").Unsigned(job.number);
-  switch (job.state) {
-    case JobState::kNone: break;
-    case JobState::kRunning:
-      out.Key("state").String("running").Key("stage").String(job.stage).Key("shareDone").Number(job.share_done);
-      break;
-    case JobState::kDone: out.Key("state").String("done").Key("report").Raw(TrainReportToJson(job.report)); break;
-    case JobState::kFailed: out.Key("state").String("failed").Key("detail").String(job.status.message()); break;
-  }
-  out.Key("startedAt").Time(job.started_at);
-  if (job.state != JobState::kRunning) out.Key("endedAt").Time(job.ended_at);
-  out.EndObject();
-}
-
 Response ListModels(const EndpointContext& context) {
-  JsonWriter out;
-  out.BeginObject().Key("inService").Unsigned(context.engine.models()->generation).Key("models").BeginArray();
-  for (const ModelRecord& model : context.engine.store().Models()) {
-    out.BeginObject().Key("generation").Unsigned(model.generation).Key("kind").String(model.kind);
-    out.Key("state").String(StateName(model.state)).Key("file").String(model.file);
-    out.Key("createdAt").Time(model.created_at).EndObject();
-  }
-  out.EndArray();
-  if (const TrainingJob job = context.training.last(); job.state != JobState::kNone) {
-    out.Key("training");
-    WriteJob(out, job);
-  }
-  out.EndObject();
-  return JsonResponse(200, out.Take());
+  const TrainingJob job = context.training.last();
+  return JsonResponse(200, ModelsToJson(context.engine.store().Models(), context.engine.models()->generation, &job));
 }
 
 Result<TrainOptions> ReadTrainOptions(const std::string& text) {

@@ -1,0 +1,168 @@
+// The options of `rapport import`, `export`, `simulate` and `evaluate`; what they do is in the files of those names.
+#include <iostream>
+
+#include "server/commands/command.h"
+#include "server/commands/evaluate.h"
+#include "server/commands/export.h"
+#include "server/commands/import.h"
+#include "server/commands/simulate.h"
+#include "server/commands/store_access.h"
+#include "server/config.h"
+
+namespace rapport {
+
+namespace {
+
+// --csv and --jsonl exclude each other; neither: by the file's name.
+struct FormatFlags {
+  bool csv = false, json_lines = false;
+  FileFormat format() const {
+    if (csv) return FileFormat::kCsv;
+    return json_lines ? FileFormat::kJsonLines : FileFormat::kByName;
+  }
+};
+
+void AddFormatOptions(CLI::App* command, FormatFlags& flags, std::string& mapping) {
+  CLI::Option* csv = command->add_flag("--csv", flags.csv, "CSV, whatever the file's name says; needs --map");
+  command->add_flag("--jsonl", flags.json_lines, "JSON lines, whatever the file's name says")->excludes(csv);
+  command->add_option("--map", mapping, "how columns become events: a JSON file, see mappings/")
+      ->check(CLI::ExistingFile);
+}
+
+// "-" or a file that is there.
+std::string CheckInput(const std::string& name) { return name == "-" ? std::string() : CLI::ExistingFile(name); }
+
+}  // namespace
+
+void AddImportCommand(Commands& commands) {
+  struct Options {
+    std::string folder;
+    FormatFlags flags;
+    ImportArguments arguments;
+  };
+  auto options = std::make_shared<Options>();
+  const auto run = [options](Terminal& terminal) -> CommandResult {
+    Result<std::unique_ptr<StoreSession>> session =
+        StoreSession::Open(options->folder, StorePurpose::kWrite, StoreOptions{});
+    if (!session.ok()) return session.status();
+    options->arguments.format = options->flags.format();
+    options->arguments.show_progress = terminal.error_is_terminal;
+    return RunImport(options->arguments, (*session)->sink(), terminal.clock, std::cout, std::cerr);
+  };
+  CLI::App* command =
+      commands.Add("import", "Reads files into the store; a row that is wrong is kept in a rejects file",
+                   "rapport import events --data shop orders.jsonl.zst", run);
+  ImportArguments& arguments = options->arguments;
+  command->add_option("KIND", arguments.kind, "events, items or profiles")
+      ->required()
+      ->check(CLI::IsMember({"events", "items", "profiles"}));
+  command->add_option("FILE", arguments.files, "files, also .xz .gz .zst .bz2; - is standard input")
+      ->required()
+      ->check(CLI::Validator(CheckInput, "FILE or -"));
+  command->add_option("--data", options->folder, "the store's folder; made when it is not there")->required();
+  AddFormatOptions(command, options->flags, arguments.mapping);
+  command->add_option("--rejects", arguments.rejects, "where rejected rows go");
+  command->add_option("--source", arguments.source, "name space of message ids of lines that do not say theirs")
+      ->capture_default_str();
+  command->add_flag("--json", arguments.json, "the summary for machines");
+}
+
+void AddExportCommand(Commands& commands) {
+  struct Options {
+    std::string folder;
+    FormatFlags flags;
+    ExportArguments arguments;
+  };
+  auto options = std::make_shared<Options>();
+  const auto run = [options](Terminal& terminal) -> CommandResult {
+    ExportArguments& arguments = options->arguments;
+    if (arguments.kind == "customer" && arguments.customer.empty()) {
+      return Status::InvalidArgument("name the customer: rapport export customer ID --data ...");
+    }
+    Result<std::unique_ptr<StoreSession>> session =
+        StoreSession::Open(options->folder, StorePurpose::kRead, ReadingStoreOptions());
+    if (!session.ok()) return session.status();
+    arguments.format = options->flags.format();
+    arguments.show_progress = terminal.error_is_terminal;
+    return RunExport(arguments, (*session)->store(), terminal.clock, std::cout, std::cerr);
+  };
+  CLI::App* command = commands.Add("export", "Writes what is kept as files that import reads",
+                                   "rapport export events --data shop --out events.jsonl.zst", run);
+  ExportArguments& arguments = options->arguments;
+  command->add_option("KIND", arguments.kind, "events, items, profiles, decisions or customer")
+      ->required()
+      ->check(CLI::IsMember({"events", "items", "profiles", "decisions", "customer"}));
+  command->add_option("ID", arguments.customer, "of a customer");
+  command->add_flag("--anonymous", arguments.anonymous, "the customer's id is an anonymous one");
+  command->add_option("--data", options->folder, "the store's folder")->required();
+  command
+      ->add_option("--out", arguments.out, "the file, packed by its ending (.xz .gz .zst .bz2); - is standard output")
+      ->required();
+  AddFormatOptions(command, options->flags, arguments.mapping);
+  command->add_flag("--json", arguments.json, "the summary for machines");
+}
+
+void AddSimulateCommand(Commands& commands) {
+  auto arguments = std::make_shared<SimulateArguments>();
+  CLI::App* command =
+      commands.Add("simulate", "Writes a simulated shop as files that import reads; same seed, same bytes",
+                   "rapport simulate --customers 2000 --items 1000 --days 120 --seed 1 --out shop",
+                   [arguments](Terminal&) -> CommandResult { return RunSimulate(*arguments, std::cout, std::cerr); });
+  command->add_option("--customers", arguments->customers, "how many")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  command->add_option("--items", arguments->items, "how many")->check(CLI::Range(1, 10'000'000))->capture_default_str();
+  command->add_option("--days", arguments->days, "how long")->check(CLI::Range(1, 3650))->capture_default_str();
+  command->add_option("--seed", arguments->seed, "another seed, another shop")->capture_default_str();
+  command->add_option("--start", arguments->start, "first day, RFC 3339 or a date");
+  command->add_option("--out", arguments->out, "a folder, made when it is not there")->required();
+  command->add_flag("--json", arguments->json, "the summary for machines");
+}
+
+void AddEvaluateCommand(Commands& commands) {
+  struct Options {
+    std::string folder, config_file;
+    EvaluateArguments arguments;
+  };
+  auto options = std::make_shared<Options>();
+  const auto run = [options](Terminal&) -> CommandResult {
+    const Result<Config> config = ReadConfig(options->config_file);
+    if (!config.ok()) return config.status();
+    options->arguments.weights = config->engine.weights;
+    Result<std::unique_ptr<StoreSession>> session =
+        StoreSession::Open(options->folder, StorePurpose::kRead, ReadingStoreOptions());
+    if (!session.ok()) return session.status();
+    return RunEvaluate(options->arguments, (*session)->store(), std::cout, std::cerr);
+  };
+  CLI::App* command =
+      commands.Add("evaluate", "Judges recommendations on the store's own last days, beside simple rivals",
+                   "rapport evaluate --data shop --protocol time-split", run);
+  EvaluateArguments& a = options->arguments;
+  command->add_option("--data", options->folder, "the store's folder")->required();
+  command->add_option("--config", options->config_file, "JSON configuration: the weights of events")
+      ->check(CLI::ExistingFile);
+  command->add_option("--protocol", a.protocol, "time-split or online-retail-ii")
+      ->check(CLI::IsMember({"time-split", "online-retail-ii"}))
+      ->capture_default_str();
+  command->add_option("--split", a.split, "first instant that is judged, RFC 3339 or a date");
+  command->add_option("--until", a.until, "first instant that is not");
+  command->add_option("--holdout-days", a.holdout_days, "where --split is not given")->capture_default_str();
+  command->add_option("--factors", a.factors, "of iALS");
+  command->add_option("--epochs", a.epochs, "of iALS");
+  command->add_option("--unobserved-weight", a.unobserved_weight, "of iALS");
+  command->add_option("--regularization", a.regularization, "of iALS");
+  command->add_option("--half-life-days", a.half_life_days, "of the history, for iALS");
+  command->add_option("--neighbour-half-life-days", a.neighbour_half_life_days, "of the history, for item kNN");
+  command->add_option("--recent-half-life-days", a.recent_half_life_days, "of recent popularity");
+  command->add_option("--mix-share", a.mix_share, "of iALS in the mixes");
+  command->add_flag("--known-only", a.known_only, "leave anonymous customers out");
+  command->add_flag("--orders-only", a.orders_only, "learn from orders and refunds only");
+  command->add_flag("--ignore-refunds", a.ignore_refunds, "refunds subtract nothing");
+  command->add_option("--customers", a.customers_max, "judge that many, drawn by seed; 0: all");
+  command->add_option("--seed", a.seed, "of the draw and of the intervals")->capture_default_str();
+  command->add_option("--threads", a.threads, "0: all cores");
+  command->add_flag("--json", a.json, "for machines");
+  command->add_option("--out", a.out_file, "the JSON also to this file");
+}
+
+}  // namespace rapport

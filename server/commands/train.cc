@@ -1,0 +1,140 @@
+// `rapport train`: learns a model from the store, judges it, and puts it in service when it may. While a server holds
+// the store, learning happens here on a checkpoint and the file is handed to the server.
+#include <nlohmann/json.hpp>
+
+#include "engine/engine.h"
+#include "server/commands/command.h"
+#include "server/commands/store_access.h"
+#include "server/config.h"
+#include "server/train_report_json.h"
+
+namespace rapport {
+
+namespace {
+
+struct TrainArguments {
+  std::string folder, config_file, model = "content";
+  TrainOptions options;
+  bool activate = false, force = false, json = false;
+};
+
+// A line that rewrites itself, on terminals only.
+TrainProgress ProgressOn(Terminal& terminal) {
+  if (!terminal.error_is_terminal) return {};
+  return [&terminal](const char* stage, double share_done) {
+    std::fprintf(terminal.error, "\r%-10s %3.0f %%", stage, 100 * share_done);
+    if (share_done >= 1) std::fputs("\r                \r", terminal.error);
+    std::fflush(terminal.error);
+    return true;
+  };
+}
+
+Result<TrainReport> TrainHere(Store& store, const Config& config, const TrainOptions& options, Terminal& terminal) {
+  Result<std::unique_ptr<Engine>> engine = Engine::Open(store, config.engine);
+  if (!engine.ok()) return engine.status();
+  return (*engine)->Train(options, terminal.clock, ProgressOn(terminal), TrainReportToJson);
+}
+
+Result<uint64_t> RegisterWithServer(const HttpClient& server, const TrainReport& report) {
+  const nlohmann::json body{{"file", report.file}, {"report", TrainReportToJson(report)}};
+  const Result<Response> registered = server.Call(Method::kPost, "/v1/models/register", "application/json",
+                                                  body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (!registered.ok()) return registered.status();
+  const auto answer = nlohmann::json::parse(registered->body, nullptr, false);
+  if (!answer.is_object() || !answer.contains("generation") || !answer["generation"].is_number_unsigned()) {
+    return Status::Internal("the server registered the model without saying its generation");
+  }
+  return answer["generation"].get<uint64_t>();
+}
+
+Result<TrainReport> TrainBesideServer(StoreSession& session, const Config& config, const TrainOptions& options,
+                                      Terminal& terminal) {
+  const Store& store = session.store();
+  std::optional<ContentModel> in_service;
+  if (const uint64_t generation = store.ActiveGeneration(); generation != 0) {
+    const Result<ModelRecord> record = store.GetModel(generation);
+    if (!record.ok()) return record.status();
+    Result<ContentModel> model = ReadContentModel(session.models_folder() + "/" + record->file);
+    // A broken one is no rival, here as in the server, which has left it out too.
+    if (model.ok()) in_service = model.Take();
+  }
+  const std::unique_ptr<Snapshot> snapshot = store.GetSnapshot();
+  Result<TrainedModel> trained = RunTraining(store, *snapshot, config.engine.weights, options,
+                                             in_service ? &*in_service : nullptr, terminal.clock, ProgressOn(terminal));
+  if (!trained.ok()) return trained.status();
+  TrainReport report = std::move(trained->report);
+  if (!report.accepted) return report;
+  report.file = "content-" + std::to_string(terminal.clock.Now().ms) + ".model";
+  RAPPORT_RETURN_IF_ERROR(WriteContentModel(trained->model, session.models_folder() + "/" + report.file));
+  const Result<uint64_t> generation = RegisterWithServer(*session.server(), report);
+  if (!generation.ok()) return generation.status();
+  report.generation = *generation;
+  if (options.activate) {
+    const Result<Response> activated =
+        session.server()->Call(Method::kPost, "/v1/models/" + std::to_string(report.generation) + "/activate");
+    if (!activated.ok()) return activated.status();
+    report.activated = true;
+  }
+  return report;
+}
+
+Status RunTrain(TrainArguments arguments, Terminal& terminal) {
+  const Result<Config> config = ReadConfig(arguments.config_file);
+  if (!config.ok()) return config.status();
+  arguments.options.activate = arguments.activate;
+  if (arguments.force) arguments.options.gate = GateMode::kReportOnly;
+  Result<std::unique_ptr<StoreSession>> session =
+      StoreSession::Open(arguments.folder, StorePurpose::kRead, ReadingStoreOptions());
+  if (!session.ok()) return session.status();
+  Store* local = (*session)->local();
+  const Result<TrainReport> report = local ? TrainHere(*local, *config, arguments.options, terminal)
+                                           : TrainBesideServer(**session, *config, arguments.options, terminal);
+  if (!report.ok()) return report.status();
+  if (arguments.json) {
+    std::fprintf(terminal.out, "%s\n", TrainReportToJson(*report).c_str());
+  } else {
+    std::fputs(TrainReportToText(*report).c_str(), terminal.out);
+  }
+  if (!report->accepted) {
+    return Status::FailedPrecondition("the model was refused and the one in service stays: " + report->verdict +
+                                      "; --force insists");
+  }
+  std::fprintf(terminal.error, "rapport train: generation %llu is %s\n",
+               static_cast<unsigned long long>(report->generation),
+               report->activated ? "in service" : "registered; put it in service with 'rapport models activate'");
+  return Status::Ok();
+}
+
+}  // namespace
+
+void AddTrainCommand(Commands& commands) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* command =
+      commands.Add("train", "Learns a model from the store, judges it, and keeps it when it is good enough",
+                   "rapport train --data shop --activate",
+                   [arguments](Terminal& terminal) { return RunTrain(*arguments, terminal); });
+  TrainOptions& options = arguments->options;
+  command->add_option("--data", arguments->folder, "the store's folder")->required();
+  command->add_option("--config", arguments->config_file, "JSON configuration: the weights of events")
+      ->check(CLI::ExistingFile);
+  command->add_option("--model", arguments->model, "what to learn")
+      ->check(CLI::IsMember({"content"}))
+      ->capture_default_str();
+  command->add_option("--rank", options.als.factors, "factors of a customer and of an item")
+      ->check(CLI::Range(1, 512))
+      ->capture_default_str();
+  command->add_option("--epochs", options.als.epochs, "times over all customers and items")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--seed", options.als.seed, "same seed, same model")->capture_default_str();
+  command->add_option("--threads", options.als.threads, "0: all cores; the result does not depend on it")
+      ->check(CLI::Range(0, 1024));
+  command->add_option("--holdout-days", options.holdout_days, "judged on the last days of the log")
+      ->check(CLI::Range(0.01, 3650.0))
+      ->capture_default_str();
+  command->add_flag("--activate", arguments->activate, "put it in service when it is accepted");
+  command->add_flag("--force", arguments->force, "keep it also when it is judged worse");
+  command->add_flag("--json", arguments->json, "the report for machines");
+}
+
+}  // namespace rapport

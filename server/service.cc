@@ -1,0 +1,191 @@
+#include "server/service.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "base/file.h"
+#include "server/commands/store_access.h"
+#include "server/endpoints/endpoints.h"
+#include "server/endpoints/json_writer.h"
+#include "server/training_jobs.h"
+
+namespace rapport {
+
+namespace {
+
+constexpr uint64_t kKeyFileBytesMax = 4096;
+constexpr uint8_t kAllScopes = 0xff;
+
+bool IsLoopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
+
+// Where a command on this machine reaches a server that listens on `address`.
+std::string ReachableHost(const std::string& address) {
+  if (address == "0.0.0.0") return "127.0.0.1";
+  return address == "::" ? "::1" : address;
+}
+
+void AddSources(Metrics& metrics, const Engine& engine) {
+  const Store& store = engine.store();
+  const auto from_store = [&](const char* name, const char* help, uint64_t StoreStatistics::*field) {
+    metrics.AddSource(name, help, [&store, field] { return static_cast<double>(store.statistics().*field); });
+  };
+  from_store("rapport_store_customers", "customers known", &StoreStatistics::customers);
+  from_store("rapport_store_items", "items known", &StoreStatistics::items);
+  from_store("rapport_store_events", "events kept", &StoreStatistics::events);
+  from_store("rapport_store_commits_total", "groups committed, one fsync each", &StoreStatistics::commits);
+  from_store("rapport_store_operations_total", "operations applied", &StoreStatistics::operations);
+  from_store("rapport_store_queued_operations", "operations waiting for the disk", &StoreStatistics::queued_operations);
+  const auto from_engine = [&](const char* name, const char* help, auto read) {
+    metrics.AddSource(name, help, [&engine, read] { return static_cast<double>(read(engine)); });
+  };
+  from_engine("rapport_history_cache_hits_total", "customers found in the cache",
+              [](const Engine& e) { return e.statistics().history_hits; });
+  from_engine("rapport_history_cache_misses_total", "customers read from the store",
+              [](const Engine& e) { return e.statistics().history_misses; });
+  from_engine("rapport_training", "1 while a training runs",
+              [](const Engine& e) { return e.statistics().training ? 1 : 0; });
+  from_engine("rapport_model_generation", "model in service, 0: none",
+              [](const Engine& e) { return e.models()->generation; });
+}
+
+}  // namespace
+
+// Members go down in the reverse of this order.
+struct Service::Impl {
+  Impl(std::string data_folder, const Config& configuration, Log& a_log, const Clock& a_clock)
+      : folder(std::move(data_folder)), config(configuration), log(a_log), clock(a_clock) {}
+
+  Status OpenStore();
+  Status EnsureOperatorKey();
+  Status Listen();
+  Status Announce();
+
+  const std::string folder;
+  const Config config;
+  Log& log;
+  const Clock& clock;
+  Metrics metrics;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<TrainingJobs> training;
+  std::optional<StoreKeySource> key_source;
+  std::optional<Authenticator> authenticator;
+  RouteTable routes;
+  std::unique_ptr<HttpServer> http;
+  bool stopped = false;
+};
+
+Status Service::Impl::OpenStore() {
+  StoreOptions options = config.store;
+  options.lock_note = "rapport serve, process " + std::to_string(::getpid());
+  Result<std::unique_ptr<Store>> opened = Store::Open(folder, options);
+  if (!opened.ok()) return opened.status();
+  store = opened.Take();
+  if (options.durability != Durability::kFsync) {
+    log.Warning("store.no_fsync", {{"detail", "acknowledged events can be lost in a power cut: for tests only"}});
+  }
+  Result<std::unique_ptr<Engine>> made = Engine::Open(*store, config.engine);
+  if (!made.ok()) return made.status();
+  engine = made.Take();
+  if (!engine->startup_note().empty()) log.Warning("model.left_out", {{"detail", engine->startup_note()}});
+  training = std::make_unique<TrainingJobs>(*engine, clock, log);
+  key_source.emplace(*store);
+  authenticator.emplace(*key_source, store->DeriveKey("visitor"));
+  return Status::Ok();
+}
+
+// The record is durable before the file is there: a crash in between leaves a key that nobody has, never a file that
+// does not work.
+Status Service::Impl::EnsureOperatorKey() {
+  const std::string path = OperatorKeyFile(folder);
+  Result<std::string> text = ReadFile(path, kKeyFileBytesMax);
+  if (text.ok()) {
+    while (!text->empty() && text->back() == '\n') text->pop_back();
+    const Result<Identity> identity = authenticator->Authenticate({"", *text, ""}, clock.Now());
+    if (identity.ok() && identity->Has(Scope::kOperate)) return Status::Ok();
+  } else if (text.status().code() != StatusCode::kNotFound) {
+    return text.status();
+  }
+  const Result<NewKey> key = MakeKey("operator", KeyKind::kServer, kAllScopes, clock.Now());
+  if (!key.ok()) return key.status();
+  const auto put = store->ApplyAndWait({PutApiKey{key->record}});
+  if (!put.ok()) return put.status();
+  RAPPORT_RETURN_IF_ERROR((*put)[0].status);
+  RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(path, key->text + "\n", FileMode::kSecret));
+  log.Info("operator_key.written", {{"file", path}, {"detail", "it may do everything: keep it to yourself"}});
+  return Status::Ok();
+}
+
+Status Service::Impl::Listen() {
+  const EndpointContext context{*engine, *authenticator, metrics, log, clock, *training};
+  AddEndpoints(routes, context);
+  AddAdminRoutes(routes, context);
+  AddModelRoutes(routes, context);
+  const bool open_metrics = config.public_metrics || IsLoopback(config.server.address);
+  AddHealthRoutes(routes, context, open_metrics ? std::nullopt : std::optional<Scope>(Scope::kOperate));
+  AddSources(metrics, *engine);
+  Result<std::unique_ptr<HttpServer>> started =
+      HttpServer::Start(config.server, routes, *authenticator, metrics, log, clock);
+  if (!started.ok()) return started.status();
+  http = started.Take();
+  return Status::Ok();
+}
+
+Status Service::Impl::Announce() {
+  const std::string host = ReachableHost(config.server.address);
+  JsonWriter out;
+  out.BeginObject().Key("host").String(host).Key("port").Unsigned(http->port());
+  out.Key("process").Integer(::getpid()).EndObject();
+  RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(ServerFile(folder), out.Take() + "\n", FileMode::kPublic));
+  RAPPORT_RETURN_IF_ERROR(store->SetLockNote("rapport serve, process " + std::to_string(::getpid()) +
+                                             ", listening on " + host + " port " + std::to_string(http->port())));
+  const StoreStatistics kept = store->statistics();
+  log.Info("server.started", {{"address", config.server.address},
+                              {"port", static_cast<uint64_t>(http->port())},
+                              {"data", folder},
+                              {"operatorKey", OperatorKeyFile(folder)},
+                              {"customers", kept.customers},
+                              {"items", kept.items},
+                              {"events", kept.events},
+                              {"generation", engine->models()->generation},
+                              {"version", RAPPORT_VERSION}});
+  return Status::Ok();
+}
+
+Service::Service() = default;
+Service::~Service() {
+  if (impl_) Stop();
+}
+
+Result<std::unique_ptr<Service>> Service::Start(const std::string& folder, const Config& config, Log& log,
+                                                const Clock& clock) {
+  std::unique_ptr<Service> service(new Service);
+  service->impl_ = std::make_unique<Impl>(folder, config, log, clock);
+  Impl& impl = *service->impl_;
+  RAPPORT_RETURN_IF_ERROR(impl.OpenStore());
+  RAPPORT_RETURN_IF_ERROR(impl.EnsureOperatorKey());
+  RAPPORT_RETURN_IF_ERROR(impl.Listen());
+  RAPPORT_RETURN_IF_ERROR(impl.Announce());
+  return service;
+}
+
+uint16_t Service::port() const { return impl_->http->port(); }
+
+bool Service::Stop() {
+  Impl& impl = *impl_;
+  if (impl.stopped) return true;
+  impl.stopped = true;
+  const bool clean = !impl.http || impl.http->Stop(impl.config.stop_timeout_ms);
+  if (impl.http) {
+    std::error_code ignored;  // commands that find a file of a stopped server say that nobody answers
+    std::filesystem::remove(ServerFile(impl.folder), ignored);
+  }
+  if (impl.training) impl.training->Stop();
+  // Writes whose clients were cut off still have callbacks into the parts above the store: let them run first.
+  if (impl.store) (void)impl.store->ApplyAndWait({});
+  return clean;
+}
+
+}  // namespace rapport
