@@ -122,7 +122,7 @@ JudgedCases MakeCases(const TrainingSet& all, const TrainingSet& past, const Cas
 }
 
 Ranker PopularityRanker(std::string name, std::vector<float> popularity) {
-  return {std::move(name), [popularity = std::move(popularity)](uint32_t, RankScratch&, std::span<float> scores) {
+  return {std::move(name), [popularity = std::move(popularity)](uint32_t, JudgingScratch&, std::span<float> scores) {
             std::copy(popularity.begin(), popularity.end(), scores.begin());
           }};
 }
@@ -131,7 +131,8 @@ Ranker PersonalFrequencyRanker(std::string name, std::shared_ptr<const Interacti
   // What the customer had scores above 1, the rest below; the fill parts only what is practically equal.
   constexpr float kTieShare = 1e-3f;
   ScaleToUnit(fill);
-  return {std::move(name), [history, fill = std::move(fill)](uint32_t customer, RankScratch&, std::span<float> scores) {
+  return {std::move(name),
+          [history, fill = std::move(fill)](uint32_t customer, JudgingScratch&, std::span<float> scores) {
             for (size_t item = 0; item < fill.size(); ++item) scores[item] = 0.5f * fill[item];
             const auto items = history->RowColumns(customer);
             const auto weights = history->RowWeights(customer);
@@ -144,7 +145,7 @@ Ranker PersonalFrequencyRanker(std::string name, std::shared_ptr<const Interacti
 Ranker FactorRanker(std::string name, std::shared_ptr<const ContentModel> model, const TrainingSet& past,
                     std::shared_ptr<const Interactions> history) {
   std::vector<uint32_t> model_rows = MapItemRows(past.item_ids, model->item_ids);
-  const auto score = [model, history, rows = std::move(model_rows)](uint32_t customer, RankScratch& scratch,
+  const auto score = [model, history, rows = std::move(model_rows)](uint32_t customer, JudgingScratch& scratch,
                                                                     std::span<float> scores) {
     scratch.items.clear();
     scratch.weights.clear();
@@ -168,7 +169,7 @@ Ranker FactorRanker(std::string name, std::shared_ptr<const ContentModel> model,
 
 Ranker NeighbourRanker(std::string name, std::shared_ptr<const NeighbourLists> lists,
                        std::shared_ptr<const Interactions> history) {
-  return {std::move(name), [lists, history](uint32_t customer, RankScratch&, std::span<float> scores) {
+  return {std::move(name), [lists, history](uint32_t customer, JudgingScratch&, std::span<float> scores) {
             std::fill(scores.begin(), scores.end(), 0.0f);
             AddNeighbourScores(*lists, history->RowColumns(customer), history->RowWeights(customer), scores);
           }};
@@ -176,7 +177,7 @@ Ranker NeighbourRanker(std::string name, std::shared_ptr<const NeighbourLists> l
 
 Ranker MixRanker(std::string name, Ranker first, Ranker second, double share_of_first) {
   const auto score = [first = std::move(first), second = std::move(second), share = static_cast<float>(share_of_first)](
-                         uint32_t customer, RankScratch& scratch, std::span<float> scores) {
+                         uint32_t customer, JudgingScratch& scratch, std::span<float> scores) {
     first.score(customer, scratch, scores);
     ScaleToUnit(scores);
     std::vector<float> other(scores.size());
@@ -199,7 +200,7 @@ Measured Measure(const Ranker& ranker, const TrainingSet& past, const JudgedCase
   std::vector<uint32_t> shown(count * kListItems, kNoRow);
 
   const auto judge_block = [&](size_t begin, size_t end, size_t) {
-    RankScratch scratch;
+    JudgingScratch scratch;
     std::vector<float> scores(past.items());
     std::vector<uint64_t> allowed;
     std::vector<uint32_t> ranked;

@@ -51,7 +51,7 @@ struct JudgedCases {
 JudgedCases MakeCases(const TrainingSet& all, const TrainingSet& past, const CaseOptions& options);
 
 // Scratch of one thread.
-struct RankScratch {
+struct JudgingScratch {
   FoldInScratch fold_in;
   std::vector<float> user, scores;
   std::vector<uint32_t> items;
@@ -61,7 +61,7 @@ struct RankScratch {
 // Scores every item of the past table for a customer of it, higher is better. Called from several threads at once.
 struct Ranker {
   std::string name;
-  std::function<void(uint32_t customer, RankScratch& scratch, std::span<float> scores)> score;
+  std::function<void(uint32_t customer, JudgingScratch& scratch, std::span<float> scores)> score;
 };
 
 // The same list for everybody. (scores: items of the past table)

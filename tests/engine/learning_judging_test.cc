@@ -166,7 +166,7 @@ TEST(JudgingTest, APersonalListIsWhatTheCustomerHadThenTheFill) {
   const Ranker ranker =
       PersonalFrequencyRanker("f", std::make_shared<const Interactions>(history.Take()), {100, 0, 0, 50});
   std::vector<float> scores(4);
-  RankScratch scratch;
+  JudgingScratch scratch;
   ranker.score(0, scratch, scores);
   EXPECT_GT(scores[2], scores[1]);
   EXPECT_GT(scores[1], scores[0]);
