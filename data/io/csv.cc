@@ -236,14 +236,15 @@ void CsvReader::RejectFirstLine(size_t first_line_bytes, std::string why, CsvRec
   ++line_;
 }
 
-void AppendCsvRow(const std::vector<std::string_view>& fields, std::string* out) {
+void AppendCsvRow(const std::vector<std::string_view>& fields, char separator, std::string* out) {
+  const char special[] = {separator, '"', '\r', '\n', '\0'};
   const bool one_empty = fields.size() == 1 && fields[0].empty();  // else it would be an empty line: no record
   for (size_t i = 0; i < fields.size(); ++i) {
-    if (i > 0) out->push_back(',');
+    if (i > 0) out->push_back(separator);
     const std::string_view field = fields[i];
     // A mark at the very start of a file would be read as the byte order mark.
     const bool quote =
-        one_empty || field.find_first_of(",\"\r\n") != std::string_view::npos || field.starts_with(kByteOrderMark);
+        one_empty || field.find_first_of(special) != std::string_view::npos || field.starts_with(kByteOrderMark);
     if (!quote) {
       out->append(field);
       continue;

@@ -69,6 +69,6 @@ class CsvReader {
 };
 
 // Appends one record, quoting only the fields that need it. Line end: LF.
-void AppendCsvRow(const std::vector<std::string_view>& fields, std::string* out);
+void AppendCsvRow(const std::vector<std::string_view>& fields, char separator, std::string* out);
 
 }  // namespace rapport

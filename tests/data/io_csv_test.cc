@@ -137,7 +137,7 @@ TEST(CsvPropertyTest, WhatIsWrittenIsReadBackInAnyBlockSize) {
     std::string text;
     for (auto& row : rows) {
       for (size_t i = 0; i < columns; ++i) row.push_back(RandomField(random));
-      AppendCsvRow({row.begin(), row.end()}, &text);
+      AppendCsvRow({row.begin(), row.end()}, ',', &text);
     }
     const auto read = ReadAll(text, 1 + random.Below(40), {}, columns);
     ASSERT_EQ(read.size(), rows.size()) << text;

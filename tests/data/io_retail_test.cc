@@ -62,9 +62,9 @@ class RetailTest : public ::testing::Test {
       std::map<std::string, int> seen;
       for (Result<bool> more = reader.Next(&record); *more; more = reader.Next(&record)) {
         std::string row, normal;
-        AppendCsvRow(record.fields, &row);
+        AppendCsvRow(record.fields, ',', &row);
         if (record.fields[2] == "nan") record.fields[2] = "";
-        AppendCsvRow(record.fields, &normal);
+        AppendCsvRow(record.fields, ',', &normal);
         if (++seen[normal] > normal_count[normal]) ++normal_count[normal], ++all[row];
       }
     }
@@ -99,7 +99,7 @@ TEST_F(RetailTest, ImportCountsAndExportGivesBackWhatWentIn) {
     Result<std::vector<std::string>> row = RowFromEvent(*mapper, event);
     ASSERT_TRUE(row.ok()) << row.status().ToString();
     std::string line;
-    AppendCsvRow({row->begin(), row->end()}, &line);
+    AppendCsvRow({row->begin(), row->end()}, ',', &line);
     if (--rows[line] < 0) ++strangers;
   }
   EXPECT_EQ(strangers, 0u);
