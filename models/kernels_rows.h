@@ -1,0 +1,131 @@
+// The kernels of kernels.h that run along rows, for one vector width. Included by kernels.cc several times, each time
+// inside a namespace and with other target options; RAPPORT_LANES is the number of floats in a register (4, 8 or 16).
+// No include guard on purpose. Plain arithmetic on GCC vector types: no intrinsics, no dependence on the optimiser's
+// taste.
+
+typedef float Vector __attribute__((vector_size(4 * RAPPORT_LANES)));
+typedef double WideVector __attribute__((vector_size(4 * RAPPORT_LANES)));
+typedef float HalfVector __attribute__((vector_size(2 * RAPPORT_LANES)));
+constexpr size_t kLanes = RAPPORT_LANES;
+constexpr size_t kWideLanes = RAPPORT_LANES / 2;
+
+static inline Vector Load(const float* p) {
+  Vector v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+static inline void Store(float* p, Vector v) { __builtin_memcpy(p, &v, sizeof(v)); }
+static inline WideVector LoadWide(const double* p) {
+  WideVector v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+static inline void StoreWide(double* p, WideVector v) { __builtin_memcpy(p, &v, sizeof(v)); }
+
+// The 16 lane sums of one row, folded to four: (l, l + 8), then (l, l + 4). REQUIRES size % 16 == 0.
+static inline Quad FoldedLanes(const float* row, const float* vector, size_t size) {
+#if RAPPORT_LANES == 16
+  Vector sum{};
+  for (size_t j = 0; j < size; j += 16) sum += Load(row + j) * Load(vector + j);
+  const Octet low = __builtin_shufflevector(sum, sum, 0, 1, 2, 3, 4, 5, 6, 7);
+  const Octet high = __builtin_shufflevector(sum, sum, 8, 9, 10, 11, 12, 13, 14, 15);
+  const Octet folded = low + high;
+  return __builtin_shufflevector(folded, folded, 0, 1, 2, 3) + __builtin_shufflevector(folded, folded, 4, 5, 6, 7);
+#elif RAPPORT_LANES == 8
+  Vector a{}, b{};
+  for (size_t j = 0; j < size; j += 16) {
+    a += Load(row + j) * Load(vector + j);
+    b += Load(row + j + 8) * Load(vector + j + 8);
+  }
+  const Vector folded = a + b;
+  return __builtin_shufflevector(folded, folded, 0, 1, 2, 3) + __builtin_shufflevector(folded, folded, 4, 5, 6, 7);
+#else
+  Vector a{}, b{}, c{}, d{};
+  for (size_t j = 0; j < size; j += 16) {
+    a += Load(row + j) * Load(vector + j);
+    b += Load(row + j + 4) * Load(vector + j + 4);
+    c += Load(row + j + 8) * Load(vector + j + 8);
+    d += Load(row + j + 12) * Load(vector + j + 12);
+  }
+  return (a + c) + (b + d);
+#endif
+}
+
+// Last two folds, (l, l + 2) and (l, l + 1), of four rows at once.
+static inline Quad FoldFour(Quad a, Quad b, Quad c, Quad d) {
+  const Quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Quad cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  const Quad ab = ab_low + ab_high, cd = cd_low + cd_high;  // a02 b02 a13 b13, and c, d
+  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
+static inline float FoldOne(Quad q) { return (q[0] + q[2]) + (q[1] + q[3]); }
+
+// Any size: the tail is padded with zeros, which add nothing to the lanes.
+static void DotRowsWithTail(const float* rows, size_t count, size_t size, const float* vector, float* out) {
+  const size_t whole = size / 16 * 16, tail = size - whole;
+  float padded_row[kSizeMax + 16], padded_vector[kSizeMax + 16];
+  if (size > kSizeMax) {  // rare: no buffer of that size; the same lanes in plain code
+    for (size_t r = 0; r < count; ++r) {
+      float lanes[16] = {};
+      for (size_t j = 0; j < size; ++j) lanes[j % 16] += rows[r * size + j] * vector[j];
+      for (size_t width = 8; width > 0; width /= 2) {
+        for (size_t l = 0; l < width; ++l) lanes[l] += lanes[l + width];
+      }
+      out[r] = lanes[0];
+    }
+    return;
+  }
+  const size_t padded = whole + 16;
+  for (size_t j = 0; j < padded; ++j) {
+    padded_row[j] = 0;
+    padded_vector[j] = j < size ? vector[j] : 0;
+  }
+  for (size_t r = 0; r < count; ++r) {
+    __builtin_memcpy(padded_row, rows + r * size, (whole + tail) * sizeof(float));
+    out[r] = FoldOne(FoldedLanes(padded_row, padded_vector, padded));
+  }
+}
+
+static void DotRows(const float* rows, size_t count, size_t size, const float* vector, float* out) {
+  if (size % 16 != 0) return DotRowsWithTail(rows, count, size, vector, out);
+  size_t r = 0;
+  for (; r + 4 <= count; r += 4) {
+    const float* row = rows + r * size;
+    const Quad sums = FoldFour(FoldedLanes(row, vector, size), FoldedLanes(row + size, vector, size),
+                               FoldedLanes(row + 2 * size, vector, size), FoldedLanes(row + 3 * size, vector, size));
+    __builtin_memcpy(out + r, &sums, sizeof(sums));
+  }
+  for (; r < count; ++r) out[r] = FoldOne(FoldedLanes(rows + r * size, vector, size));
+}
+
+static void AddScaled(const float* source, size_t size, size_t stride, float factor, float* row, float* sum) {
+  const size_t whole = size / kLanes * kLanes;
+  for (size_t k = 0; k < whole; k += kLanes) {
+    const Vector scaled = factor * Load(source + k);
+    Store(row + k, scaled);
+    Store(sum + k, Load(sum + k) + factor * scaled);
+  }
+  for (size_t k = whole; k < size; ++k) {
+    row[k] = factor * source[k];
+    sum[k] += factor * row[k];
+  }
+  for (size_t k = size; k < stride; ++k) row[k] = 0;
+}
+
+static void AddCombination(const float* rows, size_t count, size_t stride, const float* coefficients, double* sum) {
+  for (size_t j = 0; j < stride; j += kLanes) {
+    WideVector a = LoadWide(sum + j), b = LoadWide(sum + j + kWideLanes);
+    const float* row = rows + j;
+    for (size_t r = 0; r < count; ++r, row += stride) {
+      HalfVector low, high;
+      __builtin_memcpy(&low, row, sizeof(low));
+      __builtin_memcpy(&high, row + kWideLanes, sizeof(high));
+      const double coefficient = coefficients[r];
+      a += coefficient * __builtin_convertvector(low, WideVector);
+      b += coefficient * __builtin_convertvector(high, WideVector);
+    }
+    StoreWide(sum + j, a);
+    StoreWide(sum + j + kWideLanes, b);
+  }
+}
