@@ -48,7 +48,8 @@ void Answer::Offer(ItemId id, float score) {
     const float ceiling = picks_.empty() ? score : picks_.back().score;
     scale_ = score > 0 ? std::min(1.0f, ceiling / score) : (picks_.empty() ? 1.0f : 0.0f);
   }
-  picks_.push_back({item, score * scale_, level_});
+  const float scaled = score * scale_;
+  picks_.push_back({item, picks_.empty() ? scaled : std::min(scaled, picks_.back().score), level_});  // rounding
 }
 
 RecommendResponse Answer::Finish(const SecretKey& key, Cursor cursor) const {
