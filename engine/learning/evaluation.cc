@@ -22,7 +22,7 @@ constexpr int64_t kDay = kDayMs;
 
 // Everything fitted on the past, once, for both tables.
 struct FittedRankers {
-  Ranker popular, recent, frequency, factors, baskets, customers;
+  Ranker popular, recent, frequency, factors, baskets, customers, served;
 };
 
 std::shared_ptr<const Interactions> Share(Interactions interactions) {
@@ -47,7 +47,8 @@ Result<FittedRankers> FitRankers(const TrainingSet& past, Timestamp split, const
   Result<Interactions> history = BuildInteractions(past, split, options.history_half_life_days);
   Result<Interactions> frequency = BuildInteractions(past, split, options.frequency_half_life_days);
   Result<Interactions> neighbour = BuildInteractions(past, split, options.neighbour_half_life_days);
-  for (const auto* built : {&history, &frequency, &neighbour}) {
+  Result<Interactions> repeats = BuildRepeats(past, split, options.repeat_half_life_days);
+  for (const auto* built : {&history, &frequency, &neighbour, &repeats}) {
     if (!built->ok()) return built->status();
   }
   const std::vector<PopularityEvent> events = BuildPopularityEvents(past);
@@ -57,13 +58,15 @@ Result<FittedRankers> FitRankers(const TrainingSet& past, Timestamp split, const
   const auto neighbour_history = Share(neighbour.Take());
   const auto baskets = std::shared_ptr<const NeighbourLists>(model, &model->bought_together);
   const auto customers = std::shared_ptr<const NeighbourLists>(model, &model->similar);
+  const Ranker factors = FactorRanker("iALS", model, past, Share(history.Take()));
   return FittedRankers{
       PopularityRanker("popularity", decayed(options.popular_half_life_days)),
       PopularityRanker("recent popularity", decayed(options.recent_half_life_days)),
       PersonalFrequencyRanker("personal frequency", Share(frequency.Take()), decayed(options.recent_half_life_days)),
-      FactorRanker("iALS", model, past, Share(history.Take())),
+      factors,
       NeighbourRanker("item kNN by baskets", baskets, neighbour_history),
-      NeighbourRanker("item kNN by customers", customers, neighbour_history)};
+      NeighbourRanker("item kNN by customers", customers, neighbour_history),
+      ServedRanker("iALS + repeats, as served", factors, Share(repeats.Take()), options.repeat_weight)};
 }
 
 // Orders, or days with a line where the customer never ordered.
@@ -178,11 +181,10 @@ Result<EvaluationReport> Evaluate(const TrainingSet& set, const EvaluationOption
   Result<FittedRankers> fitted = FitRankers(past, report.split, options, progress);
   if (!fitted.ok()) return fitted.status();
   const FittedRankers& r = *fitted;
-  const Ranker with_frequency = MixRanker("iALS + personal frequency", r.factors, r.frequency, options.mix_share);
   const Ranker with_baskets = MixRanker("iALS + item kNN by baskets", r.factors, r.baskets, options.mix_share);
   Result<EvaluationTable> first =
-      JudgeTask("next basket", {r.popular, r.recent, r.frequency, r.baskets, r.customers, r.factors, with_frequency},
-                past, next_cases, options, progress);
+      JudgeTask("next basket", {r.popular, r.recent, r.frequency, r.baskets, r.customers, r.factors, r.served}, past,
+                next_cases, options, progress);
   if (!first.ok()) return first.status();
   report.tables.push_back(first.Take());
   Result<EvaluationTable> second =

@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 #include "engine/learning/training_set.h"
+#include "engine/options.h"
 #include "models/als.h"
 #include "models/metrics.h"
 #include "models/neighbours.h"
@@ -32,7 +33,9 @@ struct EvaluationOptions {
   double popular_half_life_days = 90;
   double recent_half_life_days = 7;
   double frequency_half_life_days = 365;
-  double mix_share = 0.5;    // of iALS in "iALS + ..."
+  double repeat_weight = EngineOptions{}.repeat_weight;  // of "iALS + repeats, as served"
+  double repeat_half_life_days = EngineOptions{}.repeat_half_life_days;
+  double mix_share = 0.5;    // of iALS in "iALS + item kNN by baskets"
   size_t customers_max = 0;  // 0: all
   uint64_t seed = 1;         // of the bootstrap and of customers_max
 };

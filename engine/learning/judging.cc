@@ -175,6 +175,22 @@ Ranker NeighbourRanker(std::string name, std::shared_ptr<const NeighbourLists> l
           }};
 }
 
+Ranker ServedRanker(std::string name, Ranker base, std::shared_ptr<const Interactions> repeats, double repeat_weight) {
+  const auto score = [base = std::move(base), repeats, repeat_weight](uint32_t customer, JudgingScratch& scratch,
+                                                                      std::span<float> scores) {
+    base.score(customer, scratch, scores);
+    ScaleToUnit(scores);
+    const auto items = repeats->RowColumns(customer);
+    const auto weights = repeats->RowWeights(customer);
+    if (items.empty()) return;
+    const double most = *std::max_element(weights.begin(), weights.end());
+    for (size_t i = 0; i < items.size(); ++i) {
+      scores[items[i]] += static_cast<float>(repeat_weight * weights[i] / most);
+    }
+  };
+  return {std::move(name), score};
+}
+
 Ranker MixRanker(std::string name, Ranker first, Ranker second, double share_of_first) {
   const auto score = [first = std::move(first), second = std::move(second), share = static_cast<float>(share_of_first)](
                          uint32_t customer, JudgingScratch& scratch, std::span<float> scores) {

@@ -75,6 +75,9 @@ Ranker FactorRanker(std::string name, std::shared_ptr<const ContentModel> model,
 // Sum over the history of weight x neighbour score. `lists` has the rows of the past table.
 Ranker NeighbourRanker(std::string name, std::shared_ptr<const NeighbourLists> lists,
                        std::shared_ptr<const Interactions> history);
+// As a page is answered where repeats are allowed: `base` scaled to 0..1, plus repeat_weight x the customer's repeats
+// scaled to their highest (engine/content/ranker.h BlendRows). `repeats` has the rows of the past table.
+Ranker ServedRanker(std::string name, Ranker base, std::shared_ptr<const Interactions> repeats, double repeat_weight);
 // share x first + (1 - share) x second, each scaled to 0..1 between its lowest and highest score for this customer.
 Ranker MixRanker(std::string name, Ranker first, Ranker second, double share_of_first);
 

@@ -296,6 +296,17 @@ Result<Interactions> BuildInteractions(const TrainingSet& set, Timestamp as_of, 
   return Interactions::FromTriplets(set.customers(), set.items(), std::move(triplets));
 }
 
+Result<Interactions> BuildRepeats(const TrainingSet& set, Timestamp as_of, double half_life_days) {
+  std::vector<Triplet> triplets;
+  for (const TrainingLine& line : set.lines) {
+    if (!IsOrder(line.type) && !IsReturn(line.type)) continue;
+    const double sign = IsOrder(line.type) ? 1 : -1;
+    triplets.push_back(
+        {line.customer, line.item, static_cast<float>(sign * DecayFactor(line.time, as_of, half_life_days))});
+  }
+  return Interactions::FromTriplets(set.customers(), set.items(), std::move(triplets));
+}
+
 Result<Interactions> BuildBaskets(const TrainingSet& set) {
   std::vector<Triplet> triplets;
   for (const TrainingLine& line : set.lines) {

@@ -109,6 +109,9 @@ TrainingSet LinesBefore(const TrainingSet& set, Timestamp cut);
 
 // Customers x items: weights x decay at `as_of`, summed; sums <= 0 are left out.
 Result<Interactions> BuildInteractions(const TrainingSet& set, Timestamp as_of, double half_life_days);
+// Customers x items: orders less returns, each decayed: what serving adds for repeats (engine/content/ranker.h
+// SumRepeats).
+Result<Interactions> BuildRepeats(const TrainingSet& set, Timestamp as_of, double half_life_days);
 // Orders x items, weight 1.
 Result<Interactions> BuildBaskets(const TrainingSet& set);
 // Lines with a positive weight, in order; a refund takes nothing from what is popular.

@@ -129,6 +129,8 @@ std::string EvaluationJson(const EvaluationReport& report, const EvaluationOptio
                                {"neighbourHalfLifeDays", options.neighbour_half_life_days},
                                {"recentHalfLifeDays", options.recent_half_life_days},
                                {"frequencyHalfLifeDays", options.frequency_half_life_days},
+                               {"repeatWeight", options.repeat_weight},
+                               {"repeatHalfLifeDays", options.repeat_half_life_days},
                                {"mixShare", options.mix_share},
                                {"seed", options.seed}}},
                              {"tables", tables}};
