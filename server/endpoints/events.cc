@@ -37,10 +37,11 @@ struct Intake {
 Result<Identity> IdentityOf(const EventsContext& context, const Request& request, const Json& body) {
   Identity identity = request.identity;
   if (identity.key_id.empty()) {
+    Credentials credentials{request.Header("authorization"), request.Header("x-api-key"),
+                            request.Header("x-rapport-visitor")};
     const auto key = body.find("writeKey");
-    Credentials credentials;
-    if (key != body.end() && key->is_string()) credentials.api_key = key->get_ref<const std::string&>();
-    credentials.visitor = request.Header("x-rapport-visitor");
+    const bool in_header = !credentials.authorization.empty() || !credentials.api_key.empty();
+    if (!in_header && key != body.end() && key->is_string()) credentials.api_key = key->get_ref<const std::string&>();
     Result<Identity> found = context.authenticator.Authenticate(credentials, request.received_at);
     if (!found.ok()) return found.status();
     identity = found.Take();

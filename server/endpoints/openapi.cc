@@ -41,7 +41,7 @@ const ApiOperation kOperations[] = {
     {Method::kGet, "/v1/items", Scope::kCatalog, "List the catalogue", "kind cursor limit", "", "ItemList"},
     {Method::kGet, "/v1/items/{id}", Scope::kCatalog, "One item", "", "", "Item"},
     {Method::kPatch, "/v1/items/{id}", Scope::kCatalog, "Change some fields of an item", "", "ItemPatch", "Success"},
-    {Method::kDelete, "/v1/items/{id}", Scope::kCatalog, "Take an item out of the catalogue", "", "", ""},
+    {Method::kDelete, "/v1/items/{id}", Scope::kCatalog, "Take an item out of the catalogue", "", "", "", 204},
     // Customers.
     {Method::kGet, "/v1/customers/{id}", Scope::kCustomers, "The record of a customer", "namespace", "", "Customer"},
     {Method::kGet, "/v1/customers/{id}/events", Scope::kCustomers, "The newest events, newest first", "namespace limit",
@@ -63,7 +63,30 @@ const ApiOperation kOperations[] = {
     {Method::kGet, "/v1/latest", Scope::kRecommend, "What is new", kLists, "", "RecommendResponse"},
     {Method::kPost, "/v1/visitors", Scope::kRecommend, "Mint a browser's signed visitor token", "", "VisitorRequest",
      "VisitorResponse"},
+    // Models.
+    {Method::kGet, "/v1/models", Scope::kModels, "The models' registry and the last training", "", "", "AnyObject"},
+    {Method::kPost, "/v1/models/train", Scope::kModels, "Start a training", "", "TrainRequest", "AnyObject", 202},
+    {Method::kPost, "/v1/models/register", Scope::kModels, "Register a model file in the models folder", "",
+     "RegisterRequest", "AnyObject", 201},
+    {Method::kPost, "/v1/models/{generation}/activate", Scope::kModels, "Put a model in service; 0: none", "", "",
+     "AnyObject"},
+    {Method::kGet, "/v1/models/{generation}/report", Scope::kModels, "How a model was judged", "", "", "AnyObject"},
+    {Method::kGet, "/v1/models/{generation}/file", Scope::kModels, "The model file", "", "",
+     "application/octet-stream"},
+    // Administration.
+    {Method::kPost, "/v1/admin/checkpoint", Scope::kOperate, "Lend a read-only copy of the store", "", "", "AnyObject",
+     201},
+    {Method::kDelete, "/v1/admin/checkpoint", Scope::kOperate, "Give a copy back", "folder", "", "", 204},
+    {Method::kPost, "/v1/admin/apply", Scope::kOperate, "Operations of the command line, as bytes", "",
+     "application/octet-stream", "application/octet-stream"},
+    {Method::kGet, "/v1/admin/keys", Scope::kOperate, "The keys, without their secrets", "", "", "AnyObject"},
+    {Method::kPost, "/v1/admin/keys", Scope::kOperate, "Make a key; its text is told once", "", "KeyRequest",
+     "AnyObject", 201},
+    {Method::kDelete, "/v1/admin/keys/{id}", Scope::kOperate, "Revoke a key", "", "", "", 204},
     // Operations.
+    {Method::kGet, "/healthz", {}, "Is the process alive", "", "", "AnyObject"},
+    {Method::kGet, "/readyz", {}, "Can pages be answered and events kept; what is missing", "", "", "AnyObject"},
+    {Method::kGet, "/metrics", {}, "Counters for Prometheus; a scope can be configured", "", "", "text/plain"},
     {Method::kGet, "/openapi.json", {}, "This document", "", "", "AnyObject"},
 };
 
@@ -134,7 +157,7 @@ void WriteOperation(JsonWriter& out, const ApiOperation& operation) {
   }
   out.Key("responses").BeginObject();
   const bool has_answer = *operation.answer != '\0';
-  out.Key(has_answer ? "200" : "204").BeginObject().Key("description").String("Done");
+  out.Key(std::to_string(operation.status)).BeginObject().Key("description").String("Done");
   if (has_answer) WriteContent(out, operation.answer);
   out.EndObject();
   out.Key("default").Raw(R"({"$ref":"#/components/responses/Problem"})").EndObject().EndObject();

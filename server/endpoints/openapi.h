@@ -18,8 +18,9 @@ struct ApiOperation {
   std::optional<Scope> scope;  // nullopt: public
   const char* summary;
   const char* query;   // names of optional query parameters, space separated
-  const char* body;    // schema of the JSON body; empty: none
+  const char* body;    // schema of the JSON body; empty: none; "application/octet-stream": that media type
   const char* answer;  // schema of the JSON answer; empty: none; "text/plain", ...: that media type
+  int status = 200;    // of a good answer
 };
 
 // Every route of the server.

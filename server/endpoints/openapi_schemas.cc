@@ -137,6 +137,16 @@ constexpr std::string_view kSchemas = R"json({
   "userId": {"$ref": "#/components/schemas/Id"}, "anonymousId": {"$ref": "#/components/schemas/Id"},
   "ttlSeconds": {"type": "integer", "minimum": 60, "maximum": 7776000, "default": 86400}},
   "oneOf": [{"required": ["userId"]}, {"required": ["anonymousId"]}]},
+"TrainRequest": {"type": "object", "additionalProperties": false, "properties": {
+  "rank": {"type": "integer", "minimum": 1, "maximum": 512}, "epochs": {"type": "integer", "minimum": 1},
+  "seed": {"type": "integer"}, "holdoutDays": {"type": "number"}, "activate": {"type": "boolean", "default": true},
+  "force": {"type": "boolean", "default": false, "description": "register it whatever the gate says"}}},
+"RegisterRequest": {"type": "object", "additionalProperties": false, "required": ["file"], "properties": {
+  "file": {"type": "string"}, "report": {"type": "string", "description": "the text of a JSON object"}}},
+"KeyRequest": {"type": "object", "additionalProperties": false, "required": ["scopes"], "properties": {
+  "scopes": {"type": "array", "items": {"enum": ["events", "recommend", "catalog", "customers", "campaigns", "desk",
+    "models", "operate"]}}, "name": {"type": "string", "maxLength": 256}, "browser": {"type": "boolean"},
+  "expiresAt": {"$ref": "#/components/schemas/Time"}}},
 "VisitorResponse": {"type": "object", "required": ["visitor", "expiresAt"], "properties": {
   "visitor": {"type": "string"}, "expiresAt": {"type": "string", "format": "date-time"}}}
 })json";
