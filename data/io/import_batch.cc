@@ -1,5 +1,7 @@
 #include "data/io/import_batch.h"
 
+#include <utility>
+
 namespace rapport {
 namespace {
 
@@ -35,8 +37,9 @@ Status ImportBatch::RefusePart(const RowPlace& place, std::string_view part, con
 }
 
 Status ImportBatch::AddRow(const RowPlace& place, Operation operation) {
+  RAPPORT_RETURN_IF_ERROR(Add({Role::kRow, {}, place.line, std::string(place.raw)}, std::move(operation)));
   last_line_ = place.line;
-  return Add({Role::kRow, {}, place.line, std::string(place.raw)}, std::move(operation));
+  return Status::Ok();
 }
 
 Status ImportBatch::AddPart(const RowPlace& place, Operation operation) {
@@ -47,41 +50,64 @@ Status ImportBatch::AddPart(const RowPlace& place, Operation operation) {
 Status ImportBatch::AddItemIfMissing(const RowPlace& place, Item item) {
   PatchItem question;
   question.external_id = item.external_id;
-  asked_items_.push_back(std::move(item));
-  return Add({Role::kAsksForItem, "item", place.line, std::string(place.raw), asked_items_.size() - 1},
-             std::move(question));
+  Sent sent{Role::kAsksForItem, "item", place.line, std::string(place.raw)};
+  sent.item = std::make_unique<Item>(std::move(item));
+  return Add(std::move(sent), std::move(question));
 }
 
 Status ImportBatch::Add(Sent sent, Operation operation) {
+  if (operations_.size() >= operations_max_) RAPPORT_RETURN_IF_ERROR(Flush());
   operations_.push_back(std::move(operation));
   sent_.push_back(std::move(sent));
-  return operations_.size() >= operations_max_ ? Flush() : Status::Ok();
+  return Status::Ok();
 }
 
+Status ImportBatch::Drain() {
+  while (!operations_.empty() || in_flight_) RAPPORT_RETURN_IF_ERROR(Flush());
+  return Status::Ok();
+}
+
+// Settles the batch in flight, sends the one that was filled, and begins the next one.
 Status ImportBatch::Flush() {
-  if (operations_.empty()) return Status::Ok();
-  std::vector<Sent> sent = std::move(sent_);
-  std::vector<Item> asked = std::move(asked_items_);
-  std::vector<Operation> operations = std::move(operations_);
-  sent_.clear();
-  asked_items_.clear();
-  operations_.clear();
-  operations_.reserve(operations_max_);
-  sent_.reserve(operations_max_);
-  Result<std::vector<OperationResult>> results = sink_.ApplyAndWait(std::move(operations));
+  RAPPORT_RETURN_IF_ERROR(SettleInFlight());
+  if (!operations_.empty()) {
+    in_flight_.emplace();
+    in_flight_->sent = std::exchange(sent_, {});
+    in_flight_->last_line = last_line_;
+    in_flight_->results = std::async(std::launch::async, [this, batch = std::exchange(operations_, {})]() mutable {
+      return sink_.ApplyAndWait(std::move(batch));
+    });
+    operations_.reserve(operations_max_);
+    sent_.reserve(operations_max_);
+  }
+  for (auto& [sent, put] : missing_items_) {
+    sent_.push_back(std::move(sent));
+    operations_.push_back(std::move(put));
+  }
+  missing_items_.clear();
+  return Status::Ok();
+}
+
+Status ImportBatch::SettleInFlight() {
+  if (!in_flight_) return Status::Ok();
+  Result<std::vector<OperationResult>> results = in_flight_->results.get();
+  InFlight batch = std::move(*in_flight_);
+  in_flight_.reset();
   if (!results.ok()) return SinkFailed(results.status());
-  if (results->size() != sent.size())
+  if (results->size() != batch.sent.size()) {
     return SinkFailed(Status::Internal("it answered for another number of operations"));
-  for (size_t i = 0; i < sent.size(); ++i) {
+  }
+  for (size_t i = 0; i < batch.sent.size(); ++i) {
     const OperationResult& result = (*results)[i];
-    if (sent[i].role == Role::kAsksForItem && result.status.code() == StatusCode::kNotFound) {
-      operations_.push_back(PutItem{std::move(asked[sent[i].item])});
-      sent_.push_back({Role::kPart, "item", sent[i].line, std::move(sent[i].raw)});
+    Sent& sent = batch.sent[i];
+    if (sent.role == Role::kAsksForItem && result.status.code() == StatusCode::kNotFound) {
+      missing_items_.emplace_back(Sent{Role::kPart, sent.part, sent.line, std::move(sent.raw)},
+                                  PutItem{std::move(*sent.item)});
       continue;
     }
-    RAPPORT_RETURN_IF_ERROR(Settle(sent[i], result));
+    RAPPORT_RETURN_IF_ERROR(Settle(sent, result));
   }
-  durable_line_ = last_line_;
+  durable_line_ = batch.last_line;
   if (progress_) progress_({counts_, source_->name(), source_->bytes_done(), source_->bytes_total()});
   return Status::Ok();
 }

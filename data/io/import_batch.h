@@ -2,8 +2,14 @@
 //
 // A row is one operation whose outcome decides its fate. Parts stand beside rows (the item and the profile that a row
 // also describes): a refused part is written to the rejects, but its row counts by itself.
+//
+// One batch is in flight on a thread of its own while the next one is read, so that reading costs no time of the
+// sink's.
 #pragma once
 
+#include <future>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,8 +38,8 @@ class ImportBatch {
   Status RefusePart(const RowPlace& place, std::string_view part, const Status& why);
   // Puts the item unless the catalogue has it. A patch that changes nothing asks; the put goes with the next batch.
   Status AddItemIfMissing(const RowPlace& place, Item item);
-  // Sends what there is and waits. May leave puts of missing items for the next Flush.
-  Status Flush();
+  // Sends what there is and waits until all of it is settled.
+  Status Drain();
 
   const ImportCounts& counts() const { return counts_; }
 
@@ -44,9 +50,16 @@ class ImportBatch {
     std::string_view part;  // a literal; empty for a row
     uint64_t line;
     std::string raw;
-    size_t item = 0;  // kAsksForItem: index in asked_items_
+    std::unique_ptr<Item> item{};  // kAsksForItem: what to put if it is missing
+  };
+  struct InFlight {
+    std::future<Result<std::vector<OperationResult>>> results;
+    std::vector<Sent> sent;
+    uint64_t last_line = 0;
   };
   Status Add(Sent sent, Operation operation);
+  Status Flush();
+  Status SettleInFlight();
   Status Settle(Sent& sent, const OperationResult& result);
   Status SettlePart(const Sent& sent, const OperationResult& result);
   Status SinkFailed(const Status& why);
@@ -57,11 +70,13 @@ class ImportBatch {
   const ProgressCallback progress_;
   const ByteSource* source_ = nullptr;
   ImportCounts counts_;
+  // The batch that is being filled, its operations and what they are; never more than operations_max_.
   std::vector<Operation> operations_;
-  std::vector<Sent> sent_;  // parallel to operations_
-  std::vector<Item> asked_items_;
-  uint64_t durable_line_ = 0;  // all rows of this file up to here are settled
+  std::vector<Sent> sent_;
+  std::vector<std::pair<Sent, Operation>> missing_items_;  // puts for the next batch
   uint64_t last_line_ = 0;
+  uint64_t durable_line_ = 0;          // all rows of this file up to here are settled
+  std::optional<InFlight> in_flight_;  // last: its thread ends before anything else goes away
 };
 
 }  // namespace rapport

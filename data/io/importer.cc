@@ -68,8 +68,7 @@ class Importer::Run {
   }
 
   Status FinishFile(const Status& read) {
-    RAPPORT_RETURN_IF_ERROR(batch_.Flush());
-    RAPPORT_RETURN_IF_ERROR(batch_.Flush());  // items that the last batch found missing
+    RAPPORT_RETURN_IF_ERROR(batch_.Drain());
     return read;
   }
 

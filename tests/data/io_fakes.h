@@ -6,9 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <set>
 #include <string>
-#include <tuple>
+#include <unordered_set>
 #include <vector>
 
 #include "base/random.h"
@@ -34,7 +33,6 @@ class MemoryOperationSink final : public OperationSink {
 
   size_t batches = 0, largest_batch = 0, fail_at_batch = 0;
   size_t changes = 0;  // outcomes created and updated
-  bool keep_events = true;
   std::vector<AppendEvent> events;
   std::map<std::string, Item> items;
   std::map<std::pair<CustomerNamespace, std::string>, UpdateProfile> profiles;
@@ -48,10 +46,12 @@ class MemoryOperationSink final : public OperationSink {
   static OperationResult Unchanged(Outcome outcome = Outcome::kUnchanged) { return {Status::Ok(), outcome, 0}; }
 
   OperationResult Do(AppendEvent& op) {
-    const auto identity =
-        std::tuple(op.customer.name_space, op.customer.external_id, op.event.source, op.event.message_id);
-    if (!known_.insert(identity).second) return Unchanged(Outcome::kDuplicate);
-    if (keep_events) events.push_back(std::move(op));
+    std::string identity(op.customer.name_space == CustomerNamespace::kUser ? "U" : "A");
+    for (const std::string* part : {&op.customer.external_id, &op.event.source, &op.event.message_id}) {
+      identity += std::to_string(part->size()) + ":" + *part;
+    }
+    if (!known_.insert(std::move(identity)).second) return Unchanged(Outcome::kDuplicate);
+    events.push_back(std::move(op));
     return Changed(Outcome::kCreated);
   }
   OperationResult Do(PutItem& op) {
@@ -85,7 +85,7 @@ class MemoryOperationSink final : public OperationSink {
     return Changed(Outcome::kUpdated);
   }
 
-  std::set<std::tuple<CustomerNamespace, std::string, std::string, std::string>> known_;
+  std::unordered_set<std::string> known_;
 };
 
 // What the rejects callback was given, kept.
