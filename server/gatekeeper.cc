@@ -1,6 +1,7 @@
 #include "server/gatekeeper.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "server/problem.h"
 
@@ -102,7 +103,19 @@ Admission Gatekeeper::Admit(std::string_view method, std::string_view target, Re
 std::optional<Response> Gatekeeper::CheckKey(const Route& route, Request& request) const {
   const Credentials credentials{request.Header("authorization"), request.Header("x-api-key"),
                                 request.Header("x-rapport-visitor")};
-  if (!route.scope && credentials.authorization.empty() && credentials.api_key.empty()) return std::nullopt;
+  const bool none = credentials.authorization.empty() && credentials.api_key.empty();
+  if (none && (!route.scope || route.key_place == KeyPlace::kHeadersOrBody)) return std::nullopt;
+  return Authorize(route, credentials, request);
+}
+
+std::optional<Response> Gatekeeper::AdmitBody(const Route& route, Request& request) const {
+  if (!route.scope || !request.identity.key_id.empty()) return std::nullopt;
+  const std::string key = route.key_place == KeyPlace::kHeadersOrBody ? FindWriteKey(request.body) : std::string();
+  return Authorize(route, {"", key, request.Header("x-rapport-visitor")}, request);
+}
+
+std::optional<Response> Gatekeeper::Authorize(const Route& route, const Credentials& credentials,
+                                              Request& request) const {
   Result<Identity> identity = authenticator_.Authenticate(credentials, request.received_at);
   if (!identity.ok()) {
     // A public route answers whatever is sent along.
@@ -123,6 +136,49 @@ std::optional<Response> Gatekeeper::CheckKey(const Route& route, Request& reques
     return denied("this page's origin is not configured: add it to server.origins of the configuration file");
   }
   return std::nullopt;
+}
+
+namespace {
+
+// Looks at nothing but keys and texts of the outermost object. Returning false ends the parse.
+struct WriteKeyReader : nlohmann::json_sax<nlohmann::json> {
+  bool null() override { return Other(); }
+  bool boolean(bool) override { return Other(); }
+  bool number_integer(number_integer_t) override { return Other(); }
+  bool number_unsigned(number_unsigned_t) override { return Other(); }
+  bool number_float(number_float_t, const string_t&) override { return Other(); }
+  bool binary(binary_t&) override { return Other(); }
+  bool string(string_t& text) override {
+    if (wanted) found = std::move(text);
+    return !wanted;
+  }
+  bool key(string_t& name) override {
+    wanted = depth == 1 && name == "writeKey";
+    return true;
+  }
+  bool start_object(std::size_t) override { return Deeper(); }
+  bool end_object() override { return --depth >= 0; }
+  bool start_array(std::size_t) override { return depth > 0 && Deeper(); }  // not an object: nothing to find
+  bool end_array() override { return --depth >= 0; }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+
+  bool Other() { return !wanted; }
+  bool Deeper() {
+    ++depth;
+    return !wanted;
+  }
+
+  int depth = 0;
+  bool wanted = false;
+  std::string found;
+};
+
+}  // namespace
+
+std::string FindWriteKey(std::string_view json) {
+  WriteKeyReader reader;
+  (void)nlohmann::json::sax_parse(json, &reader);  // false as soon as it is found, too
+  return reader.found;
 }
 
 }  // namespace rapport

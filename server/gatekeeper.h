@@ -29,15 +29,21 @@ class Gatekeeper {
   // `method` and `target` as in the request line; `request.headers` and `.received_at` must be set. Fills the rest of
   // the request but the body.
   Admission Admit(std::string_view method, std::string_view target, Request& request) const;
+  // The last word before the handler, once the body is there: nobody passes a scoped route without an identity.
+  std::optional<Response> AdmitBody(const Route& route, Request& request) const;
 
  private:
   Admission Refuse(Admission admission, Response response) const;
   std::optional<Response> CheckKey(const Route& route, Request& request) const;
+  std::optional<Response> Authorize(const Route& route, const Credentials& credentials, Request& request) const;
   bool IsConfiguredOrigin(std::string_view origin) const;
 
   const RouteTable& routes_;
   Authenticator& authenticator_;
   const std::vector<std::string> origins_;
 };
+
+// The text of the top-level member "writeKey" of a JSON object; empty when there is none. Stops at the first one.
+std::string FindWriteKey(std::string_view json);
 
 }  // namespace rapport

@@ -280,6 +280,9 @@ void HttpConnection::ReadBody() {
 void HttpConnection::OnBody() {
   stream_.expires_never();
   request_->body = std::move(parser_->get().body());
+  if (std::optional<Response> problem = core_->gate.AdmitBody(*admission_.route, *request_)) {
+    return Respond(std::move(*problem));
+  }
   if (core_->in_flight.fetch_add(1) >= core_->options.requests_in_flight_max) {
     core_->in_flight.fetch_sub(1);
     core_->refused_requests.Add();

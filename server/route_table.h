@@ -24,6 +24,13 @@ enum class Browsers : uint8_t {
   kAllowed,  // browser keys too: the handler calls MayActFor for every customer it touches; CORS applies
 };
 
+// Where a request's key may stand.
+enum class KeyPlace : uint8_t {
+  kHeaders,
+  kHeadersOrBody,  // or as "writeKey" in a JSON body, where Segment's Node client 2.0 to 2.3 puts it: checked once the
+                   // body is read, before the handler runs
+};
+
 // How long a handler may be at work, and so where it runs.
 enum class Work : uint8_t {
   kShort,  // on a worker
@@ -37,6 +44,7 @@ struct Route {
   Handler handler;
   Browsers browsers = Browsers::kRefused;
   Work work = Work::kShort;
+  KeyPlace key_place = KeyPlace::kHeaders;
   size_t body_bytes_max = 0;  // 0: the server's limit; can also raise it (imports)
 };
 

@@ -172,6 +172,7 @@ Result<std::unique_ptr<Service>> Service::Start(const std::string& folder, const
 }
 
 uint16_t Service::port() const { return impl_->http->port(); }
+const RouteTable& Service::routes() const { return impl_->routes; }
 
 bool Service::Stop() {
   Impl& impl = *impl_;

@@ -24,6 +24,7 @@ class Service {
   // cut off.
   bool Stop();
   uint16_t port() const;
+  const RouteTable& routes() const;  // for the test that walks it
 
  private:
   Service();

@@ -116,6 +116,45 @@ TEST_F(GateTest, BrowserKeysReachOnlyWhatSaysSo) {
   EXPECT_EQ(Ask("POST", "/scoped/0", key), 403);  // has the scope, but not this route
 }
 
+// Segment's Node client puts its key into the body: the same checks, later.
+TEST_F(GateTest, KeysInBodiesPassTheSameChecks) {
+  Route route{Method::kPost, "/body", Scope::kEvents, Nothing, Browsers::kAllowed};
+  route.key_place = KeyPlace::kHeadersOrBody;
+  table_.Add(route);
+  const auto ask = [&](const std::string& target, const std::string& body, const std::string& origin = "") {
+    Request request;
+    request.received_at = Timestamp{1};
+    if (!origin.empty()) request.headers.emplace_back("origin", origin);
+    const Admission admission = gate_.Admit("POST", target, request);
+    if (admission.refusal) return admission.refusal->status;
+    request.body = body;
+    const std::optional<Response> refusal = gate_.AdmitBody(*admission.route, request);
+    return refusal ? refusal->status : request.identity.key_id.empty() ? 0 : 200;
+  };
+  const std::string events = keys_.Add(KeyKind::kServer, {Scope::kEvents});
+  const std::string catalog = keys_.Add(KeyKind::kServer, {Scope::kCatalog});
+  const std::string browser = keys_.Add(KeyKind::kBrowser, {Scope::kEvents});
+  EXPECT_EQ(ask("/body", R"({"batch":[{"a":1}],"writeKey":")" + events + "\"}"), 200);
+  EXPECT_EQ(ask("/body", R"({"writeKey":")" + catalog + "\"}"), 403);
+  EXPECT_EQ(ask("/body", R"({"writeKey":")" + browser + "\"}", "https://shop.example"), 200);
+  EXPECT_EQ(ask("/body", R"({"writeKey":")" + browser + "\"}", "https://elsewhere.example"), 403);
+  EXPECT_EQ(ask("/scoped/0", R"({"writeKey":")" + events + "\"}"), 401);  // this route takes none from bodies
+  for (const std::string& body :
+       {std::string(), std::string("{"), std::string("[]"), std::string("7"), R"([{"writeKey":")" + events + "\"}]",
+        R"({"a":{"writeKey":")" + events + "\"}}", R"({"writeKey":{"writeKey":")" + events + "\"}}",
+        std::string(R"({"writeKey":7})"), std::string(100000, '['), R"({"a":)" + std::string(100000, '[')}) {
+    EXPECT_EQ(ask("/body", body), 401) << body.substr(0, 100);
+  }
+}
+
+// Whatever Admit let through, nobody reaches a scoped handler without an identity.
+TEST_F(GateTest, TheLastWordIsDeny) {
+  for (const Route& route : table_.routes()) {
+    Request request;
+    EXPECT_EQ(gate_.AdmitBody(route, request).has_value(), route.scope.has_value()) << route.pattern;
+  }
+}
+
 TEST_F(GateTest, BrowsersAreToldWhichOriginsMayAsk) {
   const auto allowed_origin = [](const Admission& admission) {
     for (const auto& [name, value] : admission.headers) {
