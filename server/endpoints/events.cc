@@ -1,6 +1,6 @@
 // POST /v1/identify, track, page, screen, group, alias, batch: Segment's HTTP API. 200 means that every good entry is
 // on the disk. A batch keeps its good entries and lists the bad ones; 400 only when none was good: Segment's clients
-// drop what is answered 400 and send again what is answered 429 or 5xx, and a repeated entry is known by its messageId.
+// drop what is answered 400 and send again what is answered 5xx, and a repeated entry is known by its messageId.
 //
 // GET /v1/events/types: the table of data/io/event_table.h as it is in force.
 #include <algorithm>
@@ -104,7 +104,13 @@ Response SingleAnswerOf(const Intake& intake, const std::vector<OperationResult>
   Response response = BatchAnswerOf(intake, results);
   if (response.status == 200) return response;
   for (size_t i = 0; i < results.size(); ++i) {
-    if (!results[i].status.ok() && !intake.tolerated[i]) return ProblemResponse(results[i].status);
+    const Status& status = results[i].status;
+    if (status.ok() || intake.tolerated[i]) continue;
+    // A customer's own limit (identities, traits) does not go away by sending it again, as 503 would say.
+    if (status.code() == StatusCode::kResourceExhausted) {
+      return ProblemResponse(Status::FailedPrecondition(status.message()));
+    }
+    return ProblemResponse(status);
   }
   return intake.errors.empty() ? response : ProblemResponse(intake.errors[0].status);
 }

@@ -25,7 +25,7 @@ namespace rapport {
 Handler Synchronous(std::function<Result<Response>(const Request&)> handle);
 
 // Hands the operations to the store and answers from its callback, when they are durable. A batch the store did not
-// take becomes the problem (503, 429): nothing of it is known to be applied, and sending it again is safe.
+// take becomes the problem (503): nothing of it is known to be applied, and sending it again is safe.
 void ApplyThenAnswer(Store& store, std::vector<Operation> operations, Responder respond,
                      std::function<Response(const std::vector<OperationResult>&)> answer);
 // The first result's own Status as the answer; `ok` when it is.
