@@ -70,7 +70,9 @@ void ShuffleItems(ContentModel& model) {
 }
 
 TEST(TrainerTest, SabotagedModelsAreRefused) {
-  const TrainingSet set = FixtureTable(FixtureLines({}));
+  FixtureShop shop;
+  shop.customers = 1500;  // enough to tell it from noise
+  const TrainingSet set = FixtureTable(FixtureLines(shop));
   const Timestamp split = ChooseSplit(set, 28);
   const TrainingSet past = LinesBefore(set, split);
   const TrainOptions options = SmallTraining();
