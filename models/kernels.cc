@@ -1,4 +1,4 @@
-// Three compilations of kernels_rows.h and kernels_square.h and the choice between them.
+// Three compilations of kernels_rows_body.h and kernels_square_body.h and the choice between them.
 #include "models/kernels.h"
 
 // The promise of equal bits: a product and its sum are two roundings on every instruction set.
@@ -12,8 +12,8 @@ typedef float Octet __attribute__((vector_size(32)));
 
 namespace baseline {
 #define RAPPORT_LANES 4
-#include "models/kernels_rows.h"
-#include "models/kernels_square.h"
+#include "models/kernels_rows_body.h"
+#include "models/kernels_square_body.h"
 #undef RAPPORT_LANES
 }  // namespace baseline
 
@@ -23,8 +23,8 @@ namespace baseline {
 #pragma GCC target("avx2")
 namespace avx2 {
 #define RAPPORT_LANES 8
-#include "models/kernels_rows.h"
-#include "models/kernels_square.h"
+#include "models/kernels_rows_body.h"
+#include "models/kernels_square_body.h"
 #undef RAPPORT_LANES
 }  // namespace avx2
 #pragma GCC pop_options
@@ -33,8 +33,8 @@ namespace avx2 {
 #pragma GCC target("avx512f,prefer-vector-width=512")
 namespace avx512 {
 #define RAPPORT_LANES 16
-#include "models/kernels_rows.h"
-#include "models/kernels_square.h"
+#include "models/kernels_rows_body.h"
+#include "models/kernels_square_body.h"
 #undef RAPPORT_LANES
 }  // namespace avx512
 #pragma GCC pop_options

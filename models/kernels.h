@@ -1,4 +1,4 @@
-// The hot loops of models/, written once (kernels_rows.h, kernels_square.h) and compiled for three instruction sets;
+// The hot loops of models/, written once (kernels_rows_body.h, kernels_square_body.h) and compiled for three instruction sets;
 // the best one that the processor has is chosen at run time, so the binary stays portable.
 //
 // Promise: every set gives the same bits. Each output element is summed in one fixed order, and products are never

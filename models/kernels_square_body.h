@@ -1,4 +1,4 @@
-// The kernels of kernels.h on square matrices, for one vector width; after kernels_rows.h, and included like it.
+// The kernels of kernels.h on square matrices, for one vector width; after kernels_rows_body.h, and included like it.
 
 // Tiles of eight rows and one register: eight sums in registers, one load and eight broadcasts per input row.
 static void AddOuter(const float* rows, size_t count, size_t stride, float* matrix) {
