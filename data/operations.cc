@@ -63,6 +63,8 @@ Status CheckText(const std::string& text, const char* field, size_t bytes_max) {
 
 Status CheckId(const std::string& id, const char* field) {
   if (id.empty()) return Status::InvalidArgument(std::string(field) + " is empty; give an id of 1 to 256 bytes");
+  // No URL, no C program and few databases can hand one back.
+  if (id.find('\0') != std::string::npos) return Status::InvalidArgument(std::string(field) + " holds a zero byte");
   return CheckText(id, field, limits::kExternalIdBytesMax);
 }
 

@@ -5,9 +5,14 @@ nothing.
     sudo python3 tests/e2e/durability_power_cut.py --binary build/rapport --rounds 100
 
 The store stands on an ext4 image on a loop device. In the middle of ingest the file system is shut down by
-EXT4_IOC_SHUTDOWN without flushing its log: from then on nothing more reaches the image, and what was not fsynced is gone
-when it is mounted again. Needs root and loop devices. The image itself is a file, so this does not show what
-a disk does that lies about its own cache.
+EXT4_IOC_SHUTDOWN without flushing its log: nothing more reaches the image, and what was not fsynced is gone when it
+is mounted again. The server is frozen (SIGSTOP) the moment before, because a machine without power answers nobody; and
+because an fdatasync that is under way during this ioctl can return 0 although its data is gone (a bare loop of
+write and fdatasync shows it in about one cut of five), which no real power cut lets anybody see. A system call under
+way goes on while its process is frozen, so the cut still falls into the middle of fsyncs.
+
+Needs root and loop devices. The image itself is a file, so this does not show what a disk does that lies about its own
+cache.
 """
 import argparse
 import contextlib
@@ -89,6 +94,12 @@ def check_machine():
                 raise CannotRun("the shut down file system did not keep exactly what was fsynced")
 
 
+def cut_power(server, disk):
+    server.freeze()
+    disk.cut()
+    server.kill()
+
+
 def one_round(store_disk, folder, ledger, numbers, requests, serve_options):
     """Ingest, cut, power on again. (lost, twice), or raises when the store does not open afterwards."""
     out = os.path.join(folder, "events.jsonl")
@@ -96,7 +107,7 @@ def one_round(store_disk, folder, ledger, numbers, requests, serve_options):
         store = os.path.join(point, "store")
         with harness.Server(store, *serve_options) as server:
             durability.send_open_again(server, ledger)
-            durability.ingest(server, ledger, numbers, requests, store_disk.cut)
+            durability.ingest(server, ledger, numbers, requests, lambda: cut_power(server, store_disk))
     with store_disk.mounted() as point:
         return durability.compare(durability.stored_messages(os.path.join(point, "store"), out), ledger)
 

@@ -143,6 +143,19 @@ class Server:
             self.process.wait()
         self._reader.join(timeout=5)
 
+    def freeze(self, timeout=10):
+        """Stops every thread where it is; one inside a system call ends that and runs no further."""
+        self.process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + timeout
+        while any(state not in "TtDZX" for state in self._thread_states()):
+            assert time.monotonic() < deadline, "the server does not stop"
+
+    def _thread_states(self):
+        tasks = f"/proc/{self.process.pid}/task"
+        for task in os.listdir(tasks):
+            with open(f"{tasks}/{task}/stat", encoding="ascii", errors="replace") as file:
+                yield file.read().rsplit(")", 1)[1].split()[0]
+
     # ---- requests ----
 
     def connect(self, timeout=30):

@@ -50,6 +50,7 @@ CASES = [
     ("number for object", "POST", "/v1/track", b"7", BAD),
     ("null", "POST", "/v1/track", b"null", BAD),
     ("user id object", "POST", "/v1/track", track(userId={"a": 1}), BAD),
+    ("user id with a zero byte", "POST", "/v1/track", track(userId="a\0b"), BAD),
     ("user id empty", "POST", "/v1/track", track(userId=""), BAD),
     ("user id missing", "POST", "/v1/track", {"type": "track", "event": "E"}, BAD),
     ("event missing", "POST", "/v1/track", {"type": "track", "userId": "u1"}, BAD),
@@ -81,11 +82,11 @@ CASES = [
     ("batch of unknown types", "POST", "/v1/batch", {"batch": [{"type": "dance", "userId": "u1"}]}, BAD),
     ("empty batch", "POST", "/v1/batch", {"batch": []}, EITHER),
     # items
-    ("items not an array", "PUT", "/v1/items", {"itemId": "a"}, BAD),
+    ("items a text", "PUT", "/v1/items", b'"a"', BAD),
     ("items 100,000", "PUT", "/v1/items", [{"itemId": f"i{i}"} for i in range(100_000)], BAD),
     ("item without id", "PUT", "/v1/items", [{"title": "nameless"}], BAD),
     ("item id of 257 bytes", "PUT", "/v1/items", [product("x" * 257)], BAD),
-    ("item id with a zero byte", "PUT", "/v1/items", [product("a\0b")], EITHER),
+    ("item id with a zero byte", "PUT", "/v1/items", [product("a\0b")], BAD),
     ("price in words", "PUT", "/v1/items", [product("a", price="cheap")], BAD),
     ("price NaN", "PUT", "/v1/items", b'[{"itemId":"a","price":NaN}]', BAD),
     ("price 30 digits", "PUT", "/v1/items", [product("a", price="1" * 30)], BAD),
@@ -254,7 +255,7 @@ class BadInputTest(TemporaryFolder):
                             answer += chunk
                     except ConnectionError:
                         answer = b""
-                    self.assertTrue(answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:200])
+                    self.assertTrue(answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505")), answer[:200])
         self.assertEqual(server.get("/healthz").status, 200)
 
     def test_an_empty_store_and_a_store_with_one_customer_answer(self):
@@ -274,7 +275,8 @@ class BadInputTest(TemporaryFolder):
     # ---- files ----
 
     def import_events(self, content, *arguments, name="events.jsonl"):
-        return rapport("import", "events", "--data", self.folder, *arguments, self.write(name, content))
+        return rapport("import", "events", "--data", self.folder, "--rejects", self.path(name + ".rejects"), *arguments,
+                       self.write(name, content))
 
     def exported(self):
         out = self.path("out.jsonl")

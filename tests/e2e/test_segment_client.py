@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import unittest
 
 from harness import TemporaryFolder, product
@@ -20,11 +21,15 @@ class SegmentClientTest(TemporaryFolder):
 
     def next_step(self, client, name):
         line = client.stdout.readline()
-        self.assertTrue(line, "the client ended early: " + client.stderr.read().decode(errors="replace"))
+        if not line:
+            self.fail("the client ended early: " + client.stderr.read().decode(errors="replace"))
         seen = json.loads(line)
         self.assertEqual(seen["step"], name)
         self.assertEqual(seen["errors"], [])
         return seen
+
+    def names(self, server):
+        return sorted(event["event"] for event in server.events("user-7"))
 
     def test_all_calls_arrive_and_alias_merges_at_once(self):
         server = self.serve()
@@ -34,13 +39,15 @@ class SegmentClientTest(TemporaryFolder):
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(client.communicate)
         self.addCleanup(client.kill)
+        deadline = threading.Timer(120, client.kill)  # a client that hangs fails the test instead of holding it up
+        deadline.start()
+        self.addCleanup(deadline.cancel)
         seen = self.next_step(client, "before-alias")
         self.assertEqual(len(seen["messageIds"]), 9)
         self.assertGreaterEqual(len(seen["requests"]), 2)
 
         # Before alias: the visitor and the user are two people.
-        names = sorted(event["event"] for event in server.events("user-7") if event["type"] == "track")
-        self.assertEqual(names, ["Emoji 茶 🍵 Sipped", "Order Completed"])
+        self.assertEqual(self.names(server), ["Emoji 茶 🍵 Sipped", "Group", "Identify", "Order Completed", "Screen"])
         unseen = server.recommended("user-7", filter="NOT viewed")
         self.assertIn("cup", unseen)
         self.assertIn("kettle", unseen)
@@ -58,9 +65,8 @@ class SegmentClientTest(TemporaryFolder):
         events = server.events("user-7")
         stored = [event["messageId"] for event in events]
         self.assertEqual(len(stored), len(set(stored)))
-        names = sorted(event["event"] for event in events if event["type"] == "track")
-        self.assertEqual(names, ["Emoji 茶 🍵 Sipped", "Order Completed", "Product Added", "Product Viewed",
-                                 "Product Viewed"])
+        self.assertEqual(self.names(server), ["Emoji 茶 🍵 Sipped", "Group", "Identify", "Order Completed", "Page",
+                                              "Product Added", "Product Viewed", "Product Viewed", "Screen"])
         profile = server.get("/v1/customers/user-7").json
         self.assertEqual(profile["traits"]["plan"], "gold")
         self.assertEqual(profile["traits"]["age"], 36)

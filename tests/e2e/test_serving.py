@@ -204,10 +204,10 @@ class RealShopTest(TemporaryFolder):
         head = b"".join(unpacked.splitlines(keepends=True)[:self.ROWS + 1])
         path = self.write("year1.csv", head)
         arguments = ["import", "events", "--data", self.folder, "--csv", "--map", "mappings/online_retail_ii.json",
-                     "--json", path]
+                     "--rejects", self.path("rejects.jsonl"), "--json", path]
         first_time = json.loads(self.run_ok(*arguments).stdout)
-        self.assertEqual(first_time["rows"], self.ROWS)
-        self.assertEqual(first_time["rows"],
+        self.assertEqual(first_time["rowsIn"], self.ROWS)
+        self.assertEqual(first_time["rowsIn"],
                          first_time["accepted"] + first_time["duplicates"] + first_time["rejected"])
         again = json.loads(self.run_ok(*arguments).stdout)
         self.assertEqual(again["accepted"], 0)
