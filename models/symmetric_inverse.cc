@@ -21,7 +21,7 @@ using TileBuffer = std::array<float, kTileFloats>;
 namespace baseline {
 #define RAPPORT_LANES 4
 #define RAPPORT_COLUMNS 2
-#include "models/tile_kernel.h"
+#include "models/tile_kernel_body.h"
 #undef RAPPORT_LANES
 #undef RAPPORT_COLUMNS
 }  // namespace baseline
@@ -32,7 +32,7 @@ namespace baseline {
 namespace avx2 {
 #define RAPPORT_LANES 8
 #define RAPPORT_COLUMNS 2
-#include "models/tile_kernel.h"
+#include "models/tile_kernel_body.h"
 #undef RAPPORT_LANES
 #undef RAPPORT_COLUMNS
 }  // namespace avx2
@@ -42,7 +42,7 @@ namespace avx2 {
 namespace avx512 {
 #define RAPPORT_LANES 16
 #define RAPPORT_COLUMNS 4
-#include "models/tile_kernel.h"
+#include "models/tile_kernel_body.h"
 #undef RAPPORT_LANES
 #undef RAPPORT_COLUMNS
 }  // namespace avx512

@@ -1,5 +1,5 @@
 // The one hot loop of symmetric_inverse.cc, for one vector width; included several times, each time inside a namespace
-// and with other target options, as kernels_rows.h is. No include guard on purpose.
+// and with other target options, as kernels_rows_body.h is. No include guard on purpose.
 //
 //   c[r][j] += sum_k a[r][k] b[k][j]     all (T, T), row major; k ascending for every element, products rounded before
 //                                        they are added: the same bits on every instruction set
