@@ -13,7 +13,7 @@
 #include "data/codec.h"
 #include "data/keys.h"
 #include "data/store.h"
-#include "tests/support/temp_folder.h"
+#include "base/temp_folder.h"
 
 namespace rapport {
 namespace {

@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "base/time_zone.h"
-#include "tests/support/temp_folder.h"
+#include "base/temp_folder.h"
 
 namespace rapport {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "base/random.h"
 #include "data/codec.h"
-#include "tests/support/temp_folder.h"
+#include "base/temp_folder.h"
 
 namespace rapport {
 namespace {

@@ -8,7 +8,7 @@
 #include "data/store.h"
 #include "engine/learning/trainer.h"
 #include "engine/learning/training_set.h"
-#include "tests/support/temp_folder.h"
+#include "base/temp_folder.h"
 
 namespace rapport {
 namespace {

@@ -14,7 +14,7 @@
 #include "server/endpoints/endpoints.h"
 #include "server/gatekeeper.h"
 #include "server/training_jobs.h"
-#include "tests/support/temp_folder.h"
+#include "base/temp_folder.h"
 
 namespace rapport {
 

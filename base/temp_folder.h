@@ -1,4 +1,4 @@
-// A fresh folder that is removed with its owner.
+// A fresh folder that is removed with its owner: for tests, benches and whoever needs room for a moment.
 #pragma once
 
 #include <stdlib.h>
