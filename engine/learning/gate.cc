@@ -35,11 +35,11 @@ std::string DifferenceInWords(const std::string& name, double theirs, const Inte
 
 GateVerdict PassGate(std::span<const double> candidate, std::span<const GateScores> opponents, GateMode mode,
                      uint64_t seed) {
-  if (!AllFinite(candidate)) return {false, "refused: the candidate's NDCG@10 is not finite"};
+  if (!AllFinite(candidate)) return {false, "the candidate's NDCG@10 is not finite"};
   const std::string customers = std::to_string(candidate.size()) + " customers";
   if (candidate.size() < kGateCustomersMin) {
-    return {true, "accepted without a comparison: only " + customers + " could be judged, " +
-                      std::to_string(kGateCustomersMin) + " are needed"};
+    return {true, "without a comparison: only " + customers + " could be judged, " + std::to_string(kGateCustomersMin) +
+                      " are needed"};
   }
 
   std::string worse, best_words = "nobody";
@@ -56,10 +56,10 @@ GateVerdict PassGate(std::span<const double> candidate, std::span<const GateScor
   }
 
   const std::string figures = "NDCG@10 " + Number(Mean(candidate)) + " on " + customers;
-  if (worse.empty()) return {true, "accepted: " + figures + "; best opponent " + best_words};
+  if (worse.empty()) return {true, figures + "; best opponent " + best_words};
   const std::string verdict = figures + ", worse beyond noise than " + worse;
-  if (mode == GateMode::kReportOnly) return {true, "accepted at the operator's word: " + verdict};
-  return {false, "refused: " + verdict};
+  if (mode == GateMode::kReportOnly) return {true, "at the operator's word: " + verdict};
+  return {false, verdict};
 }
 
 }  // namespace rapport

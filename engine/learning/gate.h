@@ -26,7 +26,7 @@ struct GateScores {
 
 struct GateVerdict {
   bool accepted = false;
-  std::string words;  // for people: what was compared, by how much
+  std::string words;  // why, for people: what was compared, by how much; to stand after "accepted:" or "refused:"
 };
 
 // REQUIRES every opponent's size equal to the candidate's. Deterministic for a seed.

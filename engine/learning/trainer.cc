@@ -184,7 +184,7 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
     report.verdict = judgement->verdict.words;
   } else {
     report.accepted = true;
-    report.verdict = "accepted without a comparison: nothing to learn from before " + FormatRfc3339(report.split_at);
+    report.verdict = "without a comparison: nothing to learn from before " + FormatRfc3339(report.split_at);
   }
   report.fit_seconds = SecondsBetween(started, clock.Now());
   if (report.accepted) {
