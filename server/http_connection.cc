@@ -347,7 +347,8 @@ void HttpConnection::OnWritten(error_code error) {
     return Close();
   }
   if (keep_alive_) return AwaitRequest();
-  if (unread_input_) return CloseGently();
+  // The client may have sent more already: pipelined requests, or one that crossed our decision to stop.
+  if (unread_input_ || buffer_.size() > 0 || core_->stopping.load()) return CloseGently();
   error_code ignored;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   Close();

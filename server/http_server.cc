@@ -113,7 +113,12 @@ void HttpServer::Impl::OnAccepted(tcp::socket socket) {
   const tcp::endpoint remote = socket.remote_endpoint(error);
   if (error) return;  // gone already
   const ServerOptions& options = core->options;
-  std::string address = remote.address().to_string();
+  // A socket for both families shows IPv4 clients as ::ffff:1.2.3.4; they are counted and trusted as what they are.
+  asio::ip::address from = remote.address();
+  if (from.is_v6() && from.to_v6().is_v4_mapped()) {
+    from = asio::ip::make_address_v4(asio::ip::v4_mapped, from.to_v6());
+  }
+  std::string address = from.to_string();
   const bool trusted = std::find(options.trusted_addresses.begin(), options.trusted_addresses.end(), address) !=
                        options.trusted_addresses.end();
   if (trusted) address.clear();
@@ -174,6 +179,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const ServerOptions& optio
 }
 
 uint16_t HttpServer::port() const { return impl_->port; }
+bool HttpServer::stopping() const { return impl_->core->stopping.load(); }
 
 bool HttpServer::Stop(int64_t deadline_ms) {
   Impl& impl = *impl_;

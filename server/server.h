@@ -51,6 +51,7 @@ class HttpServer {
   ~HttpServer();
 
   uint16_t port() const;
+  bool stopping() const;
   // Stops accepting, finishes the requests whose header was read, closes; what is not done after `deadline_ms` is cut
   // off. Returns when no handler runs and no connection is open; false when something had to be cut off.
   bool Stop(int64_t deadline_ms);

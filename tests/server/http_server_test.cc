@@ -319,6 +319,25 @@ TEST_F(HttpServerTest, StopFinishesWhatItAccepted) {
   const WireResponse response = busy.Receive();
   EXPECT_EQ(response.body, "\"finished\"");
   EXPECT_TRUE(response.Has("Connection: close"));
+  busy.FinishSending();
+  EXPECT_TRUE(stopped.get());
+}
+
+// A close with unread input resets the connection, and the reset may overtake the answer.
+TEST_F(HttpServerTest, StopDoesNotLoseAnAnswerToPipelinedRequests) {
+  HeldAnswers held;
+  test_.Add(Method::kPost, "/held", held.handler());
+  StartEcho();
+  RawClient busy = test_.Connect();
+  busy.Send(Post("/held", "first"));
+  held.AwaitCount(1);
+  for (int i = 0; i < 200; ++i) busy.Send(Post("/echo", std::string(10000, 'x')));
+  std::future<bool> stopped = std::async(std::launch::async, [&] { return test_.server->Stop(20000); });
+  while (!test_.server->stopping()) std::this_thread::yield();
+  held.AnswerAll(std::string(1 << 20, 'y'));
+  EXPECT_EQ(busy.Receive().body.size(), 1u << 20);
+  EXPECT_TRUE(busy.AtEnd());  // the second was never accepted
+  busy.FinishSending();
   EXPECT_TRUE(stopped.get());
 }
 
