@@ -31,10 +31,9 @@ class ArchiveSink final : public ByteSink {
       : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
 
   ~ArchiveSink() override {
-    if (archive_ != nullptr) {
-      archive_write_fail(archive_);  // no trailer for a file that is thrown away
-      archive_write_free(archive_);
-    }
+    // Closes it as well: the packers of libarchive give their memory back only when they are closed. The trailer goes
+    // to a file that is thrown away; standard output is never packed and has none.
+    if (archive_ != nullptr) archive_write_free(archive_);
     if (temporary_.empty()) return;
     if (descriptor_ >= 0) ::close(descriptor_);
     if (!committed_) ::unlink(temporary_.c_str());

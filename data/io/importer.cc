@@ -102,9 +102,13 @@ class Importer::Run {
     if (!event.ok()) return batch_.RejectRow(place, event.status());
     event->event.received_at = options_.now;
     if (event->event.message_id.empty()) event->event.message_id = MessageId(mapper.Identity());
-    RAPPORT_RETURN_IF_ERROR(ProfileBeside(place, mapper, event->event.time));
-    RAPPORT_RETURN_IF_ERROR(ItemBeside(place, mapper, event->event.time));
-    return batch_.AddRow(place, event.Take());
+    // Before anything is sent beside it: a row that is refused teaches nothing about its customer and its item.
+    const Timestamp time = event->event.time;
+    Operation row = event.Take();
+    if (const Status valid = ValidateOperation(row); !valid.ok()) return batch_.RejectRow(place, valid);
+    RAPPORT_RETURN_IF_ERROR(ProfileBeside(place, mapper, time));
+    RAPPORT_RETURN_IF_ERROR(ItemBeside(place, mapper, time));
+    return batch_.AddRow(place, std::move(row));
   }
 
   // The first row of each customer in this run tells the profile.
@@ -160,6 +164,7 @@ class Importer::Run {
     auto* event = std::get_if<AppendEvent>(&operations->row);
     if (event != nullptr && event->event.message_id.empty())
       event->event.message_id = MessageId(IdentityHash(line.text));
+    if (const Status valid = ValidateOperation(operations->row); !valid.ok()) return batch_.RejectRow(place, valid);
     for (Operation& part : operations->before) RAPPORT_RETURN_IF_ERROR(batch_.AddPart(place, std::move(part)));
     RAPPORT_RETURN_IF_ERROR(batch_.AddRow(place, std::move(operations->row)));
     for (Operation& part : operations->after) RAPPORT_RETURN_IF_ERROR(batch_.AddPart(place, std::move(part)));

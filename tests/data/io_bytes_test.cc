@@ -96,7 +96,8 @@ TEST(ByteSourceTest, EmptyMissingFoldersAndWronglyNamed) {
 
 TEST(ByteSourceTest, OneByteFilesAndZeroBytesPass) {
   const TestFolder folder;
-  for (const std::string& text : {std::string("x"), std::string("\0", 1), std::string("\n"), std::string("a\0b\n", 4)}) {
+  for (const std::string& text :
+       {std::string("x"), std::string("\0", 1), std::string("\n"), std::string("a\0b\n", 4)}) {
     WriteBytes(folder.File("f"), text);
     const Result<std::string> back = ReadThroughSource(folder.File("f"));
     ASSERT_TRUE(back.ok()) << back.status().ToString();
