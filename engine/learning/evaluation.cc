@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "engine/learning/judging.h"
@@ -23,10 +24,19 @@ constexpr int64_t kDay = kDayMs;
 // Everything fitted on the past, once, for both tables.
 struct FittedRankers {
   Ranker popular, recent, frequency, factors, baskets, customers, served;
+  std::optional<Ranker> ease;  // of a small catalogue
 };
 
 std::shared_ptr<const Interactions> Share(Interactions interactions) {
   return std::make_shared<const Interactions>(std::move(interactions));
+}
+
+Result<Ranker> FitEaseRanker(const TrainingSet& past, Timestamp split, const EvaluationOptions& options) {
+  Result<Interactions> history = BuildInteractions(past, split, options.ease_half_life_days);
+  if (!history.ok()) return history.status();
+  Result<EaseModel> model = FitEase(*history, options.ease);
+  if (!model.ok()) return model.status();
+  return EaseRanker("EASE", std::make_shared<const EaseModel>(model.Take()), Share(history.Take()));
 }
 
 Result<FittedRankers> FitRankers(const TrainingSet& past, Timestamp split, const EvaluationOptions& options,
@@ -59,6 +69,12 @@ Result<FittedRankers> FitRankers(const TrainingSet& past, Timestamp split, const
   const auto baskets = std::shared_ptr<const NeighbourLists>(model, &model->bought_together);
   const auto customers = std::shared_ptr<const NeighbourLists>(model, &model->similar);
   const Ranker factors = FactorRanker("iALS", model, past, Share(history.Take()));
+  std::optional<Ranker> ease;
+  if (past.items() <= options.ease_items_max) {
+    Result<Ranker> fitted = FitEaseRanker(past, split, options);
+    if (!fitted.ok()) return fitted.status();
+    ease = fitted.Take();
+  }
   return FittedRankers{
       PopularityRanker("popularity", decayed(options.popular_half_life_days)),
       PopularityRanker("recent popularity", decayed(options.recent_half_life_days)),
@@ -66,7 +82,8 @@ Result<FittedRankers> FitRankers(const TrainingSet& past, Timestamp split, const
       factors,
       NeighbourRanker("item kNN by baskets", baskets, neighbour_history),
       NeighbourRanker("item kNN by customers", customers, neighbour_history),
-      ServedRanker("iALS + repeats, as served", factors, Share(repeats.Take()), options.repeat_weight)};
+      ServedRanker("iALS + repeats, as served", factors, Share(repeats.Take()), options.repeat_weight),
+      ease};
 }
 
 // Orders, or days with a line where the customer never ordered.
@@ -182,14 +199,18 @@ Result<EvaluationReport> Evaluate(const TrainingSet& set, const EvaluationOption
   if (!fitted.ok()) return fitted.status();
   const FittedRankers& r = *fitted;
   const Ranker with_baskets = MixRanker("iALS + item kNN by baskets", r.factors, r.baskets, options.mix_share);
-  Result<EvaluationTable> first =
-      JudgeTask("next basket", {r.popular, r.recent, r.frequency, r.baskets, r.customers, r.factors, r.served}, past,
-                next_cases, options, progress);
+  const auto with_ease = [&r](std::vector<Ranker> rankers, size_t place) {
+    if (r.ease) rankers.insert(rankers.begin() + static_cast<ptrdiff_t>(place), *r.ease);
+    return rankers;
+  };
+  Result<EvaluationTable> first = JudgeTask(
+      "next basket", with_ease({r.popular, r.recent, r.frequency, r.baskets, r.customers, r.factors, r.served}, 5),
+      past, next_cases, options, progress);
   if (!first.ok()) return first.status();
   report.tables.push_back(first.Take());
   Result<EvaluationTable> second =
-      JudgeTask("new items", {r.popular, r.recent, r.baskets, r.customers, r.factors, with_baskets}, past, new_cases,
-                options, progress);
+      JudgeTask("new items", with_ease({r.popular, r.recent, r.baskets, r.customers, r.factors, with_baskets}, 4), past,
+                new_cases, options, progress);
   if (!second.ok()) return second.status();
   report.tables.push_back(second.Take());
   return report;

@@ -18,6 +18,7 @@
 #include "engine/learning/training_set.h"
 #include "engine/options.h"
 #include "models/als.h"
+#include "models/ease.h"
 #include "models/metrics.h"
 #include "models/neighbours.h"
 
@@ -28,8 +29,11 @@ struct EvaluationOptions {
   double holdout_days = 28;
   AlsOptions als;
   NeighbourOptions neighbours;
+  EaseOptions ease;
+  uint32_t ease_items_max = 8192;        // a larger catalogue is judged without EASE; 0: never
   double history_half_life_days = 90;    // of iALS: fit and fold-in
   double neighbour_half_life_days = 60;  // of the history that item kNN starts from
+  double ease_half_life_days = 90;       // of the history that EASE starts from; its fit counts every item once
   double popular_half_life_days = 90;
   double recent_half_life_days = 7;
   double frequency_half_life_days = 365;

@@ -175,6 +175,14 @@ Ranker NeighbourRanker(std::string name, std::shared_ptr<const NeighbourLists> l
           }};
 }
 
+Ranker EaseRanker(std::string name, std::shared_ptr<const EaseModel> model,
+                  std::shared_ptr<const Interactions> history) {
+  return {std::move(name), [model, history](uint32_t customer, JudgingScratch&, std::span<float> scores) {
+            std::fill(scores.begin(), scores.end(), 0.0f);
+            AddEaseScores(*model, history->RowColumns(customer), history->RowWeights(customer), scores);
+          }};
+}
+
 Ranker ServedRanker(std::string name, Ranker base, std::shared_ptr<const Interactions> repeats, double repeat_weight) {
   const auto score = [base = std::move(base), repeats, repeat_weight](uint32_t customer, JudgingScratch& scratch,
                                                                       std::span<float> scores) {

@@ -18,6 +18,7 @@
 
 #include "engine/learning/training_set.h"
 #include "models/content_model.h"
+#include "models/ease.h"
 #include "models/metrics.h"
 
 namespace rapport {
@@ -75,6 +76,9 @@ Ranker FactorRanker(std::string name, std::shared_ptr<const ContentModel> model,
 // Sum over the history of weight x neighbour score. `lists` has the rows of the past table.
 Ranker NeighbourRanker(std::string name, std::shared_ptr<const NeighbourLists> lists,
                        std::shared_ptr<const Interactions> history);
+// Sum over the history of weight x EASE's item weight.
+Ranker EaseRanker(std::string name, std::shared_ptr<const EaseModel> model,
+                  std::shared_ptr<const Interactions> history);
 // As a page is answered where repeats are allowed: `base` scaled to 0..1, plus repeat_weight x the customer's repeats
 // scaled to their highest (engine/content/ranker.h BlendRows). `repeats` has the rows of the past table.
 Ranker ServedRanker(std::string name, Ranker base, std::shared_ptr<const Interactions> repeats, double repeat_weight);

@@ -78,7 +78,7 @@ Result<EvaluationOptions> MakeOptions(const EvaluateArguments& arguments) {
   set(options.recent_half_life_days, arguments.recent_half_life_days);
   if (arguments.mix_share >= 0) options.mix_share = arguments.mix_share;
   options.als.seed = options.seed = arguments.seed;
-  options.als.threads = options.neighbours.threads = arguments.threads;
+  options.als.threads = options.neighbours.threads = options.ease.threads = arguments.threads;
   options.customers_max = arguments.customers_max;
   return options;
 }
@@ -129,6 +129,8 @@ std::string EvaluationJson(const EvaluationReport& report, const EvaluationOptio
                                {"neighbourHalfLifeDays", options.neighbour_half_life_days},
                                {"recentHalfLifeDays", options.recent_half_life_days},
                                {"frequencyHalfLifeDays", options.frequency_half_life_days},
+                               {"easeRegularization", options.ease.regularization},
+                               {"easeHalfLifeDays", options.ease_half_life_days},
                                {"repeatWeight", options.repeat_weight},
                                {"repeatHalfLifeDays", options.repeat_half_life_days},
                                {"mixShare", options.mix_share},

@@ -146,9 +146,9 @@ TEST(JudgingTest, PlantedTastesAreFound) {
 TEST(JudgingTest, EveryNumberIsTheSameOnEveryThreadCount) {
   const TrainingSet set = FixtureTable(FixtureLines({}));
   EvaluationOptions options = SmallEvaluation();
-  options.als.threads = options.neighbours.threads = 1;
+  options.als.threads = options.neighbours.threads = options.ease.threads = 1;
   const Result<EvaluationReport> one = Evaluate(set, options);
-  options.als.threads = options.neighbours.threads = 2;
+  options.als.threads = options.neighbours.threads = options.ease.threads = 2;
   const Result<EvaluationReport> two = Evaluate(set, options);
   ASSERT_TRUE(one.ok() && two.ok());
   EXPECT_EQ(FormatEvaluation(*one), FormatEvaluation(*two));
