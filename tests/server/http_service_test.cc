@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/temp_folder.h"
 #include "server/commands/store_access.h"
 #include "server/service.h"
 #include "tests/server/http_fixture.h"
-#include "base/temp_folder.h"
 
 namespace rapport {
 namespace {
