@@ -13,6 +13,7 @@
 
 #include "base/crypto.h"
 #include "base/file.h"
+#include "models/stack.h"
 
 namespace rapport {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the file is written as it lies in memory");
 
 constexpr std::string_view kMagic = "RAPPORTM";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;  // 2: the blend
 constexpr size_t kHeaderBytes = 24, kEntryBytes = 24, kDigestBytes = 32;
 constexpr uint64_t kFileBytesMax = uint64_t{16} << 30;
 
@@ -35,7 +36,13 @@ enum Section : uint32_t {
   kBoughtNeighbours = 7,
   kPopular = 8,
   kTrending = 9,
-  kSectionEnd = 10,
+  kRecent14 = 10,
+  kRecent7 = 11,
+  kShallowOffsets = 12,
+  kShallowNeighbours = 13,
+  kRepeatsTheta = 14,
+  kNewTheta = 15,
+  kSectionEnd = 16,
 };
 constexpr uint32_t kSections = kSectionEnd - kMeta;
 
@@ -112,7 +119,7 @@ Status ApplyMeta(const Meta& meta, ContentModel& model) {
   o.regularization = meta.regularization;
   o.regularization_power = meta.regularization_power;
   o.init_scale = meta.init_scale;
-  model.similar.items = model.bought_together.items = model.als.items;
+  model.similar.items = model.bought_together.items = model.stack.shallow.items = model.als.items;
   return {};
 }
 
@@ -139,6 +146,21 @@ Status CheckBoard(std::span<const float> board, size_t rows, const std::string& 
   if (board.size() != rows) return Status::DataLoss("model: " + name + ": wrong number of scores");
   const bool finite = std::all_of(board.begin(), board.end(), [](float v) { return std::isfinite(v); });
   return finite ? Status{} : Status::DataLoss("model: " + name + ": a score is not a finite number");
+}
+
+// Parts that were not fitted are empty.
+Status CheckStack(const StackModel& stack, size_t rows) {
+  for (const auto& [board, name] : {std::pair{&stack.recent14, "recent 14"}, std::pair{&stack.recent7, "recent 7"}}) {
+    if (!board->empty()) RAPPORT_RETURN_IF_ERROR(CheckBoard(*board, rows, name));
+  }
+  if (!stack.shallow.neighbours.empty()) RAPPORT_RETURN_IF_ERROR(CheckLists(stack.shallow, rows, "shallow"));
+  for (const std::vector<double>* theta : {&stack.repeats_theta, &stack.new_theta}) {
+    const bool finite = std::all_of(theta->begin(), theta->end(), [](double v) { return std::isfinite(v); });
+    if ((!theta->empty() && theta->size() != kStackFeatures) || !finite) {
+      return Status::DataLoss("model: the weights of the blend are not valid");
+    }
+  }
+  return {};
 }
 
 Status CheckFrame(std::string_view file, const std::string& name) {
@@ -190,6 +212,13 @@ Result<ContentModel> Parse(const std::string_view (&sections)[kSectionEnd]) {
   RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kBoughtNeighbours], model.bought_together.neighbours));
   RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kPopular], model.popularity.popular));
   RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kTrending], model.popularity.trending));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kRecent14], model.stack.recent14));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kRecent7], model.stack.recent7));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kShallowOffsets], model.stack.shallow.offsets));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kShallowNeighbours], model.stack.shallow.neighbours));
+  if (model.stack.shallow.neighbours.empty()) model.stack.shallow = {};  // not fitted
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kRepeatsTheta], model.stack.repeats_theta));
+  RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kNewTheta], model.stack.new_theta));
   const Status prepared = CheckAndPrepare(model.als);
   if (!prepared.ok()) return Status::DataLoss("model file: " + prepared.message());
   RAPPORT_RETURN_IF_ERROR(CheckContentModel(model));
@@ -226,7 +255,8 @@ Status CheckContentModel(const ContentModel& model) {
   RAPPORT_RETURN_IF_ERROR(CheckLists(model.similar, rows, "similar"));
   RAPPORT_RETURN_IF_ERROR(CheckLists(model.bought_together, rows, "bought together"));
   RAPPORT_RETURN_IF_ERROR(CheckBoard(model.popularity.popular, rows, "popular"));
-  return CheckBoard(model.popularity.trending, rows, "trending");
+  RAPPORT_RETURN_IF_ERROR(CheckBoard(model.popularity.trending, rows, "trending"));
+  return CheckStack(model.stack, rows);
 }
 
 std::string SerializeContentModel(const ContentModel& model) {
@@ -241,6 +271,12 @@ std::string SerializeContentModel(const ContentModel& model) {
       BytesOf(model.bought_together.neighbours),
       BytesOf(model.popularity.popular),
       BytesOf(model.popularity.trending),
+      BytesOf(model.stack.recent14),
+      BytesOf(model.stack.recent7),
+      BytesOf(model.stack.shallow.offsets),
+      BytesOf(model.stack.shallow.neighbours),
+      BytesOf(model.stack.repeats_theta),
+      BytesOf(model.stack.new_theta),
   };
   uint64_t total = kHeaderBytes + kSections * kEntryBytes + kDigestBytes;
   for (std::string_view section : sections) total += section.size();

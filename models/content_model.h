@@ -19,6 +19,15 @@ namespace rapport {
 
 inline constexpr uint32_t kNoRow = 0xffffffffu;
 
+// What the blend needs beside the other models (models/stack.h). Without weights there is no blend, and the factors
+// rank.
+struct StackModel {
+  std::vector<float> recent14, recent7;  // decayed counts, (rows) or empty
+  NeighbourLists shallow;                // EASE, each item's largest weights
+  std::vector<double> repeats_theta;     // where repeats may be shown: kStackFeatures numbers, or none
+  std::vector<double> new_theta;         // where only new items may
+};
+
 struct ContentModel {
   Timestamp trained_until;             // events up to here were seen
   double history_half_life_days = 90;  // decay of event weights at fit, hence at fold-in
@@ -27,6 +36,7 @@ struct ContentModel {
   NeighbourLists similar;              // by customers: "people who chose this also chose"
   NeighbourLists bought_together;      // by orders
   PopularityModel popularity;
+  StackModel stack;
 
   uint32_t rows() const { return static_cast<uint32_t>(item_ids.size()); }
   // kNoRow when the model does not know the item. O(log rows).

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "models/top_k.h"
 
 namespace rapport {
 namespace {
@@ -82,6 +83,23 @@ Result<EaseModel> FitEase(const Interactions& by_customer, const EaseOptions& op
     }
   });
   return model;
+}
+
+NeighbourLists LargestWeights(const EaseModel& model, size_t per_item, int threads) {
+  std::vector<std::vector<Scored>> rows(model.items);
+  ParallelFor(model.items, kGrain, threads, [&](size_t begin, size_t end, size_t) {
+    for (size_t i = begin; i < end; ++i) {
+      rows[i] = TopK(std::span(model.weights).subspan(i * model.items, model.items), per_item);
+      std::erase_if(rows[i], [](const Scored& one) { return one.score <= 0; });
+    }
+  });
+  NeighbourLists lists;
+  lists.items = model.items;
+  for (const std::vector<Scored>& row : rows) {
+    for (const Scored& one : row) lists.neighbours.push_back({one.index, one.score});
+    lists.offsets.push_back(lists.neighbours.size());
+  }
+  return lists;
 }
 
 void AddEaseScores(const EaseModel& model, std::span<const uint32_t> items, std::span<const float> weights,

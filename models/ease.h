@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "models/interactions.h"
+#include "models/neighbours.h"
 #include "models/symmetric_inverse.h"
 
 namespace rapport {
@@ -31,6 +32,9 @@ struct EaseModel {
 
 // kInvalidArgument for options out of range or an empty matrix; kResourceExhausted beyond size_max.
 Result<EaseModel> FitEase(const Interactions& by_customer, const EaseOptions& options);
+
+// Each row's largest `per_item` weights above zero, as lists that AddNeighbourScores takes.
+NeighbourLists LargestWeights(const EaseModel& model, size_t per_item, int threads);
 
 // scores[j] += sum over the history of weight_i B_ij. (scores: items)
 void AddEaseScores(const EaseModel& model, std::span<const uint32_t> items, std::span<const float> weights,

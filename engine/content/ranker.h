@@ -23,6 +23,7 @@
 #include "engine/model_set.h"
 #include "engine/options.h"
 #include "models/als.h"
+#include "models/stack.h"
 #include "models/top_k.h"
 
 namespace rapport {
@@ -48,6 +49,7 @@ struct RankScratch {
   std::vector<float> weights;
   std::vector<float> factor;  // (factors)
   std::vector<float> scores;  // (model rows)
+  StackScratch stack;         // of the blend
   Bitmap allowed_rows;        // bit = model row
 };
 

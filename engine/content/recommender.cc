@@ -246,6 +246,7 @@ void Recommender::Impl::FallBack(const Question& question, RankScratch& scratch_
   const auto next = [&answer] { return !answer.full(); };
   const bool repeats = question.rules.repeat == RepeatPolicy::kAllow;
   const RepeatBlend blend{repeats ? options.repeat_weight : 0.0, options.repeat_half_life_days};
+  if (next()) OfferBlended(question, options.weights, scratch_space, answer);
   if (next()) OfferPersonal(question, options.weights, blend, scratch_space, answer);
   if (next() && question.model() != nullptr && !question.seeds.empty()) {
     OfferNeighboursOfSeeds(question, question.model()->similar, scratch_space, answer);

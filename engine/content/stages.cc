@@ -72,6 +72,63 @@ void OfferNeighbours(const Question& question, const NeighbourLists& lists, Rank
 
 }  // namespace
 
+namespace {
+
+// The history on the model's rows, as training saw it (engine/learning/blend_fit.cc).
+void MapSignals(const ModelSet& models, std::span<const HistoryEntry> history, const EventWeights& weights,
+                std::vector<SignalLine>& out) {
+  out.clear();
+  for (const HistoryEntry& line : history) {
+    const uint32_t row = models.RowOf(line.item);
+    if (row == kNoRow) continue;
+    const bool back = line.type == EventType::kRefunded || line.type == EventType::kCancelled ||
+                      (line.type == EventType::kOrdered && line.quantity < 0);
+    const int8_t order = back ? -1 : line.type == EventType::kOrdered ? 1 : 0;
+    const double weight = weights.LineWeight(line.type, line.quantity, line.value, line.name);
+    if (weight != 0 || order != 0) out.push_back({row, static_cast<float>(weight), order, line.time});
+  }
+}
+
+const std::vector<double>& ThetaFor(const StackModel& stack, RepeatPolicy policy) {
+  static const std::vector<double> kNone;
+  switch (policy) {
+    case RepeatPolicy::kAllow: return stack.repeats_theta;
+    case RepeatPolicy::kExcludeOwned:
+    case RepeatPolicy::kExcludeOrdered: return stack.new_theta;
+    case RepeatPolicy::kOnlyOrdered: break;  // ranked by frequency: OfferRepeats
+  }
+  return kNone;
+}
+
+}  // namespace
+
+void OfferBlended(const Question& question, const EventWeights& weights, RankScratch& scratch, Answer& answer) {
+  const ContentModel* model = question.model();
+  if (model == nullptr || question.history.empty()) return;
+  const std::vector<double>& theta = ThetaFor(model->stack, question.rules.repeat);
+  if (theta.empty()) return;
+  StackScratch& stack = scratch.stack;
+  MapSignals(*question.models, question.history, weights, stack.lines);
+  if (stack.lines.empty()) return;
+  scratch.allowed_rows.assign(WordsFor(model->rows()), 0);
+  for (uint32_t row = 0; row < model->rows(); ++row) {
+    if (TestBit(question.allowed, model->item_ids[row])) SetBit(scratch.allowed_rows, row);
+  }
+  CollectCandidates(*model, stack.lines, question.rules.now, scratch.allowed_rows, stack);
+  std::vector<Scored> ranked = RankCandidates(theta, stack);
+  if (ranked.empty()) return;
+  const float lowest = ranked.back().score;
+  for (Scored& one : ranked) {
+    one = {static_cast<uint32_t>(model->item_ids[one.index]), one.score - lowest};
+  }
+  RankPositive(question.gains, ranked);
+  answer.BeginStage(question.personal_level());
+  for (const Scored& one : ranked) {
+    if (answer.full()) return;
+    answer.Offer(ItemId{one.index}, one.score);
+  }
+}
+
 void OfferPersonal(const Question& question, const EventWeights& weights, const RepeatBlend& blend,
                    RankScratch& scratch, Answer& answer) {
   const ContentModel* model = question.model();

@@ -41,6 +41,8 @@ struct RepeatBlend {
   double half_life_days = 365;
 };
 
+// The blend of all models (models/stack.h), where the model has weights for the policy at hand: best candidates first.
+void OfferBlended(const Question& question, const EventWeights& weights, RankScratch& scratch, Answer& answer);
 // The customer's factor, folded in from the history, against every item of the model.
 void OfferPersonal(const Question& question, const EventWeights& weights, const RepeatBlend& blend,
                    RankScratch& scratch, Answer& answer);

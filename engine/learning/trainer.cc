@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/learning/blend_fit.h"
 #include "engine/learning/judging.h"
 
 namespace rapport {
@@ -41,29 +42,25 @@ std::shared_ptr<const ContentModel> Borrow(const ContentModel& model) {
   return {std::shared_ptr<const ContentModel>(), &model};
 }
 
-Result<Ranker> RankFactors(const std::string& name, std::shared_ptr<const ContentModel> model, const TrainingSet& past,
-                           Timestamp split) {
-  Result<Interactions> history = BuildInteractions(past, split, model->history_half_life_days);
-  if (!history.ok()) return history.status();
-  return FactorRanker(name, std::move(model), past, std::make_shared<const Interactions>(history.Take()));
-}
-
 // The opponent "in service" as TrainOnSet's comment says.
 Result<Ranker> RankInService(const ContentModel& in_service, const ContentModel& candidate, const TrainingSet& past,
                              Timestamp split, const TrainOptions& options) {
-  if (in_service.trained_until < split) return RankFactors("in service", Borrow(in_service), past, split);
-  const std::string name = "in service, refitted";
-  if (SameFit(in_service, candidate)) {
-    // The same settings on the same lines: the fit would be the candidate's, bit for bit.
-    return RankFactors(name, std::make_shared<const ContentModel>(candidate), past, split);
+  const auto rank = [&](const std::string& name, std::shared_ptr<const ContentModel> model) {
+    return BlendRanker(name, std::move(model), past, split, RepeatTask::kWithRepeats);
+  };
+  if (in_service.trained_until < split) return rank("in service", Borrow(in_service));
+  auto theirs = std::make_shared<ContentModel>(candidate);
+  if (!SameFit(in_service, candidate)) {
+    TrainOptions settings = options;
+    settings.als = in_service.als.options;
+    settings.als.threads = options.als.threads;
+    Result<ContentModel> fit = FitContentModel(past, split, in_service.history_half_life_days, settings);
+    if (!fit.ok()) return fit.status();
+    *theirs = fit.Take();
   }
-  TrainOptions theirs = options;
-  const int threads = options.als.threads;
-  theirs.als = in_service.als.options;
-  theirs.als.threads = threads;
-  Result<ContentModel> fit = FitContentModel(past, split, in_service.history_half_life_days, theirs);
-  if (!fit.ok()) return fit.status();
-  return RankFactors(name, std::make_shared<const ContentModel>(fit.Take()), past, split);
+  theirs->stack.repeats_theta = in_service.stack.repeats_theta;  // the weights speak of sources, not of items
+  theirs->stack.new_theta = in_service.stack.new_theta;
+  return rank("in service, refitted", std::move(theirs));
 }
 
 JudgedModel Summarize(const Measured& measured, uint64_t seed) {
@@ -105,9 +102,37 @@ Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, do
   model.similar = similar.Take();
   model.bought_together = bought_together.Take();
   model.popularity = FitPopularity(set.items(), BuildPopularityEvents(set), as_of, options.popularity);
+  model.stack.recent14 = DecayedCounts(set.items(), BuildPopularityEvents(set), as_of, 14);
+  model.stack.recent7 = DecayedCounts(set.items(), BuildPopularityEvents(set), as_of, 7);
+  if (set.items() <= options.shallow.ease.size_max) {
+    EaseOptions ease = options.shallow.ease;
+    ease.threads = options.als.threads;
+    Result<EaseModel> shallow = FitEase(*by_customer, ease);
+    if (!shallow.ok()) return shallow.status();
+    model.stack.shallow = LargestWeights(*shallow, options.shallow.per_item, options.als.threads);
+  }
   RAPPORT_RETURN_IF_ERROR(CheckAndPrepare(model.als));
   RAPPORT_RETURN_IF_ERROR(CheckContentModel(model));
   return model;
+}
+
+Result<std::vector<std::shared_ptr<const WindowCases>>> CollectWindows(const TrainingSet& set, Timestamp cut,
+                                                                       double half_life_days,
+                                                                       const TrainOptions& options,
+                                                                       const TrainProgress& progress) {
+  std::vector<std::shared_ptr<const WindowCases>> windows;
+  const std::vector<WindowSpan> plan = PlanWindows(set.first, cut, options.holdout_days);
+  for (size_t i = 0; i < plan.size(); ++i) {
+    RAPPORT_RETURN_IF_ERROR(Tell(progress, "blending", static_cast<double>(i) / static_cast<double>(plan.size())));
+    const TrainingSet past = LinesBefore(set, plan[i].begin);
+    if (past.lines.empty()) continue;
+    const Result<ContentModel> model = FitContentModel(past, plan[i].begin, half_life_days, options);
+    if (!model.ok() && model.status().code() == StatusCode::kFailedPrecondition) continue;  // nothing positive yet
+    if (!model.ok()) return model.status();
+    windows.push_back(std::make_shared<const WindowCases>(
+        CollectWindow(set, past, *model, plan[i], options.blend_customers_max, options.als.seed, options.als.threads)));
+  }
+  return windows;
 }
 
 Result<Judgement> JudgeCandidate(const TrainingSet& all, const TrainingSet& past, Timestamp split,
@@ -121,9 +146,7 @@ Result<Judgement> JudgeCandidate(const TrainingSet& all, const TrainingSet& past
   const JudgedCases cases = MakeCases(all, past, case_options);
 
   std::vector<Ranker> rankers;
-  Result<Ranker> ranked = RankFactors("candidate", candidate, past, split);
-  if (!ranked.ok()) return ranked.status();
-  rankers.push_back(ranked.Take());
+  rankers.push_back(BlendRanker("candidate", candidate, past, split, RepeatTask::kWithRepeats));
   const std::vector<PopularityEvent> events = BuildPopularityEvents(past);
   const auto popularity = [&](const char* name, double half_life_days) {
     return PopularityRanker(name, DecayedCounts(past.items(), events, split, half_life_days));
@@ -165,6 +188,7 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
 
   const TrainingSet past = LinesBefore(set, report.split_at);
   Result<ContentModel> candidate = Status::FailedPrecondition("no past");
+  std::vector<std::shared_ptr<const WindowCases>> windows;
   if (!past.lines.empty()) {
     RAPPORT_RETURN_IF_ERROR(Tell(progress, "fitting", 0));
     candidate = FitContentModel(past, report.split_at, history_half_life_days, options,
@@ -173,8 +197,12 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
     if (!candidate.ok() && candidate.status().code() != StatusCode::kFailedPrecondition) return candidate.status();
   }
   if (candidate.ok()) {
-    RAPPORT_RETURN_IF_ERROR(Tell(progress, "judging", 0));
     trained.model = candidate.Take();
+    auto collected = CollectWindows(past, report.split_at, history_half_life_days, options, progress);
+    if (!collected.ok()) return collected.status();
+    windows = collected.Take();
+    RAPPORT_RETURN_IF_ERROR(FitBlendWeights(windows, options.als.threads, trained.model.stack));
+    RAPPORT_RETURN_IF_ERROR(Tell(progress, "judging", 0));
     Result<Judgement> judgement =
         JudgeCandidate(set, past, report.split_at, Borrow(trained.model), in_service, options);
     if (!judgement.ok()) return judgement.status();
@@ -193,6 +221,14 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
     Result<ContentModel> refit = FitContentModel(set, set.last, history_half_life_days, options,
                                                  TellEpochs(progress, "refitting", options.als.epochs));
     if (!refit.ok()) return refit.status();
+    if (!windows.empty()) {
+      // The days that were judged are the newest window; the candidate is the model from before it.
+      const WindowSpan newest{report.split_at, {set.last.ms + 1}};
+      windows.insert(windows.begin(), std::make_shared<const WindowCases>(
+                                          CollectWindow(set, past, trained.model, newest, options.blend_customers_max,
+                                                        options.als.seed, options.als.threads)));
+      RAPPORT_RETURN_IF_ERROR(FitBlendWeights(windows, options.als.threads, refit->stack));
+    }
     trained.model = refit.Take();
     report.fit_seconds = SecondsBetween(refit_started, clock.Now());
   }

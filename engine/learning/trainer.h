@@ -11,20 +11,30 @@
 
 #include "base/status.h"
 #include "data/store.h"
+#include "engine/learning/blend_fit.h"
 #include "engine/learning/gate.h"
 #include "engine/learning/training_set.h"
 #include "engine/options.h"
 #include "models/als.h"
 #include "models/content_model.h"
+#include "models/ease.h"
 #include "models/metrics.h"
 #include "models/neighbours.h"
 #include "models/popularity.h"
 
 namespace rapport {
 
+// EASE as one more voice of the blend, for catalogues that it can afford.
+struct ShallowOptions {
+  EaseOptions ease{.regularization = 200, .size_max = 6000};  // more items: left out
+  size_t per_item = 200;                                      // largest weights that are kept
+};
+
 struct TrainOptions {
   AlsOptions als;
-  NeighbourOptions neighbours;
+  NeighbourOptions neighbours{.neighbours = 200};
+  ShallowOptions shallow;
+  size_t blend_customers_max = 1500;  // cases per held-out window and task
   PopularityOptions popularity;
   double holdout_days = 28;  // judged on the last days of the log; at most a fifth of its span
   bool activate = true;      // put in service when the gate agrees
@@ -75,6 +85,12 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
 // is left above zero.
 Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, double history_half_life_days,
                                      const TrainOptions& options, const FitProgress& progress = {});
+
+// The held-out windows before `cut` (blend_fit.h), each scored by a model fitted on what lay before it.
+Result<std::vector<std::shared_ptr<const WindowCases>>> CollectWindows(const TrainingSet& set, Timestamp cut,
+                                                                       double half_life_days,
+                                                                       const TrainOptions& options,
+                                                                       const TrainProgress& progress = {});
 
 // How a candidate fitted on `past` compares on what came after: rows for the report, and the gate's words.
 struct Judgement {

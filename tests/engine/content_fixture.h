@@ -106,6 +106,21 @@ inline std::shared_ptr<const ContentModel> RandomContentModel(Random& random, ui
   return model;
 }
 
+// The same with weights of a blend, for some policies or all.
+inline std::shared_ptr<const ContentModel> WithRandomBlend(Random& random, std::shared_ptr<const ContentModel> plain) {
+  auto model = std::make_shared<ContentModel>(*plain);
+  for (uint32_t row = 0; row < model->rows(); ++row) {
+    model->stack.recent14.push_back(static_cast<float>(random.Below(3)));
+    model->stack.recent7.push_back(static_cast<float>(random.Below(2)));
+  }
+  if (Chance(random, 0.5)) model->stack.shallow = model->similar;
+  for (std::vector<double>* theta : {&model->stack.repeats_theta, &model->stack.new_theta}) {
+    if (Chance(random, 0.3)) continue;
+    for (size_t k = 0; k < kStackFeatures; ++k) theta->push_back(random.Normal());
+  }
+  return model;
+}
+
 inline std::shared_ptr<const CustomerView> RandomCustomer(Random& random, uint64_t items, Timestamp now) {
   auto view = std::make_shared<CustomerView>();
   if (Chance(random, 0.15)) return view;  // nobody known

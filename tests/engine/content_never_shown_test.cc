@@ -142,8 +142,13 @@ class Shop {
   }
 
   void NewModel() {
-    models_ = Chance(random_, 0.2) ? ModelSet::Make(0, nullptr)
-                                   : ModelSet::Make(1 + random_.Below(9), RandomContentModel(random_, size_));
+    if (Chance(random_, 0.2)) {
+      models_ = ModelSet::Make(0, nullptr);
+      return;
+    }
+    auto model = RandomContentModel(random_, size_);
+    if (Chance(random_, 0.6)) model = WithRandomBlend(random_, model);
+    models_ = ModelSet::Make(1 + random_.Below(9), std::move(model));
   }
 
   void Change(CatalogBuilder& builder) {

@@ -12,6 +12,7 @@
 
 #include "base/crypto.h"
 #include "base/file.h"
+#include "models/stack.h"
 #include "planted_data.h"
 
 namespace rapport {
@@ -39,6 +40,11 @@ class ContentModelTest : public testing::Test {
     model.trained_until = {123456789};
     model.history_half_life_days = 45;
     for (uint64_t i = 0; i < 40; ++i) model.item_ids.push_back(3 * i + 7);
+    model.stack.recent14.assign(40, 0.5f);
+    model.stack.recent7.assign(40, 0.25f);
+    model.stack.shallow = model.similar;
+    model.stack.repeats_theta.assign(kStackFeatures, 1.5);
+    model.stack.new_theta.assign(kStackFeatures, -0.5);
     return model;
   }
 
@@ -84,6 +90,11 @@ TEST_F(ContentModelTest, ComesBackBitForBit) {
   EXPECT_EQ(read->popularity.popular, model.popularity.popular);
   EXPECT_EQ(read->popularity.trending, model.popularity.trending);
   EXPECT_EQ(read->popularity.as_of, model.popularity.as_of);
+  EXPECT_EQ(read->stack.recent14, model.stack.recent14);
+  EXPECT_EQ(read->stack.recent7, model.stack.recent7);
+  EXPECT_TRUE(SameLists(read->stack.shallow, model.stack.shallow));
+  EXPECT_EQ(read->stack.repeats_theta, model.stack.repeats_theta);
+  EXPECT_EQ(read->stack.new_theta, model.stack.new_theta);
   const std::string first = ReadBytes();
   ASSERT_TRUE(WriteContentModel(*read, path_).ok());
   EXPECT_EQ(ReadBytes(), first);
@@ -170,7 +181,7 @@ TEST_F(ContentModelTest, SignedRubbishIsRefused) {
 
 TEST_F(ContentModelTest, ANewerFormatSaysSo) {
   std::string bytes = SerializeContentModel(SmallModel());
-  bytes[8] = 2;
+  bytes[8] = 99;
   EXPECT_EQ(ParseCode(Signed(bytes)), StatusCode::kFailedPrecondition);
 }
 
@@ -179,6 +190,10 @@ TEST_F(ContentModelTest, WrongModelsAreNotWritten) {
   const std::vector<std::function<void(ContentModel&)>> damages = {
       [](ContentModel& m) { m.item_ids.clear(); },
       [](ContentModel& m) { m.item_ids.pop_back(); },
+      [](ContentModel& m) { m.stack.recent7.pop_back(); },
+      [&](ContentModel& m) { m.stack.recent14[1] = nan; },
+      [](ContentModel& m) { m.stack.repeats_theta.pop_back(); },
+      [&](ContentModel& m) { m.stack.new_theta[0] = nan; },
       [](ContentModel& m) { m.item_ids[4] = m.item_ids[3]; },
       [](ContentModel& m) { m.item_ids[0] = 0; },
       [&](ContentModel& m) { m.als.item_factors[17] = nan; },

@@ -1,0 +1,138 @@
+#include "models/stack.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace rapport {
+namespace {
+
+double Decay(Timestamp time, Timestamp now, double half_life_days) {
+  const double age_days = static_cast<double>(std::max<int64_t>(0, now.ms - time.ms)) / kDayMs;
+  return std::exp2(-age_days / half_life_days);
+}
+
+enum class Signal { kTaste, kOrders };
+
+// Lines summed by row with decay, what stays positive. REQUIRES lines sorted by row.
+void Sum(std::span<const SignalLine> lines, Signal signal, Timestamp now, double half_life_days,
+         StackScratch::WeightedRows& out) {
+  out.rows.clear();
+  out.weights.clear();
+  for (size_t i = 0; i < lines.size();) {
+    const uint32_t row = lines[i].row;
+    double sum = 0;
+    for (; i < lines.size() && lines[i].row == row; ++i) {
+      const double weight = signal == Signal::kOrders ? lines[i].order : lines[i].weight;
+      sum += weight * Decay(lines[i].time, now, half_life_days);
+    }
+    if (sum <= 0 || !std::isfinite(sum)) continue;
+    out.rows.push_back(row);
+    out.weights.push_back(static_cast<float>(sum));
+  }
+}
+
+// Scores of all sources, one after the other.
+class SourceScores {
+ public:
+  SourceScores(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now, StackScratch& scratch)
+      : model_(model), lines_(lines), now_(now), scratch_(scratch) {
+    scratch_.scores.assign(kStackSources * model.rows(), 0.0f);
+  }
+
+  std::span<float> Of(StackSource source) {
+    return std::span(scratch_.scores).subspan(static_cast<size_t>(source) * model_.rows(), model_.rows());
+  }
+
+  void Fill() {
+    Copy(StackSource::kPopular, model_.popularity.popular);
+    Copy(StackSource::kRecent14, model_.stack.recent14);
+    Copy(StackSource::kRecent7, model_.stack.recent7);
+    Own(StackSource::kOwn365, 365);
+    Own(StackSource::kOwn90, 90);
+    Factors();
+    Neighbours(StackSource::kBaskets60, model_.bought_together, 60);
+    Neighbours(StackSource::kCustomers60, model_.similar, 60);
+    Neighbours(StackSource::kBaskets365, model_.bought_together, 365);
+    Neighbours(StackSource::kShallow, model_.stack.shallow, 365);
+  }
+
+ private:
+  void Copy(StackSource source, const std::vector<float>& from) {
+    if (from.size() == model_.rows()) std::copy(from.begin(), from.end(), Of(source).begin());
+  }
+  void Own(StackSource source, double half_life_days) {
+    Sum(lines_, Signal::kOrders, now_, half_life_days, scratch_.history);
+    const std::span<float> scores = Of(source);
+    for (size_t i = 0; i < scratch_.history.rows.size(); ++i) {
+      scores[scratch_.history.rows[i]] = scratch_.history.weights[i];
+    }
+  }
+  void Factors() {
+    Sum(lines_, Signal::kTaste, now_, model_.history_half_life_days, scratch_.history);
+    if (scratch_.history.rows.empty()) return;
+    scratch_.factor.resize(static_cast<size_t>(model_.als.options.factors));
+    FoldIn(model_.als, scratch_.history.rows, scratch_.history.weights, scratch_.fold_in, scratch_.factor);
+    ScoreAll(model_.als.item_factors, scratch_.factor, Of(StackSource::kFactors));
+  }
+  void Neighbours(StackSource source, const NeighbourLists& lists, double half_life_days) {
+    if (lists.items != model_.rows()) return;
+    Sum(lines_, Signal::kTaste, now_, half_life_days, scratch_.history);
+    AddNeighbourScores(lists, scratch_.history.rows, scratch_.history.weights, Of(source));
+  }
+
+  const ContentModel& model_;
+  const std::span<const SignalLine> lines_;
+  const Timestamp now_;
+  StackScratch& scratch_;
+};
+
+}  // namespace
+
+void CollectCandidates(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now,
+                       std::span<const uint64_t> allowed, StackScratch& scratch) {
+  std::vector<SignalLine> sorted(lines.begin(), lines.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const SignalLine& a, const SignalLine& b) { return a.row < b.row; });
+  SourceScores sources(model, sorted, now, scratch);
+  sources.Fill();
+
+  std::array<float, kStackSources> highest{};
+  scratch.candidates.clear();
+  for (size_t s = 0; s < kStackSources; ++s) {
+    for (const Scored& one : TopK(sources.Of(static_cast<StackSource>(s)), kStackDepth, allowed)) {
+      if (one.score <= 0) break;
+      highest[s] = std::max(highest[s], one.score);
+      scratch.candidates.push_back(one.index);
+    }
+  }
+  std::sort(scratch.candidates.begin(), scratch.candidates.end());
+  scratch.candidates.erase(std::unique(scratch.candidates.begin(), scratch.candidates.end()), scratch.candidates.end());
+
+  scratch.had.assign((model.rows() + 63) / 64, 0);
+  for (const SignalLine& line : sorted) scratch.had[line.row / 64] |= uint64_t{1} << (line.row % 64);
+  scratch.features.clear();
+  scratch.features.reserve(scratch.candidates.size() * kStackFeatures);
+  for (const uint32_t row : scratch.candidates) {
+    for (size_t s = 0; s < kStackSources; ++s) {
+      const float score = scratch.scores[s * model.rows() + row];
+      const float scaled = highest[s] > 0 && score > 0 && std::isfinite(score) ? score / highest[s] : 0.0f;
+      scratch.features.push_back(scaled);
+      scratch.features.push_back(std::sqrt(scaled));
+    }
+    scratch.features.push_back((scratch.had[row / 64] >> (row % 64) & 1) != 0 ? 1.0f : 0.0f);
+  }
+}
+
+std::vector<Scored> RankCandidates(std::span<const double> theta, const StackScratch& scratch) {
+  std::vector<Scored> ranked;
+  ranked.reserve(scratch.candidates.size());
+  for (size_t i = 0; i < scratch.candidates.size(); ++i) {
+    double sum = 0;
+    for (size_t k = 0; k < kStackFeatures; ++k) sum += theta[k] * scratch.features[i * kStackFeatures + k];
+    ranked.push_back({scratch.candidates[i], static_cast<float>(sum)});
+  }
+  std::sort(ranked.begin(), ranked.end(), Better);
+  return ranked;
+}
+
+}  // namespace rapport
