@@ -19,7 +19,6 @@ namespace {
 // Shared by the handlers of this file.
 struct EventsContext {
   Store& store;
-  Authenticator& authenticator;
   EventTable table = DefaultEventTable();
 };
 
@@ -31,36 +30,6 @@ struct Intake {
   std::vector<IndexedError> errors;  // entries that never reached the store
   size_t entries = 0;
 };
-
-// The key in the headers, else `writeKey` in the body: Segment's Node client 2.0 to 2.3 sends nothing else. The routes
-// are public in the table for that reason only, and this is their check.
-Result<Identity> IdentityOf(const EventsContext& context, const Request& request, const Json& body) {
-  Identity identity = request.identity;
-  if (identity.key_id.empty()) {
-    Credentials credentials{request.Header("authorization"), request.Header("x-api-key"),
-                            request.Header("x-rapport-visitor")};
-    const auto key = body.find("writeKey");
-    const bool in_header = !credentials.authorization.empty() || !credentials.api_key.empty();
-    if (!in_header && key != body.end() && key->is_string()) credentials.api_key = key->get_ref<const std::string&>();
-    Result<Identity> found = context.authenticator.Authenticate(credentials, request.received_at);
-    if (!found.ok()) return found.status();
-    identity = found.Take();
-  }
-  if (identity.key_id.empty()) return Status(StatusCode::kUnauthenticated, "send a key");
-  if (!identity.Has(Scope::kEvents)) {
-    return Status(StatusCode::kPermissionDenied, "this key lacks the scope 'events'");
-  }
-  return identity;
-}
-
-// Who shows no key learns nothing about the body.
-Result<Json> BodyOf(const Request& request) {
-  Result<Json> body = ParseJsonBody(request.body);
-  if (!body.ok() && request.identity.key_id.empty()) {
-    return Status(StatusCode::kUnauthenticated, "send a key: Authorization: Bearer KEY, or the key as Basic user name");
-  }
-  return body;
-}
 
 void AddEntry(SegmentReader& reader, Json message, Intake* intake) {
   const size_t index = intake->entries++;
@@ -128,23 +97,19 @@ void Keep(const EventsContext& context, Intake intake, AnswerOf answer, Responde
 
 Result<Intake> IntakeOfCall(const EventsContext& context, const Request& request, const char* type) {
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
-  Result<Json> body = BodyOf(request);
+  Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();
-  const Result<Identity> identity = IdentityOf(context, request, *body);
-  if (!identity.ok()) return identity.status();
   if (body->is_object()) (*body)["type"] = type;
   Intake intake;
-  SegmentReader reader(context.table, context.store, *identity, request.received_at, std::nullopt);
+  SegmentReader reader(context.table, context.store, request.identity, request.received_at, std::nullopt);
   AddEntry(reader, body.Take(), &intake);
   return intake;
 }
 
 Result<Intake> IntakeOfBatch(const EventsContext& context, const Request& request) {
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
-  Result<Json> body = BodyOf(request);
+  Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();
-  const Result<Identity> identity = IdentityOf(context, request, *body);
-  if (!identity.ok()) return identity.status();
   JsonFields fields(*body, "");
   const std::optional<Timestamp> sent_at = fields.Time("sentAt");
   RAPPORT_RETURN_IF_ERROR(fields.status());
@@ -155,7 +120,7 @@ Result<Intake> IntakeOfBatch(const EventsContext& context, const Request& reques
                                    std::to_string(limits::kEventsPerBatchMax) + " at once");
   }
   Intake intake;
-  SegmentReader reader(context.table, context.store, *identity, request.received_at, sent_at);
+  SegmentReader reader(context.table, context.store, request.identity, request.received_at, sent_at);
   for (Json& message : *batch) AddEntry(reader, std::move(message), &intake);
   return intake;
 }
@@ -184,10 +149,11 @@ Result<Response> EventTypes(const EventTable& table, const EventWeights& weights
 }  // namespace
 
 void AddEventRoutes(RouteTable& table, const EndpointContext& context) {
-  const auto events =
-      std::make_shared<const EventsContext>(EventsContext{context.engine.store(), context.authenticator});
+  const auto events = std::make_shared<const EventsContext>(EventsContext{context.engine.store()});
+  // Segment's Node client 2.0 to 2.3 sends its key as `writeKey` in the body and nowhere else.
   const auto add = [&](const std::string& pattern, Handler handler) {
-    table.Add({Method::kPost, pattern, std::nullopt, std::move(handler), Browsers::kAllowed});
+    table.Add({Method::kPost, pattern, Scope::kEvents, std::move(handler), Browsers::kAllowed}).key_place =
+        KeyPlace::kHeadersOrBody;
   };
   for (const char* type : {"identify", "track", "page", "screen", "group", "alias"}) {
     add(std::string("/v1/") + type, [events, type](const Request& request, Responder respond) {

@@ -24,15 +24,14 @@ constexpr std::string_view kResponses = R"json({
 })json";
 
 const ApiOperation kOperations[] = {
-    // Events. Public in the table because the key may stand in the body (`writeKey`); the handler asks for scope
-    // events.
-    {Method::kPost, "/v1/identify", {}, "Name a customer and tell traits", "", "Identify", "Accepted"},
-    {Method::kPost, "/v1/track", {}, "Tell what a customer did", "", "Track", "Accepted"},
-    {Method::kPost, "/v1/page", {}, "Tell of a page view", "", "Page", "Accepted"},
-    {Method::kPost, "/v1/screen", {}, "Tell of a screen view in an app", "", "Page", "Accepted"},
-    {Method::kPost, "/v1/group", {}, "Tell of a group a customer belongs to", "", "Group", "Accepted"},
-    {Method::kPost, "/v1/alias", {}, "Link a former identity to a user", "", "Alias", "Accepted"},
-    {Method::kPost, "/v1/batch", {}, "Up to 1000 of the calls above", "", "Batch", "Accepted"},
+    // Events: the key may also stand in the body (`writeKey`).
+    {Method::kPost, "/v1/identify", Scope::kEvents, "Name a customer and tell traits", "", "Identify", "Accepted"},
+    {Method::kPost, "/v1/track", Scope::kEvents, "Tell what a customer did", "", "Track", "Accepted"},
+    {Method::kPost, "/v1/page", Scope::kEvents, "Tell of a page view", "", "Page", "Accepted"},
+    {Method::kPost, "/v1/screen", Scope::kEvents, "Tell of a screen view in an app", "", "Page", "Accepted"},
+    {Method::kPost, "/v1/group", Scope::kEvents, "Tell of a group a customer belongs to", "", "Group", "Accepted"},
+    {Method::kPost, "/v1/alias", Scope::kEvents, "Link a former identity to a user", "", "Alias", "Accepted"},
+    {Method::kPost, "/v1/batch", Scope::kEvents, "Up to 1000 of the calls above", "", "Batch", "Accepted"},
     {Method::kGet, "/v1/events/types", Scope::kEvents, "The events known by name and their weights", "", "",
      "EventTypes"},
     // Catalogue.
@@ -138,14 +137,15 @@ void WriteOperation(JsonWriter& out, const ApiOperation& operation) {
   for (char& c : method) c = static_cast<char>(c - 'A' + 'a');
   out.Key(method).BeginObject();
   out.Key("operationId").String(OperationId(operation)).Key("summary").String(operation.summary);
-  const bool is_event = operation.method == Method::kPost && !operation.scope;
-  if (operation.scope) {
+  const bool is_event = operation.method == Method::kPost && operation.scope == Scope::kEvents;
+  if (is_event) {
+    out.Key("description").String("Needs a key with the scope `events`, in a header or as `writeKey` in the body.");
+    out.Key("x-scope").String(ScopeName(*operation.scope));
+    out.Key("security").Raw(R"([{"bearer":[]},{"basic":[]},{"apiKey":[]},{}])");
+  } else if (operation.scope) {
     out.Key("description").String(std::string("Needs a key with the scope `") + ScopeName(*operation.scope) + "`.");
     out.Key("x-scope").String(ScopeName(*operation.scope));
     out.Key("security").Raw(R"([{"bearer":[]},{"basic":[]},{"apiKey":[]}])");
-  } else if (is_event) {
-    out.Key("description").String("Needs a key with the scope `events`, in a header or as `writeKey` in the body.");
-    out.Key("security").Raw(R"([{"bearer":[]},{"basic":[]},{"apiKey":[]},{}])");
   } else {
     out.Key("security").Raw("[]");
   }

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "data/catalog.h"
 #include "engine/content/recommender.h"
+#include "models/stack.h"
 
 namespace rapport {
 

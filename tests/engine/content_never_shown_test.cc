@@ -289,6 +289,8 @@ class Shop {
   void CheckPrefilterChangesNothing(const std::shared_ptr<const Catalog>& catalog, const RecommendRequest& request,
                                     const RecommendResponse& answer, Tally& tally) const {
     if (options_.repeat_weight != 0 || !request.boosts.empty() || stale) return;
+    const ContentModel* model = models_->content.get();
+    if (model != nullptr && (!model->stack.repeats_theta.empty() || !model->stack.new_theta.empty())) return;
     const auto plain = without_prefilter_->Recommend(Context(catalog), request);
     if (!plain.ok() || plain->items.size() != answer.items.size())
       return tally.Violation("the prefilter changes the answer");

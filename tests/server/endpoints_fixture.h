@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/temp_folder.h"
 #include "server/endpoints/endpoints.h"
 #include "server/gatekeeper.h"
 #include "server/training_jobs.h"
-#include "base/temp_folder.h"
 
 namespace rapport {
 
@@ -76,6 +76,7 @@ class EndpointsTest : public ::testing::Test {
     const Admission admission = gate_->Admit(sent.method, sent.target, request);
     if (admission.refusal) return AnsweredOf(*admission.refusal);
     request.body = sent.body;
+    if (const auto refusal = gate_->AdmitBody(*admission.route, request)) return AnsweredOf(*refusal);
     auto target = std::make_shared<Waiting>();
     std::future<Response> response = target->promise.get_future();
     admission.route->handler(request, Responder(target));

@@ -65,9 +65,6 @@ std::string Filled(const std::string& pattern) {
 TEST_F(ServiceTest, EveryRouteIsClosedUnlessItIsMeantToBeOpen) {
   Start();
   const std::set<std::string> open = {"/healthz", "/readyz", "/metrics", "/openapi.json"};
-  // Public in the table because Segment's clients may put the key into the body; their handler asks for it.
-  const std::set<std::string> own_check = {"/v1/identify", "/v1/track", "/v1/page", "/v1/screen",
-                                           "/v1/group",    "/v1/alias", "/v1/batch"};
   std::map<Scope, std::string> lacking;  // a key with every scope but this one
   for (size_t left_out = 0; left_out < kScopeCount; ++left_out) {
     std::string scopes;
@@ -81,16 +78,14 @@ TEST_F(ServiceTest, EveryRouteIsClosedUnlessItIsMeantToBeOpen) {
   EXPECT_GT(service_->routes().routes().size(), 20u);
   for (const Route& route : service_->routes().routes()) {
     const std::string target = Filled(route.pattern);
-    const std::optional<Scope> scope =
-        own_check.contains(route.pattern) ? std::optional<Scope>(Scope::kEvents) : route.scope;
-    if (!scope) {
+    if (!route.scope) {
       EXPECT_TRUE(open.contains(route.pattern)) << route.pattern << " is public";
       EXPECT_EQ(Ask("", route.method, target), 200) << route.pattern;
       continue;
     }
     EXPECT_EQ(Ask("", route.method, target), 401) << route.pattern;
     EXPECT_EQ(Ask("rk_000000000000_wrong", route.method, target), 401) << route.pattern;
-    EXPECT_EQ(Ask(lacking[*scope], route.method, target, "{}"), 403) << route.pattern;
+    EXPECT_EQ(Ask(lacking[*route.scope], route.method, target), 403) << route.pattern;
     if (route.browsers == Browsers::kRefused) {
       EXPECT_EQ(Ask(browser, route.method, target), 403) << route.pattern;
     }
