@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "base/random.h"
-#include "data/codec.h"
 #include "base/temp_folder.h"
+#include "data/codec.h"
 
 namespace rapport {
 namespace {
@@ -290,15 +290,15 @@ TEST(StoreTest, FutureTimesAreClampedAndMarkedAncientOnesRefused) {
 TEST(StoreTest, StrangeIdsAreKeptExactly) {
   TempFolder folder;
   auto store = OpenOrDie(folder.path());
-  const std::vector<std::string> ids = {"a/b", std::string("zero\0byte", 9), "\xF0\x9F\x98\x80", std::string(256, 'x'),
-                                        " "};
+  const std::vector<std::string> ids = {"a/b", "\xF0\x9F\x98\x80", std::string(256, 'x'), " "};
   for (const std::string& id : ids) ASSERT_TRUE(Apply(*store, View(User(id), "m", id)).status.ok()) << id;
   for (const std::string& id : ids) {
     ASSERT_TRUE(store->FindCustomer(User(id)));
     EXPECT_EQ(store->GetProfile(*store->FindCustomer(User(id)))->ref.external_id, id);
     EXPECT_EQ(store->catalog()->Find(id)->external_id, id);
   }
-  for (const std::string& bad : {std::string(), std::string(257, 'x'), std::string("\xC3")}) {
+  for (const std::string& bad :
+       {std::string(), std::string(257, 'x'), std::string("\xC3"), std::string("zero\0byte", 9)}) {
     EXPECT_EQ(Apply(*store, View(User(bad), "m", "a")).status.code(), StatusCode::kInvalidArgument);
   }
 }
