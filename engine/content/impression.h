@@ -5,8 +5,7 @@
 //   token      = base64url(payload, signature)        signature = first 16 bytes of HMAC-SHA256(key, payload)
 //   payload    = kind byte, format byte 1, fields:
 //     'i' impression   8 bytes recommendation, varint item, varint slot, float32 propensity, varint time ms
-//     'c' cursor       8 bytes request, varint generation, varint time ms, varint count, ascending items as varint
-//     deltas
+//     'c' cursor       8 bytes request, varint generation, varint time ms, varint count, items as varint deltas
 //   numbers little endian; varints LEB128; a cursor's short id is the first 8 bytes of its signature
 //
 // Tokens are signed, not sealed: they hold sequence numbers, which mean nothing outside, and nothing of a customer. The

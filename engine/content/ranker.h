@@ -3,10 +3,10 @@
 //   taste        t_i = sum over lines of item i of LineWeight x 2^(-age / half-life), kept where > 0: refunds subtract
 //   personal     s_i = x . y_i for a model row i, x folded in from t (models/als.h)
 //   repeats      f_i = sum over orders of item i of 2^(-age / repeat half-life), less refunds, kept where > 0
-//   blend        s'_i = n(s_i) + repeat_weight x f_i / max f     where repeats are allowed: what a customer orders
-//   again
-//                and again is the strongest single forecast of the next basket (docs/MODELS.md section 7)
-//   boost        s''_i = n(s'_i) x product of the factors of all boosts that item i matches
+//   repeats mix  s'_i = (n(s_i) + w f_i / max f) / (1 + w), w = repeat_weight, where repeats are allowed and the model
+//                has no blend of its own: what a customer orders again and again is the strongest single forecast of
+//                the next basket (docs/MODELS.md section 7)
+//   boost        n(s_i), or s'_i, x product of the factors of all boosts that item i matches
 //
 // n() maps a list's scores to [0, 1], so that a factor above 1 never lowers and one below 1 never raises an item,
 // whatever the sign of its score: min-max over the allowed items for factor scores, division by the largest for

@@ -1,9 +1,10 @@
 // Requests resolved into questions, and the order in which the stages are asked:
 //
-//   scenario kPersonal         personal or session -> similar to seeds, or to the history -> popular -> static ->
-//   latest scenario kSimilar          similar to seeds -> same category -> then as kPersonal scenario kBoughtTogether
-//   bought with seeds -> similar to seeds -> same category -> then as kPersonal policy kOnlyOrdered        orders by
-//   frequency and recency first, whatever the scenario
+//   kPersonal          blend, or factors (level personal or session) -> similar to seeds, or to the history
+//                      -> popular -> static -> latest
+//   kSimilar           similar to seeds -> same category -> then as kPersonal
+//   kBoughtTogether    bought with seeds -> similar to seeds -> same category -> then as kPersonal
+//   kOnlyOrdered       whatever the scenario, orders by frequency and recency first
 #include "engine/content/recommender.h"
 
 #include <algorithm>
