@@ -17,7 +17,8 @@ int HardwareThreads() { return std::max(1, static_cast<int>(std::thread::hardwar
 void ParallelFor(size_t count, size_t grain, int threads, const std::function<void(size_t, size_t, size_t)>& body) {
   const size_t blocks = (count + grain - 1) / grain;
   const auto run_block = [&](size_t block) { body(block * grain, std::min(count, (block + 1) * grain), block); };
-  if (threads <= 0) threads = HardwareThreads();
+  // More threads than cores only wait for each other, and the pool would say so on stderr.
+  if (threads <= 0 || threads > HardwareThreads()) threads = HardwareThreads();
   const size_t workers = std::min<size_t>(static_cast<size_t>(threads), blocks);
   if (workers <= 1) {
     for (size_t block = 0; block < blocks; ++block) run_block(block);

@@ -293,8 +293,27 @@ class GroupCommit {
     return Applied(Outcome::kUpdated, id.value);
   }
 
+  // Whether the ledger has this very entry, channel, purpose, time and proof; loads the ledger for the group.
+  bool IsInLedger(CustomerId customer, const std::string& encoded) {
+    std::unordered_set<std::string>& entries = consents_[customer.value];
+    const std::string prefix = keys::BigEndian(customer.value);
+    const auto it = store_.Iterate(kConsent, store_.Read(nullptr));
+    for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+      if (const Result<std::string_view> plain = Unseal(it->value().ToStringView()); plain.ok()) {
+        entries.emplace(*plain);
+      }
+    }
+    return entries.count(encoded) != 0;
+  }
+
   OperationResult Do(RecordConsent& op) {
     const CustomerId id = FindOrCreate(op.customer, op.consent.time);
+    // A retry or a second import says nothing new: the ledger keeps changes.
+    const std::string encoded = EncodeRecord(op.consent);
+    if (consents_.count(id.value) != 0 ? consents_[id.value].count(encoded) != 0 : IsInLedger(id, encoded)) {
+      return Applied(Outcome::kUnchanged, id.value);
+    }
+    consents_[id.value].insert(encoded);
     Put(kConsent, keys::Pair(id.value, ++store_.sequence.consent), Seal(EncodeRecord(op.consent)));
     Touch(id);
     return Applied(Outcome::kCreated, id.value);
@@ -455,6 +474,7 @@ class GroupCommit {
   std::unordered_map<uint64_t, Profile> profiles_;
   std::unordered_map<uint64_t, CustomerId> parents_;  // 0: unlinked in this group
   std::unordered_map<std::string, uint64_t> messages_;
+  std::unordered_map<uint64_t, std::unordered_set<std::string>> consents_;  // ledgers looked at in this group
   std::unordered_map<uint64_t, ModelRecord> models_;
   std::unordered_map<std::string, uint64_t> active_;
   std::unique_ptr<CatalogBuilder> catalog_;

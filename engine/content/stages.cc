@@ -114,7 +114,7 @@ void OfferBlended(const Question& question, const EventWeights& weights, RankScr
   for (uint32_t row = 0; row < model->rows(); ++row) {
     if (TestBit(question.allowed, model->item_ids[row])) SetBit(scratch.allowed_rows, row);
   }
-  CollectCandidates(*model, stack.lines, question.rules.now, scratch.allowed_rows, stack);
+  CollectCandidates(*model, stack.lines, question.as_of(), scratch.allowed_rows, stack);
   std::vector<Scored> ranked = RankCandidates(theta, stack);
   if (ranked.empty()) return;
   const float lowest = ranked.back().score;
@@ -133,7 +133,7 @@ void OfferPersonal(const Question& question, const EventWeights& weights, const 
                    RankScratch& scratch, Answer& answer) {
   const ContentModel* model = question.model();
   if (model == nullptr || question.history.empty()) return;
-  const Timestamp now = question.rules.now;
+  const Timestamp now = question.as_of();
   SumTaste(question.history, weights, model->history_half_life_days, now, scratch.items);
   if (!MapToRows(*question.models, scratch.items, scratch) || !ScoreRows(*model, scratch)) return;
   const ScoreRange range = RestrictRows(*model, question.allowed, scratch);
@@ -157,7 +157,7 @@ void OfferPersonal(const Question& question, const EventWeights& weights, const 
 }
 
 void OfferRepeats(const Question& question, double half_life_days, RankScratch& scratch, Answer& answer) {
-  SumRepeats(question.history, half_life_days, question.rules.now, scratch.items);
+  SumRepeats(question.history, half_life_days, question.as_of(), scratch.items);
   std::vector<Scored> candidates;
   for (const WeightedItem& repeat : scratch.items) {
     if (!TestBit(question.allowed, repeat.item.value)) continue;
@@ -180,7 +180,7 @@ void OfferNeighboursOfHistory(const Question& question, const EventWeights& weig
                               Answer& answer) {
   const ContentModel* model = question.model();
   if (model == nullptr) return;
-  SumTaste(question.history, weights, model->history_half_life_days, question.rules.now, scratch.items);
+  SumTaste(question.history, weights, model->history_half_life_days, question.as_of(), scratch.items);
   if (MapToRows(*question.models, scratch.items, scratch)) OfferNeighbours(question, model->similar, scratch, answer);
 }
 

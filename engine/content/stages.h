@@ -2,6 +2,7 @@
 // source is dry; the recommender decides which run in which order.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <vector>
@@ -32,6 +33,13 @@ struct Question {
   Bitmap allowed;  // prefilter, by item id
 
   const ContentModel* model() const { return models->content.get(); }
+  // The instant that ages are counted to: now, but not later than anything the model or the history knows of, so that a
+  // log that ended years ago is read as on its last day.
+  Timestamp as_of() const {
+    Timestamp known = model() != nullptr ? model()->trained_until : rules.now;
+    for (const HistoryEntry& line : history) known = std::max(known, line.time);
+    return std::min(known, rules.now);
+  }
   Level personal_level() const { return customer->anonymous ? Level::kSession : Level::kPersonal; }
 };
 

@@ -20,11 +20,13 @@ struct StratumBounds {
 };
 constexpr std::array<StratumBounds, 4> kStrata = {{{"1", 1}, {"2-4", 4}, {"5-9", 9}, {"10+", SIZE_MAX}}};
 constexpr int64_t kDay = kDayMs;
+constexpr const char* kBlendName = "blend, as served";
 
 // Everything fitted on the past, once, for both tables.
 struct FittedRankers {
   Ranker popular, recent, frequency, factors, baskets, customers, served;
   std::optional<Ranker> ease;  // of a small catalogue
+  Ranker blend_repeats, blend_new;
 };
 
 std::shared_ptr<const Interactions> Share(Interactions interactions) {
@@ -52,6 +54,11 @@ Result<FittedRankers> FitRankers(const TrainingSet& past, Timestamp split, const
   }
   Result<ContentModel> fit = FitContentModel(past, split, options.history_half_life_days, train, epochs);
   if (!fit.ok()) return fit.status();
+  train.holdout_days = options.holdout_days;
+  train.als.seed = options.als.seed;
+  auto windows = CollectWindows(past, split, options.history_half_life_days, train);
+  if (!windows.ok()) return windows.status();
+  RAPPORT_RETURN_IF_ERROR(FitBlendWeights(*windows, options.als.threads, fit->stack));
   const auto model = std::make_shared<const ContentModel>(fit.Take());
 
   Result<Interactions> history = BuildInteractions(past, split, options.history_half_life_days);
@@ -82,8 +89,10 @@ Result<FittedRankers> FitRankers(const TrainingSet& past, Timestamp split, const
       factors,
       NeighbourRanker("item kNN by baskets", baskets, neighbour_history),
       NeighbourRanker("item kNN by customers", customers, neighbour_history),
-      ServedRanker("iALS + repeats, as served", factors, Share(repeats.Take()), options.repeat_weight),
-      ease};
+      ServedRanker("iALS + repeats", factors, Share(repeats.Take()), options.repeat_weight),
+      ease,
+      BlendRanker(kBlendName, model, past, split, RepeatTask::kWithRepeats),
+      BlendRanker(kBlendName, model, past, split, RepeatTask::kNewItemsOnly)};
 }
 
 // Orders, or days with a line where the customer never ordered.
@@ -128,6 +137,7 @@ EvaluationRow MakeRow(const Measured& measured, const std::vector<size_t>& strat
   return row;
 }
 
+// The last ranker is the blend.
 Result<EvaluationTable> JudgeTask(const std::string& task, const std::vector<Ranker>& rankers, const TrainingSet& past,
                                   const JudgedCases& cases, const EvaluationOptions& options,
                                   const EvaluationProgress& progress) {
@@ -136,6 +146,7 @@ Result<EvaluationTable> JudgeTask(const std::string& task, const std::vector<Ran
   table.customers = cases.cases.size();
   table.relevant_mean = cases.relevant_mean;
   const std::vector<size_t> strata = StrataOf(past, cases);
+  std::vector<Measured> measured;
   for (size_t s = 0; s < kStrata.size(); ++s) {
     table.strata.push_back({kStrata[s].name, static_cast<size_t>(std::count(strata.begin(), strata.end(), s))});
   }
@@ -143,7 +154,11 @@ Result<EvaluationTable> JudgeTask(const std::string& task, const std::vector<Ran
     if (progress && !progress("judging", static_cast<double>(i) / static_cast<double>(rankers.size()))) {
       return Status::Unavailable("evaluation cancelled while judging");
     }
-    table.rows.push_back(MakeRow(Measure(rankers[i], past, cases, options.als.threads), strata, options.seed));
+    measured.push_back(Measure(rankers[i], past, cases, options.als.threads));
+    table.rows.push_back(MakeRow(measured.back(), strata, options.seed));
+  }
+  for (size_t i = 0; i < rankers.size(); ++i) {
+    table.rows[i].blend_gain = BootstrapPairedDifference(measured.back().ndcg10, measured[i].ndcg10, options.seed);
   }
   return table;
 }
@@ -204,13 +219,14 @@ Result<EvaluationReport> Evaluate(const TrainingSet& set, const EvaluationOption
     return rankers;
   };
   Result<EvaluationTable> first = JudgeTask(
-      "next basket", with_ease({r.popular, r.recent, r.frequency, r.baskets, r.customers, r.factors, r.served}, 5),
+      "next basket",
+      with_ease({r.popular, r.recent, r.frequency, r.baskets, r.customers, r.factors, r.served, r.blend_repeats}, 5),
       past, next_cases, options, progress);
   if (!first.ok()) return first.status();
   report.tables.push_back(first.Take());
-  Result<EvaluationTable> second =
-      JudgeTask("new items", with_ease({r.popular, r.recent, r.baskets, r.customers, r.factors, with_baskets}, 4), past,
-                new_cases, options, progress);
+  Result<EvaluationTable> second = JudgeTask(
+      "new items", with_ease({r.popular, r.recent, r.baskets, r.customers, r.factors, with_baskets, r.blend_new}, 4),
+      past, new_cases, options, progress);
   if (!second.ok()) return second.status();
   report.tables.push_back(second.Take());
   return report;
@@ -253,6 +269,11 @@ std::string FormatEvaluation(const EvaluationReport& report) {
         }
       }
       out += "\n";
+    }
+    add("The blend's paired gain in NDCG@10 over:\n");
+    for (size_t i = 0; i + 1 < table.rows.size(); ++i) {
+      const Interval& gain = table.rows[i].blend_gain;
+      add("%-26s  %+.4f [%+.4f %+.4f]\n", table.rows[i].model.c_str(), gain.mean, gain.lower, gain.upper);
     }
   }
   return out;

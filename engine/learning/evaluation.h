@@ -37,7 +37,7 @@ struct EvaluationOptions {
   double popular_half_life_days = 90;
   double recent_half_life_days = 7;
   double frequency_half_life_days = 365;
-  double repeat_weight = EngineOptions{}.repeat_weight;  // of "iALS + repeats, as served"
+  double repeat_weight = EngineOptions{}.repeat_weight;  // of "iALS + repeats"
   double repeat_half_life_days = EngineOptions{}.repeat_half_life_days;
   double mix_share = 0.5;    // of iALS in "iALS + item kNN by baskets"
   size_t customers_max = 0;  // 0: all
@@ -50,6 +50,7 @@ struct EvaluationRow {
   Interval ndcg10, recall10, recall20;
   double coverage20 = 0;              // share of the catalogue seen before the cut that stands in anybody's top 20
   std::vector<double> ndcg10_strata;  // mean by EvaluationTable::strata
+  Interval blend_gain;                // NDCG@10 of the blend less this model's, customers paired
 };
 
 // Customers by the number of orders (or active days without orders) they had before the cut.

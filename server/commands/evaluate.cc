@@ -24,6 +24,7 @@ ordered_json TableJson(const EvaluationTable& table) {
     }
     rows.push_back({{"model", row.model},
                     {"ndcg10", IntervalJson(row.ndcg10)},
+                    {"blendGain", IntervalJson(row.blend_gain)},
                     {"recall10", IntervalJson(row.recall10)},
                     {"recall20", IntervalJson(row.recall20)},
                     {"coverage20", row.coverage20},

@@ -500,6 +500,7 @@ TEST(StoreTest, ConsentsAreALedgerAndPersonalizationSticks) {
   auto store = OpenOrDie(folder.path());
   RecordConsent given{User("u"), {"email", "marketing", true, kNow, "form", "box ticked"}};
   ASSERT_TRUE(Apply(*store, given).status.ok());
+  EXPECT_EQ(Apply(*store, given).outcome, Outcome::kUnchanged) << "a retry";
   given.consent.given = false;
   ASSERT_TRUE(Apply(*store, given).status.ok());
   const CustomerId id = *store->FindCustomer(User("u"));
