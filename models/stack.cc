@@ -31,6 +31,24 @@ void Sum(std::span<const SignalLine> lines, Signal signal, Timestamp now, double
   }
 }
 
+// A long history costs as much as its largest part: what weighs least moves a sum of neighbours least.
+constexpr size_t kNeighbourHistoryMax = 200;
+
+void KeepLargest(size_t count, StackScratch::WeightedRows& history) {
+  if (history.rows.size() <= count) return;
+  std::vector<Scored> all;
+  for (size_t i = 0; i < history.rows.size(); ++i) all.push_back({history.rows[i], history.weights[i]});
+  std::nth_element(all.begin(), all.begin() + static_cast<ptrdiff_t>(count), all.end(), Better);
+  all.resize(count);
+  std::sort(all.begin(), all.end(), [](const Scored& a, const Scored& b) { return a.index < b.index; });
+  history.rows.clear();
+  history.weights.clear();
+  for (const Scored& one : all) {
+    history.rows.push_back(one.index);
+    history.weights.push_back(one.score);
+  }
+}
+
 // Scores of all sources, one after the other.
 class SourceScores {
  public:
@@ -77,6 +95,7 @@ class SourceScores {
   void Neighbours(StackSource source, const NeighbourLists& lists, double half_life_days) {
     if (lists.items != model_.rows()) return;
     Sum(lines_, Signal::kTaste, now_, half_life_days, scratch_.history);
+    KeepLargest(kNeighbourHistoryMax, scratch_.history);
     AddNeighbourScores(lists, scratch_.history.rows, scratch_.history.weights, Of(source));
   }
 
@@ -99,8 +118,7 @@ void CollectCandidates(const ContentModel& model, std::span<const SignalLine> li
   std::array<float, kStackSources> highest{};
   scratch.candidates.clear();
   for (size_t s = 0; s < kStackSources; ++s) {
-    for (const Scored& one : TopK(sources.Of(static_cast<StackSource>(s)), kStackDepth, allowed)) {
-      if (one.score <= 0) break;
+    for (const Scored& one : TopKPositive(sources.Of(static_cast<StackSource>(s)), kStackDepth, allowed)) {
       highest[s] = std::max(highest[s], one.score);
       scratch.candidates.push_back(one.index);
     }

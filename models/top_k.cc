@@ -12,7 +12,7 @@ namespace {
 // Keeps candidates until there are twice as many as asked for, then drops the worse half: amortised O(1) a candidate.
 class Collector {
  public:
-  explicit Collector(size_t k) : k_(k) {}
+  Collector(size_t k, float lowest) : k_(k), threshold_(lowest) {}
 
   // Scores below this cannot be among the best; equal ones still can, by index.
   float threshold() const { return threshold_; }
@@ -36,7 +36,7 @@ class Collector {
   }
 
   size_t k_;
-  float threshold_ = std::numeric_limits<float>::lowest();
+  float threshold_;
   std::vector<Scored> kept_;
 };
 
@@ -47,15 +47,9 @@ bool AnyReaches(const float* scores, float threshold) {
   return any != 0;
 }
 
-}  // namespace
-
-void ScoreAll(std::span<const float> item_factors, std::span<const float> user, std::span<float> scores) {
-  kernels::BestKernels().dot_rows(item_factors.data(), scores.size(), user.size(), user.data(), scores.data());
-}
-
-std::vector<Scored> TopK(std::span<const float> scores, size_t k, std::span<const uint64_t> allowed) {
+std::vector<Scored> TopKFrom(float lowest, std::span<const float> scores, size_t k, std::span<const uint64_t> allowed) {
   if (k == 0) return {};
-  Collector collector(std::min(k, scores.size()));
+  Collector collector(std::min(k, scores.size()), lowest);
   for (size_t block = 0; block < scores.size(); block += 64) {
     const size_t count = std::min<size_t>(64, scores.size() - block);
     uint64_t bits = ~uint64_t{0} >> (64 - count);
@@ -68,6 +62,20 @@ std::vector<Scored> TopK(std::span<const float> scores, size_t k, std::span<cons
     }
   }
   return collector.Take();
+}
+
+}  // namespace
+
+void ScoreAll(std::span<const float> item_factors, std::span<const float> user, std::span<float> scores) {
+  kernels::BestKernels().dot_rows(item_factors.data(), scores.size(), user.size(), user.data(), scores.data());
+}
+
+std::vector<Scored> TopK(std::span<const float> scores, size_t k, std::span<const uint64_t> allowed) {
+  return TopKFrom(std::numeric_limits<float>::lowest(), scores, k, allowed);
+}
+
+std::vector<Scored> TopKPositive(std::span<const float> scores, size_t k, std::span<const uint64_t> allowed) {
+  return TopKFrom(std::numeric_limits<float>::denorm_min(), scores, k, allowed);
 }
 
 }  // namespace rapport

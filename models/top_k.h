@@ -23,5 +23,7 @@ void ScoreAll(std::span<const float> item_factors, std::span<const float> user, 
 
 // The best k of scores[i] where allowed is empty or bit i of it is set (64 per word), in order.
 std::vector<Scored> TopK(std::span<const float> scores, size_t k, std::span<const uint64_t> allowed = {});
+// The same among scores above zero: fast where most are zero.
+std::vector<Scored> TopKPositive(std::span<const float> scores, size_t k, std::span<const uint64_t> allowed = {});
 
 }  // namespace rapport

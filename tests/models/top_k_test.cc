@@ -83,5 +83,22 @@ TEST(ScoreAllTest, IsTheProduct) {
   }
 }
 
+TEST(TopKTest, PositiveScoresAreThoseOfTopKAboveZero) {
+  Random random(9);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<float> scores(random.Below(500));
+    for (float& score : scores) {
+      score = random.Below(10) < 7 ? 0.0f : static_cast<float>(static_cast<int>(random.Below(9)) - 3);
+    }
+    std::vector<uint64_t> allowed((scores.size() + 63) / 64);
+    for (uint64_t& word : allowed) word = random.NextU64();
+    std::vector<Scored> expected = TopK(scores, scores.size(), allowed);
+    std::erase_if(expected, [](const Scored& one) { return one.score <= 0; });
+    const size_t k = random.Below(40);
+    if (expected.size() > k) expected.resize(k);
+    EXPECT_EQ(TopKPositive(scores, k, allowed), expected);
+  }
+}
+
 }  // namespace
 }  // namespace rapport
