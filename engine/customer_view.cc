@@ -76,20 +76,12 @@ void CustomerViews::Invalidate(const std::vector<CustomerId>& changed) {
   }
 }
 
-uint64_t CustomerViews::hits() const {
-  uint64_t sum = 0;
+CustomerViews::Counters CustomerViews::counters() const {
+  Counters sum;
   for (Shard& shard : shards_) {
     std::lock_guard lock(shard.mutex);
-    sum += shard.hits;
-  }
-  return sum;
-}
-
-uint64_t CustomerViews::misses() const {
-  uint64_t sum = 0;
-  for (Shard& shard : shards_) {
-    std::lock_guard lock(shard.mutex);
-    sum += shard.misses;
+    sum.hits += shard.hits;
+    sum.misses += shard.misses;
   }
   return sum;
 }

@@ -34,8 +34,10 @@ class CustomerViews {
   Result<std::shared_ptr<const CustomerView>> Get(const CustomerRef& ref);
   Result<std::shared_ptr<const CustomerView>> Get(CustomerId customer);
   void Invalidate(const std::vector<CustomerId>& changed);
-  uint64_t hits() const;
-  uint64_t misses() const;
+  struct Counters {
+    uint64_t hits = 0, misses = 0;
+  };
+  Counters counters() const;
 
  private:
   static constexpr size_t kShards = 16;

@@ -189,7 +189,8 @@ const std::string& Engine::startup_note() const { return impl_->startup_note; }
 Store& Engine::store() const { return impl_->store; }
 
 Engine::Statistics Engine::statistics() const {
-  return {impl_->views->hits(), impl_->views->misses(), impl_->training.load()};
+  const CustomerViews::Counters counters = impl_->views->counters();
+  return {counters.hits, counters.misses, impl_->training.load()};
 }
 
 }  // namespace rapport
