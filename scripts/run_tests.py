@@ -6,8 +6,8 @@
 
 Suites: asan (all GoogleTest programs under AddressSanitizer and UndefinedBehaviorSanitizer, and the include walls),
 tsan (the rooms with threads under ThreadSanitizer), e2e (the release binary, driven from outside); and, only when named,
-dev (as asan, without sanitizers: the quick one for daily work). Everything goes to build/; results of each suite to
-build/results/.
+dev (as asan, without sanitizers: the quick one for daily work) and e2e-asan (as e2e, with the binary that the sanitizers
+watch). Everything goes to build/; results of each suite to build/results/.
 """
 import json
 import os
@@ -20,7 +20,7 @@ import xml.etree.ElementTree as xml
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOMS = ["base", "data", "models", "engine", "server"]
 ROOMS_WITH_THREADS = ["base", "data", "engine", "server"]
-SUITES = ["dev", "asan", "tsan", "e2e"]
+SUITES = ["dev", "asan", "tsan", "e2e", "e2e-asan"]
 SUITES_OF_CI = ["asan", "tsan", "e2e"]  # dev would test the same again
 CTEST_TIMEOUT_SECONDS = "600"
 SANITIZER_OPTIONS = {
@@ -30,7 +30,7 @@ SANITIZER_OPTIONS = {
         "UBSAN_OPTIONS": "print_stacktrace=1",
     },
     "tsan": {
-        "TSAN_OPTIONS": f"suppressions={ROOT}/tests/tsan.supp:second_deadlock_stack=1:halt_on_error=1",
+        "TSAN_OPTIONS": "second_deadlock_stack=1:halt_on_error=1",
     },
 }
 
@@ -133,20 +133,21 @@ def run_ctest(preset, rooms, others):
     return count_ctest(preset, folder)
 
 
-def run_e2e():
-    if not build("release", ["rapport"]):
+def run_e2e(suite, preset):
+    if not build(preset, ["rapport"]):
         return Counts(failed=1)
     clients = os.path.join("tests", "e2e")
     arguments = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", clients]
     if run_quietly("e2e-npm", arguments) != 0:
         return Counts(failed=1)
-    report = os.path.join("build", "results", "e2e.json")
+    report = os.path.join("build", "results", f"{suite}.json")
     if os.path.exists(report):
         os.remove(report)
     started = time.monotonic()
-    subprocess.run([sys.executable, os.path.join(clients, "run.py"), "--binary", "build/release/rapport",
-                    "--report", report], stdin=subprocess.DEVNULL)
-    say(f"e2e: ran in {time.monotonic() - started:.0f} s")
+    subprocess.run([sys.executable, os.path.join(clients, "run.py"), "--binary", f"build/{preset}/rapport",
+                    "--report", report], stdin=subprocess.DEVNULL,
+                   env={**os.environ, **SANITIZER_OPTIONS.get(preset, {})})
+    say(f"{suite}: ran in {time.monotonic() - started:.0f} s")
     if not os.path.exists(report):
         return Counts(failed=1)
     with open(report, encoding="utf-8") as file:
@@ -163,7 +164,9 @@ def main(chosen):
     total, started = Counts(), time.monotonic()
     for suite in chosen or SUITES_OF_CI:
         if suite == "e2e":
-            counts = run_e2e()
+            counts = run_e2e(suite, "release")
+        elif suite == "e2e-asan":
+            counts = run_e2e(suite, "asan")
         elif suite == "tsan":
             counts = run_ctest(suite, ROOMS_WITH_THREADS, [])
         else:
