@@ -11,6 +11,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 
+#include <deque>
 #include <filesystem>
 #include <future>
 
@@ -23,28 +24,38 @@ namespace {
 
 constexpr char kMarker[] = "Rapport store\n";
 
-// value = Seal(item set); union of all operands.
-class ItemSetMerge final : public rocksdb::AssociativeMergeOperator {
+// value = Seal(item set); union of all operands, in one pass however many have gathered since the last compaction.
+class ItemSetMerge final : public rocksdb::MergeOperator {
  public:
-  bool Merge(const rocksdb::Slice&, const rocksdb::Slice* existing, const rocksdb::Slice& operand, std::string* merged,
-             rocksdb::Logger*) const override {
-    const auto decode = [](const rocksdb::Slice& sealed) -> Result<ItemSet> {
-      const Result<std::string_view> plain = Unseal(sealed.ToStringView());
-      if (!plain.ok()) return plain.status();
-      return DecodeItemSet(*plain);
-    };
-    const Result<ItemSet> added = decode(operand);
-    if (!added.ok()) return false;
-    if (existing == nullptr) {
-      *merged = operand.ToString();
-      return true;
-    }
-    const Result<ItemSet> base = decode(*existing);
-    if (!base.ok()) return false;
-    *merged = Seal(EncodeItemSet(MergeItemSets(*base, *added)));
-    return true;
+  bool FullMergeV2(const MergeOperationInput& in, MergeOperationOutput* out) const override {
+    std::vector<rocksdb::Slice> parts(in.operand_list.begin(), in.operand_list.end());
+    if (in.existing_value != nullptr) parts.push_back(*in.existing_value);
+    return Union(parts, out->new_value);
+  }
+  bool PartialMergeMulti(const rocksdb::Slice&, const std::deque<rocksdb::Slice>& operands, std::string* out,
+                         rocksdb::Logger*) const override {
+    return Union({operands.begin(), operands.end()}, *out);
   }
   const char* Name() const override { return "rapport.ItemSetMerge.1"; }
+
+ private:
+  // False for bytes that are no sealed item set: RocksDB turns it into a Corruption.
+  static bool Union(const std::vector<rocksdb::Slice>& parts, std::string& out) {
+    std::vector<ItemSet> sets;
+    for (const rocksdb::Slice& part : parts) {
+      const Result<std::string_view> plain = Unseal(part.ToStringView());
+      if (!plain.ok()) return false;
+      Result<ItemSet> set = DecodeItemSet(*plain);
+      if (!set.ok()) return false;
+      sets.push_back(set.Take());
+    }
+    // Pairs, then pairs of pairs: every entry is copied log2(parts) times.
+    for (size_t step = 1; step < sets.size(); step *= 2) {
+      for (size_t i = 0; i + step < sets.size(); i += 2 * step) sets[i] = MergeItemSets(sets[i], sets[i + step]);
+    }
+    out = Seal(EncodeItemSet(sets.empty() ? ItemSet{} : sets.front()));
+    return true;
+  }
 };
 
 rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& options,
