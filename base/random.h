@@ -37,9 +37,7 @@ class Random {
   // Uniform in [0, 1), 53 bits.
   double Uniform() { return static_cast<double>(NextU64() >> 11) * 0x1.0p-53; }
   // Uniform in [0, bound). REQUIRES bound > 0. Lemire's multiply without rejection: bias below bound / 2^64.
-  uint64_t Below(uint64_t bound) {
-    return static_cast<uint64_t>((static_cast<Wide>(NextU64()) * bound) >> 64);
-  }
+  uint64_t Below(uint64_t bound) { return static_cast<uint64_t>((static_cast<Wide>(NextU64()) * bound) >> 64); }
   // Standard normal, Box-Muller (one of the pair is dropped: no hidden state).
   double Normal() {
     const double u = 1.0 - Uniform();

@@ -10,10 +10,10 @@
 
 #include <mutex>
 
+#include "base/temp_folder.h"
 #include "data/codec.h"
 #include "data/keys.h"
 #include "data/store.h"
-#include "base/temp_folder.h"
 
 namespace rapport {
 namespace {

@@ -1,5 +1,5 @@
-// The hot loops of models/, written once (kernels_rows_body.h, kernels_square_body.h) and compiled for three instruction sets;
-// the best one that the processor has is chosen at run time, so the binary stays portable.
+// The hot loops of models/, written once (kernels_rows_body.h, kernels_square_body.h) and compiled for three
+// instruction sets; the best one that the processor has is chosen at run time, so the binary stays portable.
 //
 // Promise: every set gives the same bits. Each output element is summed in one fixed order, and products are never
 // fused into their sums (no FMA), so a model trained on one machine ranks the same on every other. Sizes: `stride` is a

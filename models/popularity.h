@@ -26,7 +26,7 @@ struct PopularityOptions {
 struct PopularityModel {
   Timestamp as_of;
   std::vector<float> popular;
-  std::vector<float> trending;   // short-term score / sqrt(long-term score + 1): rising, not merely big
+  std::vector<float> trending;  // short-term score / sqrt(long-term score + 1): rising, not merely big
 };
 
 PopularityModel FitPopularity(uint32_t items, std::span<const PopularityEvent> events, Timestamp as_of,
