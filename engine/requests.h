@@ -16,6 +16,52 @@ namespace rapport {
 enum class Level : uint8_t { kPersonal, kSession, kSimilar, kSegment, kPopular, kStatic };
 const char* LevelName(Level level);  // "personal"
 
+// Which stage of the answer brought an item (engine/content/stages.h).
+enum class Origin : uint8_t {
+  kPinned,
+  kBlend,
+  kFactors,  // of a model without a blend
+  kRepeats,
+  kSeedsBought,   // ordered with a seed
+  kSeedsSimilar,  // chosen by the customers who chose a seed
+  kHistorySimilar,
+  kCategory,
+  kPopular,
+  kTrending,
+  kConfigured,  // the shop's static list
+  kLatest,
+};
+
+// Why an item is shown: a closed list, on the wire as BecauseName says (docs/API.md "Reasons").
+enum class Because : uint8_t {
+  // The customer did this with the item that the reason speaks of.
+  kOrdered,
+  kAdded,
+  kViewed,
+  kClicked,
+  kRated,
+  kOther,
+  // The item that the reason speaks of is a seed of the question.
+  kBoughtWith,
+  kSimilarTo,
+  // No item.
+  kPopular,
+  kRecent,
+  kTrending,
+  kCategory,
+  kNew,
+  kConfigured,
+  kPinned,
+  kModel,  // nothing stands out
+};
+const char* BecauseName(Because because);  // "bought-with"
+
+struct Reason {
+  Because because = Because::kModel;
+  std::string item, title;  // external id; both empty when there is none, or it may not be named
+  float share = 0;          // of all that speaks for the item shown, 0..1; the reasons left out hold the rest
+};
+
 struct Boost {
   std::string filter;  // items that match it ...
   double factor =
@@ -38,6 +84,7 @@ struct RecommendRequest {
   std::vector<std::string> exclude;    // external ids
   std::optional<RepeatPolicy> repeat;  // instead of the scenario's (enum in engine/options.h)
   std::string after;                   // recommendation id of the page before: nothing it showed comes again
+  bool explain = false;                // with reasons
   Timestamp now;
 };
 
@@ -46,8 +93,10 @@ struct RecommendedItem {
   std::string external_id;
   float score = 0;  // comparable within one answer only
   Level level = Level::kStatic;
+  Origin origin = Origin::kLatest;
   bool pinned = false;
-  std::string impression;  // signed token: recommendation id, item, slot, propensity
+  std::string impression;       // signed token: recommendation id, item, slot, propensity
+  std::vector<Reason> reasons;  // when asked for: 1 to 3, the largest share first
 };
 
 struct RecommendResponse {
@@ -65,6 +114,7 @@ struct ListRequest {
   size_t count = 20;
   std::string filter;
   std::optional<CustomerRef> customer;  // for audience, viewed and ordered
+  bool explain = false;
   Timestamp now;
 };
 

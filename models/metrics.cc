@@ -36,7 +36,35 @@ Interval Bootstrap(std::span<const double> values, uint64_t seed, int resamples)
   return interval;
 }
 
+// Ranks from 1, equal values sharing the mean of theirs.
+std::vector<double> MeanRanks(std::span<const double> values) {
+  std::vector<size_t> order(values.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
+  std::vector<double> ranks(values.size());
+  for (size_t begin = 0; begin < order.size();) {
+    size_t end = begin + 1;
+    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
+    for (size_t i = begin; i < end; ++i) ranks[order[i]] = static_cast<double>(begin + end + 1) / 2;
+    begin = end;
+  }
+  return ranks;
+}
+
 }  // namespace
+
+std::optional<double> RankCorrelation(std::span<const double> a, std::span<const double> b) {
+  const std::vector<double> x = MeanRanks(a), y = MeanRanks(b);
+  const double middle = (static_cast<double>(x.size()) + 1) / 2;  // the mean of any ranks
+  double xy = 0, xx = 0, yy = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    xy += (x[i] - middle) * (y[i] - middle);
+    xx += (x[i] - middle) * (x[i] - middle);
+    yy += (y[i] - middle) * (y[i] - middle);
+  }
+  if (xx == 0 || yy == 0) return std::nullopt;
+  return xy / std::sqrt(xx * yy);
+}
 
 double RecallAt(std::span<const uint32_t> ranked, std::span<const uint32_t> relevant, size_t k, RecallKind kind) {
   const size_t possible = kind == RecallKind::kOfPossible ? std::min(k, relevant.size()) : relevant.size();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,10 @@ enum class RecallKind { kOfRelevant /* hits / |relevant| */, kOfPossible /* hits
 // `ranked` best first; `relevant` ascending and unique, not empty.
 double RecallAt(std::span<const uint32_t> ranked, std::span<const uint32_t> relevant, size_t k, RecallKind kind);
 double NdcgAt(std::span<const uint32_t> ranked, std::span<const uint32_t> relevant, size_t k);
+
+// Spearman's rank correlation, equal values sharing the mean of their ranks. nullopt for fewer than two values, or
+// where either side is all equal. REQUIRES equal sizes, finite values.
+std::optional<double> RankCorrelation(std::span<const double> a, std::span<const double> b);
 
 struct Interval {
   double mean = 0, lower = 0, upper = 0;

@@ -116,7 +116,7 @@ void CollectCandidates(const ContentModel& model, std::span<const SignalLine> li
   sources.Fill();
 
   std::array<float, kStackSources> highest{};
-  scratch.candidates.clear();
+  scratch.candidates = scratch.also;
   for (size_t s = 0; s < kStackSources; ++s) {
     for (const Scored& one : TopKPositive(sources.Of(static_cast<StackSource>(s)), kStackDepth, allowed)) {
       highest[s] = std::max(highest[s], one.score);
@@ -141,13 +141,17 @@ void CollectCandidates(const ContentModel& model, std::span<const SignalLine> li
   }
 }
 
+double ScoreCandidate(std::span<const double> theta, const StackScratch& scratch, size_t candidate) {
+  double sum = 0;
+  for (size_t k = 0; k < kStackFeatures; ++k) sum += theta[k] * scratch.features[candidate * kStackFeatures + k];
+  return sum;
+}
+
 std::vector<Scored> RankCandidates(std::span<const double> theta, const StackScratch& scratch) {
   std::vector<Scored> ranked;
   ranked.reserve(scratch.candidates.size());
   for (size_t i = 0; i < scratch.candidates.size(); ++i) {
-    double sum = 0;
-    for (size_t k = 0; k < kStackFeatures; ++k) sum += theta[k] * scratch.features[i * kStackFeatures + k];
-    ranked.push_back({scratch.candidates[i], static_cast<float>(sum)});
+    ranked.push_back({scratch.candidates[i], static_cast<float>(ScoreCandidate(theta, scratch, i))});
   }
   std::sort(ranked.begin(), ranked.end(), Better);
   return ranked;

@@ -55,6 +55,7 @@ struct StackScratch {
   std::vector<float> scores;      // (sources, rows)
   std::vector<float> factor;
   std::vector<uint64_t> had;
+  std::vector<uint32_t> also;  // a caller may fill this one: candidates whatever their scores
   FoldInScratch fold_in;
   // What CollectCandidates leaves behind.
   std::vector<uint32_t> candidates;  // ascending
@@ -64,7 +65,9 @@ struct StackScratch {
 // Candidates and features of one customer, into scratch. `allowed`: one bit per row. `lines` in any order.
 void CollectCandidates(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now,
                        std::span<const uint64_t> allowed, StackScratch& scratch);
-// theta . features of the candidates collected last, best first.
+// theta . features of candidate number `candidate` of those collected last.
+double ScoreCandidate(std::span<const double> theta, const StackScratch& scratch, size_t candidate);
+// The same of all, best first.
 std::vector<Scored> RankCandidates(std::span<const double> theta, const StackScratch& scratch);
 
 }  // namespace rapport

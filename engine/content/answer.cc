@@ -34,8 +34,9 @@ void Answer::Pin(const std::vector<rapport::Pin>& pins) {
   }
 }
 
-void Answer::BeginStage(Level level) {
+void Answer::BeginStage(Level level, Origin origin) {
   level_ = level;
+  origin_ = origin;
   stage_started_ = false;
 }
 
@@ -49,7 +50,8 @@ void Answer::Offer(ItemId id, float score) {
     scale_ = score > 0 ? std::min(1.0f, ceiling / score) : (picks_.empty() ? 1.0f : 0.0f);
   }
   const float scaled = score * scale_;
-  picks_.push_back({item, picks_.empty() ? scaled : std::min(scaled, picks_.back().score), level_});  // rounding
+  picks_.push_back(
+      {item, picks_.empty() ? scaled : std::min(scaled, picks_.back().score), level_, origin_});  // rounding
 }
 
 RecommendResponse Answer::Finish(const SecretKey& key, Cursor cursor) const {
@@ -65,6 +67,7 @@ RecommendResponse Answer::Finish(const SecretKey& key, Cursor cursor) const {
     shown.item = item.id;
     shown.external_id = item.external_id;
     shown.pinned = pinned;
+    shown.origin = pinned ? Origin::kPinned : pick->origin;
     if (!pinned) {
       shown.score = pick->score;
       shown.level = pick->level;

@@ -32,7 +32,7 @@ class Answer {
 
   bool full() const { return picks_.size() + pinned_.size() >= want_; }
   size_t missing() const { return full() ? 0 : want_ - picks_.size() - pinned_.size(); }
-  void BeginStage(Level level);
+  void BeginStage(Level level, Origin origin);
   // Nothing when full. REQUIRES offers of a stage in descending order of score.
   void Offer(ItemId item, float score);
 
@@ -45,6 +45,7 @@ class Answer {
     const Item* item;
     float score;
     Level level;
+    Origin origin;
   };
   struct PinnedPick {
     const Item* item;
@@ -60,6 +61,7 @@ class Answer {
   std::vector<Pick> picks_;
   std::vector<PinnedPick> pinned_;  // ascending by position
   Level level_ = Level::kStatic;
+  Origin origin_ = Origin::kLatest;
   float scale_ = 1;
   bool stage_started_ = false;
 };

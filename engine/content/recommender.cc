@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "base/limits.h"
+#include "engine/content/explainer.h"
 #include "engine/content/recommender_seam.h"
 #include "engine/content/stages.h"
 
@@ -113,6 +114,13 @@ struct Recommender::Impl {
   void Restrict(Question& question, Bitmap& scratch) const;
   void OfferAboutSeeds(const Question& question, CandidateSource source, RankScratch& scratch, Answer& answer) const;
   void FallBack(const Question& question, RankScratch& scratch, Answer& answer) const;
+  RepeatBlend Repeats(const Question& question) const {
+    const bool repeats = question.rules.repeat == RepeatPolicy::kAllow;
+    return {repeats ? options.repeat_weight : 0.0, options.repeat_half_life_days};
+  }
+  void Explain(const Question& question, RankScratch& scratch_space, RecommendResponse& response) const {
+    ExplainAnswer(question, options.weights, Repeats(question), scratch_space, response);
+  }
   Status Resolve(const RecommendContext& context, const RecommendRequest& request, const Scenario& scenario,
                  Question& question) const;
   Status ResolveList(const RecommendContext& context, const ListRequest& request, Question& question) const;
@@ -236,24 +244,22 @@ void Recommender::Impl::OfferAboutSeeds(const Question& question, CandidateSourc
   if (source == CandidateSource::kPersonal || question.seeds.empty()) return;
   if (question.model() != nullptr) {
     if (source == CandidateSource::kBoughtTogether) {
-      OfferNeighboursOfSeeds(question, question.model()->bought_together, scratch_space, answer);
+      OfferNeighboursOfSeeds(question, question.model()->bought_together, Origin::kSeedsBought, scratch_space, answer);
     }
-    OfferNeighboursOfSeeds(question, question.model()->similar, scratch_space, answer);
+    OfferNeighboursOfSeeds(question, question.model()->similar, Origin::kSeedsSimilar, scratch_space, answer);
   }
   if (!answer.full()) OfferKin(question, filters, answer);
 }
 
 void Recommender::Impl::FallBack(const Question& question, RankScratch& scratch_space, Answer& answer) const {
   const auto next = [&answer] { return !answer.full(); };
-  const bool repeats = question.rules.repeat == RepeatPolicy::kAllow;
-  const RepeatBlend blend{repeats ? options.repeat_weight : 0.0, options.repeat_half_life_days};
   if (next()) OfferBlended(question, options.weights, scratch_space, answer);
-  if (next()) OfferPersonal(question, options.weights, blend, scratch_space, answer);
+  if (next()) OfferPersonal(question, options.weights, Repeats(question), scratch_space, answer);
   if (next() && question.model() != nullptr && !question.seeds.empty()) {
-    OfferNeighboursOfSeeds(question, question.model()->similar, scratch_space, answer);
+    OfferNeighboursOfSeeds(question, question.model()->similar, Origin::kSeedsSimilar, scratch_space, answer);
   }
   if (next()) OfferNeighboursOfHistory(question, options.weights, scratch_space, answer);
-  if (next()) OfferBoard(question, question.boards->popular, Level::kPopular, answer);
+  if (next()) OfferBoard(question, question.boards->popular, Origin::kPopular, answer);
   if (next()) OfferStatic(question, options.static_items, answer);
   if (next()) OfferLatest(question, Level::kStatic, answer);
 }
@@ -302,7 +308,9 @@ Result<RecommendResponse> Recommender::Recommend(const RecommendContext& context
   }
   impl.OfferAboutSeeds(question, scenario.source, *scratch, answer);
   impl.FallBack(question, *scratch, answer);
-  return answer.Finish(impl.key, std::move(cursor));
+  RecommendResponse response = answer.Finish(impl.key, std::move(cursor));
+  if (request.explain) impl.Explain(question, *scratch, response);
+  return response;
 }
 
 Status Recommender::Impl::ResolveList(const RecommendContext& context, const ListRequest& request,
@@ -327,7 +335,9 @@ Result<RecommendResponse> Recommender::Impl::ItemToItem(const RecommendContext& 
   Answer answer = Start(question, request.count);
   OfferAboutSeeds(question, source, *lease, answer);
   FallBack(question, *lease, answer);
-  return answer.Finish(key, NewCursor(question, "item " + std::to_string(item.value)));
+  RecommendResponse response = answer.Finish(key, NewCursor(question, "item " + std::to_string(item.value)));
+  if (request.explain) Explain(question, *lease, response);
+  return response;
 }
 
 Result<RecommendResponse> Recommender::Similar(const RecommendContext& context, ItemId item,
@@ -348,12 +358,14 @@ Result<RecommendResponse> Recommender::Board(const RecommendContext& context, Bo
   auto scratch = impl.scratch.Borrow();
   impl.Restrict(question, (*scratch).allowed_rows);
   Answer answer = impl.Start(question, request.count);
-  if (board == BoardKind::kTrending) OfferBoard(question, question.boards->trending, Level::kPopular, answer);
-  if (board != BoardKind::kLatest) OfferBoard(question, question.boards->popular, Level::kPopular, answer);
+  if (board == BoardKind::kTrending) OfferBoard(question, question.boards->trending, Origin::kTrending, answer);
+  if (board != BoardKind::kLatest) OfferBoard(question, question.boards->popular, Origin::kPopular, answer);
   OfferLatest(question, Level::kStatic, answer);
   const std::string description =
       "board " + std::to_string(static_cast<int>(board)) + request.kind + " " + request.filter;
-  return answer.Finish(impl.key, impl.NewCursor(question, description));
+  RecommendResponse response = answer.Finish(impl.key, impl.NewCursor(question, description));
+  if (request.explain) impl.Explain(question, *scratch, response);
+  return response;
 }
 
 }  // namespace rapport

@@ -48,7 +48,8 @@ void OfferLatestAmong(const Question& question, std::span<const uint64_t> allowe
 }
 
 // Neighbours of scratch.rows by scratch.weights. Only what is a neighbour of one of them is a candidate.
-void OfferNeighbours(const Question& question, const NeighbourLists& lists, RankScratch& scratch, Answer& answer) {
+void OfferNeighbours(const Question& question, const NeighbourLists& lists, Origin origin, RankScratch& scratch,
+                     Answer& answer) {
   const ContentModel& model = *question.model();
   if (lists.items != model.rows()) return;
   scratch.scores.assign(model.rows(), 0.0f);
@@ -63,7 +64,7 @@ void OfferNeighbours(const Question& question, const NeighbourLists& lists, Rank
     }
   }
   RankPositive(question.gains, candidates);
-  answer.BeginStage(Level::kSimilar);
+  answer.BeginStage(Level::kSimilar, origin);
   for (const Scored& one : candidates) {
     if (answer.full()) return;
     answer.Offer(ItemId{one.index}, one.score);
@@ -102,27 +103,34 @@ const std::vector<double>& ThetaFor(const StackModel& stack, RepeatPolicy policy
 
 }  // namespace
 
-void OfferBlended(const Question& question, const EventWeights& weights, RankScratch& scratch, Answer& answer) {
+const std::vector<double>* PrepareBlend(const Question& question, const EventWeights& weights, RankScratch& scratch) {
   const ContentModel* model = question.model();
-  if (model == nullptr || question.history.empty()) return;
+  if (model == nullptr || question.history.empty()) return nullptr;
   const std::vector<double>& theta = ThetaFor(model->stack, question.rules.repeat);
-  if (theta.empty()) return;
-  StackScratch& stack = scratch.stack;
-  MapSignals(*question.models, question.history, weights, stack.lines);
-  if (stack.lines.empty()) return;
+  if (theta.empty()) return nullptr;
+  MapSignals(*question.models, question.history, weights, scratch.stack.lines);
+  if (scratch.stack.lines.empty()) return nullptr;
   scratch.allowed_rows.assign(WordsFor(model->rows()), 0);
   for (uint32_t row = 0; row < model->rows(); ++row) {
     if (TestBit(question.allowed, model->item_ids[row])) SetBit(scratch.allowed_rows, row);
   }
+  return &theta;
+}
+
+void OfferBlended(const Question& question, const EventWeights& weights, RankScratch& scratch, Answer& answer) {
+  const std::vector<double>* theta = PrepareBlend(question, weights, scratch);
+  if (theta == nullptr) return;
+  const ContentModel* model = question.model();
+  StackScratch& stack = scratch.stack;
   CollectCandidates(*model, stack.lines, question.as_of(), scratch.allowed_rows, stack);
-  std::vector<Scored> ranked = RankCandidates(theta, stack);
+  std::vector<Scored> ranked = RankCandidates(*theta, stack);
   if (ranked.empty()) return;
   const float lowest = ranked.back().score;
   for (Scored& one : ranked) {
     one = {static_cast<uint32_t>(model->item_ids[one.index]), one.score - lowest};
   }
   RankPositive(question.gains, ranked);
-  answer.BeginStage(question.personal_level());
+  answer.BeginStage(question.personal_level(), Origin::kBlend);
   for (const Scored& one : ranked) {
     if (answer.full()) return;
     answer.Offer(ItemId{one.index}, one.score);
@@ -143,7 +151,7 @@ void OfferPersonal(const Question& question, const EventWeights& weights, const 
   const bool blended = !scratch.items.empty() || !question.gains.empty();
   if (blended) BlendRows(*question.models, scratch.items, blend.weight, question.gains, range, scratch);
 
-  answer.BeginStage(question.personal_level());
+  answer.BeginStage(question.personal_level(), Origin::kFactors);
   size_t offered = 0;
   // Widened until enough pass the live check and are of different products, or all were offered.
   for (size_t k = 2 * answer.missing() + 16; !answer.full(); k *= 4) {
@@ -164,16 +172,16 @@ void OfferRepeats(const Question& question, double half_life_days, RankScratch& 
     candidates.push_back({static_cast<uint32_t>(repeat.item.value), static_cast<float>(repeat.weight)});
   }
   RankPositive(question.gains, candidates);
-  answer.BeginStage(question.personal_level());
+  answer.BeginStage(question.personal_level(), Origin::kRepeats);
   for (const Scored& one : candidates) answer.Offer(ItemId{one.index}, one.score);
 }
 
-void OfferNeighboursOfSeeds(const Question& question, const NeighbourLists& lists, RankScratch& scratch,
+void OfferNeighboursOfSeeds(const Question& question, const NeighbourLists& lists, Origin origin, RankScratch& scratch,
                             Answer& answer) {
   if (question.model() == nullptr) return;
   scratch.items.clear();
   for (const Item* seed : question.seeds) scratch.items.push_back({seed->id, 1.0});
-  if (MapToRows(*question.models, scratch.items, scratch)) OfferNeighbours(question, lists, scratch, answer);
+  if (MapToRows(*question.models, scratch.items, scratch)) OfferNeighbours(question, lists, origin, scratch, answer);
 }
 
 void OfferNeighboursOfHistory(const Question& question, const EventWeights& weights, RankScratch& scratch,
@@ -181,7 +189,8 @@ void OfferNeighboursOfHistory(const Question& question, const EventWeights& weig
   const ContentModel* model = question.model();
   if (model == nullptr) return;
   SumTaste(question.history, weights, model->history_half_life_days, question.as_of(), scratch.items);
-  if (MapToRows(*question.models, scratch.items, scratch)) OfferNeighbours(question, model->similar, scratch, answer);
+  if (!MapToRows(*question.models, scratch.items, scratch)) return;
+  OfferNeighbours(question, model->similar, Origin::kHistorySimilar, scratch, answer);
 }
 
 void OfferKin(const Question& question, FilterCache& filters, Answer& answer) {
@@ -194,20 +203,20 @@ void OfferKin(const Question& question, FilterCache& filters, Answer& answer) {
   categories.erase(std::unique(categories.begin(), categories.end()), categories.end());
   Bitmap kin = question.allowed;
   filters.CategoryIn(categories, *question.index)->Restrict({}, kin);
-  answer.BeginStage(Level::kSimilar);
+  answer.BeginStage(Level::kSimilar, Origin::kCategory);
   OfferBoardAmong(question, question.boards->popular, kin, answer);
   if (answer.full()) return;
-  answer.BeginStage(Level::kSimilar);
+  answer.BeginStage(Level::kSimilar, Origin::kCategory);
   OfferLatestAmong(question, kin, answer);
 }
 
-void OfferBoard(const Question& question, std::span<const Scored> board, Level level, Answer& answer) {
-  answer.BeginStage(level);
+void OfferBoard(const Question& question, std::span<const Scored> board, Origin origin, Answer& answer) {
+  answer.BeginStage(Level::kPopular, origin);
   OfferBoardAmong(question, board, question.allowed, answer);
 }
 
 void OfferStatic(const Question& question, std::span<const std::string> items, Answer& answer) {
-  answer.BeginStage(Level::kStatic);
+  answer.BeginStage(Level::kStatic, Origin::kConfigured);
   std::vector<uint64_t> ids;
   for (const std::string& external_id : items) {
     const Item* item = question.index->catalog().Find(external_id);
@@ -219,7 +228,7 @@ void OfferStatic(const Question& question, std::span<const std::string> items, A
 }
 
 void OfferLatest(const Question& question, Level level, Answer& answer) {
-  answer.BeginStage(level);
+  answer.BeginStage(level, Origin::kLatest);
   OfferLatestAmong(question, question.allowed, answer);
 }
 

@@ -49,6 +49,9 @@ struct RepeatBlend {
   double half_life_days = 365;
 };
 
+// The blend's weights for the policy at hand, or null where it does not rank; with history (scratch.stack.lines) and
+// allowed rows (scratch.allowed_rows) as the blend reads them.
+const std::vector<double>* PrepareBlend(const Question& question, const EventWeights& weights, RankScratch& scratch);
 // The blend of all models (models/stack.h), where the model has weights for the policy at hand: best candidates first.
 void OfferBlended(const Question& question, const EventWeights& weights, RankScratch& scratch, Answer& answer);
 // The customer's factor, folded in from the history, against every item of the model.
@@ -57,13 +60,13 @@ void OfferPersonal(const Question& question, const EventWeights& weights, const 
 // What the customer orders again and again ("buy again").
 void OfferRepeats(const Question& question, double half_life_days, RankScratch& scratch, Answer& answer);
 // Neighbours in the model of the seeds, or of what the history speaks of.
-void OfferNeighboursOfSeeds(const Question& question, const NeighbourLists& lists, RankScratch& scratch,
+void OfferNeighboursOfSeeds(const Question& question, const NeighbourLists& lists, Origin origin, RankScratch& scratch,
                             Answer& answer);
 void OfferNeighboursOfHistory(const Question& question, const EventWeights& weights, RankScratch& scratch,
                               Answer& answer);
 // Items that share a category with a seed, the popular ones first: for seeds that the model does not know.
 void OfferKin(const Question& question, FilterCache& filters, Answer& answer);
-void OfferBoard(const Question& question, std::span<const Scored> board, Level level, Answer& answer);
+void OfferBoard(const Question& question, std::span<const Scored> board, Origin origin, Answer& answer);
 // The configured list, by external ids, in its order.
 void OfferStatic(const Question& question, std::span<const std::string> items, Answer& answer);
 // Everything in the catalogue, latest first: whatever may be shown is found here at last.

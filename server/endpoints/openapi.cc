@@ -11,7 +11,7 @@
 namespace rapport {
 namespace {
 
-constexpr const char* kLists = "kind count filter userId anonymousId return";
+constexpr const char* kLists = "kind count filter userId anonymousId return explain";
 
 constexpr std::string_view kSecuritySchemes = R"json({
 "bearer": {"type": "http", "scheme": "bearer"},

@@ -124,14 +124,22 @@ constexpr std::string_view kSchemas = R"json({
   "repeat": {"enum": ["allow", "exclude-owned", "exclude-ordered", "only-ordered"]},
   "return": {"type": "array", "maxItems": 64, "items": {"type": "string"}, "examples": [["title", "price"]]},
   "diversity": {"const": 0, "description": "not supported yet"},
-  "explain": {"const": false, "description": "not supported yet"}}},
+  "explain": {"type": "boolean", "default": false, "description": "with the reasons of each item"}}},
 "RecommendResponse": {"type": "object", "required": ["level", "generation", "items"], "properties": {
   "recommendationId": {"type": "string"},
   "level": {"$ref": "#/components/schemas/Level"}, "generation": {"type": "integer", "description": "0: no model"},
   "items": {"type": "array", "items": {"type": "object", "required": ["itemId", "score", "level"], "properties": {
     "itemId": {"type": "string"}, "score": {"type": "number"}, "level": {"$ref": "#/components/schemas/Level"},
     "pinned": {"const": true}, "properties": {"$ref": "#/components/schemas/AnyObject"},
-    "impression": {"type": "string", "description": "send it back with the events of this item"}}}}}},
+    "impression": {"type": "string", "description": "send it back with the events of this item"},
+    "reasons": {"type": "array", "maxItems": 3, "description": "where explain was asked for, the largest share first",
+      "items": {"$ref": "#/components/schemas/Reason"}}}}}}},
+"Reason": {"type": "object", "required": ["because", "share"], "properties": {
+  "because": {"enum": ["ordered", "added", "viewed", "clicked", "rated", "other", "bought-with", "similar-to", "popular",
+    "recent", "trending", "category", "new", "configured", "pinned", "model"]},
+  "share": {"type": "number", "minimum": 0, "maximum": 1, "description": "of all that speaks for the item"},
+  "itemId": {"type": "string", "description": "what was ordered, viewed, ...; absent where it may not be named"},
+  "title": {"type": "string"}}},
 "Level": {"enum": ["personal", "session", "similar", "segment", "popular", "static"]},
 "VisitorRequest": {"type": "object", "additionalProperties": false, "properties": {
   "userId": {"$ref": "#/components/schemas/Id"}, "anonymousId": {"$ref": "#/components/schemas/Id"},

@@ -28,9 +28,7 @@ Result<RepeatPolicy> RepeatPolicyFromName(const std::string& name) {
 // Words of the contract whose meaning comes later: an answer that ignored them would mislead.
 Status RefuseUnsupported(JsonFields& fields) {
   const std::optional<double> diversity = fields.Number("diversity", 0, 1);
-  const std::optional<bool> explain = fields.Flag("explain");
   if (diversity.value_or(0) > 0) return Status::InvalidArgument("diversity is not supported yet: leave it out");
-  if (explain.value_or(false)) return Status::InvalidArgument("explain is not supported yet: leave it out");
   return Status::Ok();
 }
 
@@ -82,6 +80,7 @@ Result<Question> QuestionFromJson(const Json& body) {
     if (!policy.ok()) return policy.status();
     request.repeat = *policy;
   }
+  request.explain = fields.Flag("explain").value_or(false);
   question.return_fields = fields.Texts("return", kReturnFieldsMax, limits::kShortTextBytesMax);
   RAPPORT_RETURN_IF_ERROR(RefuseUnsupported(fields));
   RAPPORT_RETURN_IF_ERROR(fields.Finish());
@@ -111,7 +110,8 @@ struct ListQuestion {
 };
 
 Result<ListQuestion> ListQuestionFromQuery(const Engine& engine, const Request& request) {
-  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {"kind", "count", "filter", "userId", "anonymousId", "return"}));
+  RAPPORT_RETURN_IF_ERROR(
+      RefuseUnknownQuery(request, {"kind", "count", "filter", "userId", "anonymousId", "return", "explain"}));
   ListQuestion question;
   question.request.kind = request.Query("kind");
   question.request.filter = request.Query("filter");
@@ -126,6 +126,11 @@ Result<ListQuestion> ListQuestionFromQuery(const Engine& engine, const Request& 
   Result<std::optional<CustomerRef>> customer = CustomerToServe(request, *names, engine.store());
   if (!customer.ok()) return customer.status();
   question.request.customer = customer.Take();
+  if (request.query.contains("explain")) {
+    const std::string& explain = request.Query("explain");
+    if (explain != "true" && explain != "false") return Status::InvalidArgument("explain must be true or false");
+    question.request.explain = explain == "true";
+  }
   question.return_fields = SplitList(request.Query("return"));
   if (question.return_fields.size() > kReturnFieldsMax) {
     return Status::InvalidArgument("return names more than " + std::to_string(kReturnFieldsMax) + " fields");

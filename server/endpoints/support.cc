@@ -199,6 +199,21 @@ Status CheckItemFields(const std::vector<std::string>& fields) {
   return Status::Ok();
 }
 
+namespace {
+
+void WriteReasons(JsonWriter& out, const std::vector<Reason>& reasons) {
+  out.BeginArray();
+  for (const Reason& reason : reasons) {
+    out.BeginObject().Key("because").String(BecauseName(reason.because)).Key("share").Number(reason.share);
+    if (!reason.item.empty()) out.Key("itemId").String(reason.item);
+    if (!reason.title.empty()) out.Key("title").String(reason.title);
+    out.EndObject();
+  }
+  out.EndArray();
+}
+
+}  // namespace
+
 Response RecommendAnswer(const RecommendResponse& answer, const Catalog& catalog,
                          const std::vector<std::string>& fields) {
   JsonWriter out(256 + answer.items.size() * (160 + 64 * fields.size()));
@@ -214,6 +229,7 @@ Response RecommendAnswer(const RecommendResponse& answer, const Catalog& catalog
     const Item* item = fields.empty() ? nullptr : catalog.Get(shown.item);
     if (item != nullptr) WriteProperties(out.Key("properties"), *item, fields);
     if (!shown.impression.empty()) out.Key("impression").String(shown.impression);
+    if (!shown.reasons.empty()) WriteReasons(out.Key("reasons"), shown.reasons);
     out.EndObject();
   }
   out.EndArray().EndObject();

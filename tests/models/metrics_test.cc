@@ -121,5 +121,15 @@ TEST(BootstrapTest, NothingAndOneValue) {
   EXPECT_EQ(interval.upper, 0.25);
 }
 
+TEST(MetricsTest, RankCorrelationByHand) {
+  const std::vector<double> a = {1, 2, 3, 4}, up = {10, 20, 21, 400}, down = {4, 3, 2, 1}, flat = {5, 5, 5, 5};
+  EXPECT_DOUBLE_EQ(*RankCorrelation(a, up), 1);
+  EXPECT_DOUBLE_EQ(*RankCorrelation(a, down), -1);
+  EXPECT_FALSE(RankCorrelation(a, flat).has_value());
+  EXPECT_FALSE(RankCorrelation({}, {}).has_value());
+  // Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4: 4.5 / sqrt(4.5 x 5).
+  EXPECT_DOUBLE_EQ(*RankCorrelation(std::vector<double>{0, 7, 7, 9}, a), 4.5 / std::sqrt(4.5 * 5));
+}
+
 }  // namespace
 }  // namespace rapport

@@ -191,12 +191,36 @@ TEST_F(CatalogTest, BrowsersAskForTheirVisitorOnly) {
 }
 
 TEST_F(CatalogTest, UnsupportedWordsAreRefusedNotIgnored) {
-  for (const char* body : {R"({"diversity":0.2})", R"({"explain":true})"}) {
-    const Answered answered = Post("/v1/recommendations", body);
-    EXPECT_EQ(answered.status, 400);
-    EXPECT_NE(answered.detail().find("not supported yet"), std::string::npos) << answered.body;
-  }
+  const Answered answered = Post("/v1/recommendations", R"({"diversity":0.2})");
+  EXPECT_EQ(answered.status, 400);
+  EXPECT_NE(answered.detail().find("not supported yet"), std::string::npos) << answered.body;
   EXPECT_EQ(Post("/v1/recommendations", R"({"diversity":0,"explain":false})").status, 200);
+}
+
+TEST_F(CatalogTest, ReasonsComeWhenAskedFor) {
+  EXPECT_EQ(Put("/v1/items", R"([{"itemId":"a","title":"An A"},{"itemId":"b"}])").status, 200);
+  const Answered silent = Post("/v1/recommendations", "{}");
+  EXPECT_FALSE(silent.json["items"][0].contains("reasons")) << silent.body;
+  const Answered told = Post("/v1/recommendations", R"({"explain":true})");
+  ASSERT_EQ(told.status, 200) << told.body;
+  for (const auto& item : told.json["items"]) {
+    ASSERT_EQ(item["reasons"].size(), 1u) << told.body;
+    EXPECT_EQ(item["reasons"][0]["because"], "new");
+    EXPECT_EQ(item["reasons"][0]["share"], 1.0);
+  }
+  EXPECT_EQ(Post("/v1/track", R"({"userId":"eva","event":"Order Completed","messageId":"m1",
+      "properties":{"order_id":"1","products":[{"product_id":"a"}]}})")
+                .status,
+            200);
+  const Answered again =
+      Post("/v1/recommendations", R"({"customer":{"userId":"eva"},"scenario":"buy-again","count":1,"explain":true})");
+  ASSERT_EQ(again.json["items"].size(), 1u) << again.body;
+  const auto& reason = again.json["items"][0]["reasons"][0];
+  EXPECT_EQ(reason["because"], "ordered");
+  EXPECT_EQ(reason["itemId"], "a");
+  EXPECT_EQ(reason["title"], "An A");
+  EXPECT_TRUE(Get("/v1/latest?explain=true").json["items"][0].contains("reasons"));
+  EXPECT_EQ(Get("/v1/latest?explain=maybe").status, 400);
 }
 
 }  // namespace
