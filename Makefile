@@ -2,8 +2,9 @@
 #   make run              a simulated shop, from nothing to a running server and one customer's recommendations
 #   make run DATA=FOLDER  the same on Online Retail II (the year*.csv.xz in FOLDER)
 #   make test             everything that .ci/run asks for
+#   make quality          every model judged on every data set at hand: docs/QUALITY.md; about an hour
 .POSIX:
-.PHONY: run stop test build bench format check durability clean
+.PHONY: run stop test build bench quality format check durability clean
 
 DATA =
 ROUNDS = 100
@@ -23,6 +24,10 @@ test:
 bench:
 	@scripts/build release rapport_bench
 	build/release/bench/rapport_bench
+
+quality:
+	@scripts/build release rapport rapport_published_split
+	python3 scripts/quality.py
 
 # Kill -9 and power cut, many times over: minutes; the power cut needs root and loop devices.
 durability: build

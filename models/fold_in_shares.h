@@ -20,8 +20,8 @@ struct FoldInShares {
   std::vector<double> removal;
 };
 
-// `history`: unique rows, `weights` > 0, as for FoldIn; `targets` any rows. Zeros where the numbers overflow. In double;
-// d^3 / 3 + d^2 |history| + d |history| |targets| operations. REQUIRES a model that FoldIn takes.
+// `history`: unique rows, `weights` > 0, as for FoldIn; `targets` any rows. Zeros where the numbers overflow. In
+// double; d^3 / 3 + d^2 |history| + d |history| |targets| operations. REQUIRES a model that FoldIn takes.
 FoldInShares ShareFoldIn(const AlsModel& model, std::span<const uint32_t> history, std::span<const float> weights,
                          std::span<const uint32_t> targets);
 

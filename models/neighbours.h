@@ -14,9 +14,9 @@
 namespace rapport {
 
 struct NeighbourOptions {
-  int neighbours = 50;             // kept per item
-  double normalization = 0.5;      // p
-  uint32_t support_min = 2;        // fewer common groups: not a neighbour
+  int neighbours = 50;         // kept per item
+  double normalization = 0.5;  // p
+  uint32_t support_min = 2;    // fewer common groups: not a neighbour
   uint32_t group_items_max = 500;
   int threads = 0;
 };

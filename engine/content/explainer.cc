@@ -96,8 +96,8 @@ void Explainer::Blend() {
   const std::vector<double>* theta = PrepareBlend(question_, weights_, scratch_);
   if (theta == nullptr) return;
   const std::vector<SignalLine> lines = scratch_.stack.lines;
-  const StackShares shares = ShareStack(*question_.model(), *theta, lines, question_.as_of(), scratch_.allowed_rows,
-                                        rows_, scratch_.stack);
+  const StackShares shares =
+      ShareStack(*question_.model(), *theta, lines, question_.as_of(), scratch_.allowed_rows, rows_, scratch_.stack);
   for (size_t t = 0; t < slots_.size(); ++t) {
     for (size_t i = 0; i < shares.history.size(); ++i) {
       AddDeed(slots_[t], ItemOf(shares.history[i]), shares.DropsOf(t)[i]);

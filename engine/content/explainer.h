@@ -1,7 +1,8 @@
 // The true reasons of each item shown: what speaks for it, as parts of one sum, the largest first.
 //
-//   blend        what its score loses without each item of the history, and what each board adds (models/stack_shares.h)
-//   factors      what x . y loses without each item (models/fold_in_shares.h), over the range of the page's scores; and
+//   blend        what its score loses without each item of the history, and what each board adds
+//   (models/stack_shares.h) factors      what x . y loses without each item (models/fold_in_shares.h), over the range
+//   of the page's scores; and
 //                the repeats' part, as engine/content/ranker.h mixes them
 //   neighbours   weight x list entry, of each item of the history, or of each seed
 //   the rest     one reason without an item, by the stage that brought it

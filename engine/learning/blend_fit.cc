@@ -10,6 +10,7 @@ namespace rapport {
 namespace {
 
 constexpr int kRecentWindows = 3;
+constexpr int kOlderWindows = 16;
 constexpr double kDaysBeforeMin = 28;
 constexpr int64_t kYearMs = 364 * kDayMs;  // whole weeks: the same days of the week
 constexpr double kYearAgoLengths = 2.5;
@@ -87,18 +88,40 @@ Status FitTask(std::span<const std::shared_ptr<const WindowCases>> windows, Blen
 
 }  // namespace
 
-std::vector<WindowSpan> PlanWindows(Timestamp first, Timestamp cut, double window_days) {
+namespace {
+
+int64_t EarliestBeginMs(Timestamp first) { return first.ms + static_cast<int64_t>(kDaysBeforeMin * kDayMs); }
+
+// [cut - k L, cut - (k - 1) L) for k = from..to, those that have enough of the log before them.
+std::vector<WindowSpan> ConsecutiveWindows(Timestamp first, Timestamp cut, double window_days, int from, int to) {
   const auto length_ms = static_cast<int64_t>(window_days * kDayMs);
-  const int64_t earliest_ms = first.ms + static_cast<int64_t>(kDaysBeforeMin * kDayMs);
   std::vector<WindowSpan> windows;
-  for (int k = 1; k <= kRecentWindows; ++k) {
+  for (int k = from; k <= to; ++k) {
     const WindowSpan window{{cut.ms - k * length_ms}, {cut.ms - (k - 1) * length_ms}};
-    if (length_ms > 0 && window.begin.ms >= earliest_ms) windows.push_back(window);
+    if (length_ms > 0 && window.begin.ms >= EarliestBeginMs(first)) windows.push_back(window);
   }
+  return windows;
+}
+
+}  // namespace
+
+std::vector<WindowSpan> PlanWindows(Timestamp first, Timestamp cut, double window_days) {
+  std::vector<WindowSpan> windows = ConsecutiveWindows(first, cut, window_days, 1, kRecentWindows);
   const int64_t year_ago_ms = cut.ms - kYearMs;
   const WindowSpan season{{year_ago_ms}, {year_ago_ms + static_cast<int64_t>(kYearAgoLengths * window_days * kDayMs)}};
-  if (!windows.empty() && season.begin.ms >= earliest_ms && season.until <= windows.back().begin)
-    windows.push_back(season);
+  const bool long_enough = season.begin.ms >= EarliestBeginMs(first);
+  if (!windows.empty() && long_enough && season.until <= windows.back().begin) windows.push_back(season);
+  return windows;
+}
+
+std::vector<WindowSpan> PlanOlderWindows(Timestamp first, Timestamp cut, double window_days,
+                                         std::span<const WindowSpan> planned) {
+  std::vector<WindowSpan> windows = ConsecutiveWindows(first, cut, window_days, kRecentWindows + 1, kOlderWindows);
+  std::erase_if(windows, [planned](const WindowSpan& window) {
+    return std::any_of(planned.begin(), planned.end(), [&window](const WindowSpan& other) {
+      return window.begin < other.until && other.begin < window.until;
+    });
+  });
   return windows;
 }
 

@@ -3,6 +3,7 @@
 //
 //   recent windows   [cut - k L, cut - (k - 1) L) for k = 1..3, L = the holdout's length
 //   last year's      [cut - 364 d, cut - 364 d + 2.5 L): what is bought for the first time follows the season
+//   older windows    k = 4..16, one after the other, while a task has fewer than kBlendCustomersMin cases
 //   a window counts when at least 28 days of the log lie before it
 //
 // Cases of a window are a function of (log before its end), so windows are collected once and used again for the refit.
@@ -26,6 +27,9 @@ struct WindowSpan {
 };
 // Newest first, last year's at the end; empty for a short log.
 std::vector<WindowSpan> PlanWindows(Timestamp first, Timestamp cut, double window_days);
+// The older windows, newest first, without those that overlap one of `planned`.
+std::vector<WindowSpan> PlanOlderWindows(Timestamp first, Timestamp cut, double window_days,
+                                         std::span<const WindowSpan> planned);
 
 // Cases of one window for both tasks.
 struct WindowCases {

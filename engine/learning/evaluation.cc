@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "engine/learning/blend_fit.h"
 #include "engine/learning/judging.h"
 #include "engine/learning/trainer.h"
 
@@ -22,77 +24,72 @@ constexpr std::array<StratumBounds, 4> kStrata = {{{"1", 1}, {"2-4", 4}, {"5-9",
 constexpr int64_t kDay = kDayMs;
 constexpr const char* kBlendName = "blend, as served";
 
-// Everything fitted on the past, once, for both tables.
-struct FittedRankers {
-  Ranker popular, recent, frequency, factors, baskets, customers, served;
-  std::optional<Ranker> ease;  // of a small catalogue
-  Ranker blend_repeats, blend_new;
+// The models of one part of the window, for one task.
+struct Fitted {
+  std::vector<Ranker> rankers;  // in the table's order, the blend last
+  std::vector<std::string> settings;
 };
 
 std::shared_ptr<const Interactions> Share(Interactions interactions) {
   return std::make_shared<const Interactions>(std::move(interactions));
 }
 
-Result<Ranker> FitEaseRanker(const TrainingSet& past, Timestamp split, const EvaluationOptions& options) {
-  Result<Interactions> history = BuildInteractions(past, split, options.ease_half_life_days);
-  if (!history.ok()) return history.status();
-  Result<EaseModel> model = FitEase(*history, options.ease);
-  if (!model.ok()) return model.status();
-  return EaseRanker("EASE", std::make_shared<const EaseModel>(model.Take()), Share(history.Take()));
+// Which rivals stand in the task's table, in its order.
+std::vector<Rival> RivalsOf(JudgedTask task, bool with_ease) {
+  std::vector<Rival> rivals;
+  for (const Rival rival : kRivals) {
+    if (rival == Rival::kShallow && !with_ease) continue;
+    if (rival == Rival::kFrequency && task == JudgedTask::kNewItems) continue;  // it knows nothing new
+    rivals.push_back(rival);
+  }
+  return rivals;
 }
 
-Result<FittedRankers> FitRankers(const TrainingSet& past, Timestamp split, const EvaluationOptions& options,
-                                 const EvaluationProgress& progress) {
+// As `rapport train` fits, with the settings that the rivals were tuned to.
+TrainOptions BlendOptionsOf(const TunedRivals& tuned, JudgedTask task, double window_days) {
   TrainOptions train;
-  train.als = options.als;
-  train.neighbours = options.neighbours;
-  FitProgress epochs;
-  if (progress) {
-    epochs = [&](int epoch) {
-      return progress("fitting", static_cast<double>(epoch) / std::max(1, options.als.epochs));
-    };
-  }
-  Result<ContentModel> fit = FitContentModel(past, split, options.history_half_life_days, train, epochs);
-  if (!fit.ok()) return fit.status();
-  train.holdout_days = options.holdout_days;
-  train.als.seed = options.als.seed;
-  auto windows = CollectWindows(past, split, options.history_half_life_days, train);
-  if (!windows.ok()) return windows.status();
-  RAPPORT_RETURN_IF_ERROR(FitBlendWeights(*windows, options.als.threads, fit->stack));
-  const auto model = std::make_shared<const ContentModel>(fit.Take());
+  train.als = tuned.Of(task, Rival::kFactors).als;
+  train.neighbours = tuned.Of(task, Rival::kBasketNeighbours).neighbours;
+  train.popularity.popular_half_life_days = tuned.Of(task, Rival::kPopular).popular_half_life_days;
+  train.holdout_days = window_days;
+  return train;
+}
 
-  Result<Interactions> history = BuildInteractions(past, split, options.history_half_life_days);
-  Result<Interactions> frequency = BuildInteractions(past, split, options.frequency_half_life_days);
-  Result<Interactions> neighbour = BuildInteractions(past, split, options.neighbour_half_life_days);
-  Result<Interactions> repeats = BuildRepeats(past, split, options.repeat_half_life_days);
-  for (const auto* built : {&history, &frequency, &neighbour, &repeats}) {
-    if (!built->ok()) return built->status();
+Result<std::shared_ptr<const ContentModel>> FitBlendModel(const TrainingSet& past, Timestamp cut,
+                                                          const TrainOptions& train, double half_life_days,
+                                                          WindowCache& windows, const FitProgress& epochs) {
+  Result<ContentModel> fit = FitContentModel(past, cut, half_life_days, train, epochs);
+  if (!fit.ok()) return fit.status();
+  const auto collected = CollectWindows(past, cut, half_life_days, train, {}, &windows);
+  if (!collected.ok()) return collected.status();
+  RAPPORT_RETURN_IF_ERROR(FitBlendWeights(*collected, train.als.threads, fit->stack));
+  return std::make_shared<const ContentModel>(fit.Take());
+}
+
+Result<Fitted> FitTask(JudgedTask task, const TrainingSet& past, Timestamp cut, bool with_ease,
+                       const TunedRivals& tuned, std::shared_ptr<const ContentModel> blend,
+                       const EvaluationOptions& options) {
+  Fitted fitted;
+  std::optional<Ranker> factors, baskets;
+  for (const Rival rival : RivalsOf(task, with_ease)) {
+    Result<Ranker> ranker = FitRival(rival, past, cut, tuned.Of(task, rival));
+    if (!ranker.ok()) return ranker.status();
+    if (rival == Rival::kFactors) factors = *ranker;
+    if (rival == Rival::kBasketNeighbours) baskets = *ranker;
+    fitted.rankers.push_back(ranker.Take());
+    fitted.settings.push_back(DescribeSettings(rival, tuned.Of(task, rival)));
   }
-  const std::vector<PopularityEvent> events = BuildPopularityEvents(past);
-  const auto decayed = [&](double half_life_days) {
-    return DecayedCounts(past.items(), events, split, half_life_days);
-  };
-  const auto neighbour_history = Share(neighbour.Take());
-  const auto baskets = std::shared_ptr<const NeighbourLists>(model, &model->bought_together);
-  const auto customers = std::shared_ptr<const NeighbourLists>(model, &model->similar);
-  const Ranker factors = FactorRanker("iALS", model, past, Share(history.Take()));
-  std::optional<Ranker> ease;
-  if (past.items() <= options.ease_items_max) {
-    Result<Ranker> fitted = FitEaseRanker(past, split, options);
-    if (!fitted.ok()) return fitted.status();
-    ease = fitted.Take();
+  if (task == JudgedTask::kNextBasket) {
+    Result<Interactions> repeats = BuildRepeats(past, cut, options.repeat_half_life_days);
+    if (!repeats.ok()) return repeats.status();
+    fitted.rankers.push_back(ServedRanker("iALS + repeats", *factors, Share(repeats.Take()), options.repeat_weight));
+  } else {
+    fitted.rankers.push_back(MixRanker("iALS + item kNN by baskets", *factors, *baskets, options.mix_share));
   }
-  return FittedRankers{
-      PopularityRanker("popularity", decayed(options.popular_half_life_days)),
-      PopularityRanker("recent popularity", decayed(options.recent_half_life_days)),
-      PersonalFrequencyRanker("personal frequency", Share(frequency.Take()), decayed(options.recent_half_life_days)),
-      factors,
-      NeighbourRanker("item kNN by baskets", baskets, neighbour_history),
-      NeighbourRanker("item kNN by customers", customers, neighbour_history),
-      ServedRanker("iALS + repeats", factors, Share(repeats.Take()), options.repeat_weight),
-      ease,
-      BlendRanker(kBlendName, model, past, split, RepeatTask::kWithRepeats),
-      BlendRanker(kBlendName, model, past, split, RepeatTask::kNewItemsOnly)};
+  const RepeatTask repeat_task = TaskCases(task, {}, {}).repeats;
+  fitted.rankers.push_back(BlendRanker(kBlendName, std::move(blend), past, cut, repeat_task));
+  fitted.settings.resize(fitted.rankers.size());
+  return fitted;
 }
 
 // Orders, or days with a line where the customer never ordered.
@@ -107,58 +104,82 @@ size_t LengthOfHistory(std::span<const TrainingLine> lines) {
   return static_cast<size_t>(std::unique(counted.begin(), counted.end()) - counted.begin());
 }
 
-std::vector<size_t> StrataOf(const TrainingSet& past, const JudgedCases& cases) {
-  std::vector<size_t> strata;
-  for (const JudgedCase& one : cases.cases) {
-    const size_t length = LengthOfHistory(past.LinesOf(one.customer));
-    size_t stratum = 0;
-    while (length > kStrata[stratum].orders_max) ++stratum;
-    strata.push_back(stratum);
-  }
-  return strata;
-}
-
-EvaluationRow MakeRow(const Measured& measured, const std::vector<size_t>& strata, uint64_t seed) {
-  EvaluationRow row;
-  row.model = measured.name;
-  row.ndcg10 = BootstrapMean(measured.ndcg10, seed);
-  row.recall10 = BootstrapMean(measured.recall10, seed);
-  row.recall20 = BootstrapMean(measured.recall20, seed);
-  row.coverage20 = measured.coverage20;
-  std::array<size_t, kStrata.size()> counts{};
-  row.ndcg10_strata.assign(kStrata.size(), 0);
-  for (size_t i = 0; i < strata.size(); ++i) {
-    ++counts[strata[i]];
-    row.ndcg10_strata[strata[i]] += measured.ndcg10[i];
-  }
-  for (size_t s = 0; s < counts.size(); ++s) {
-    if (counts[s] > 0) row.ndcg10_strata[s] /= static_cast<double>(counts[s]);
-  }
-  return row;
-}
-
-// The last ranker is the blend.
-Result<EvaluationTable> JudgeTask(const std::string& task, const std::vector<Ranker>& rankers, const TrainingSet& past,
-                                  const JudgedCases& cases, const EvaluationOptions& options,
-                                  const EvaluationProgress& progress) {
-  EvaluationTable table;
-  table.task = task;
-  table.customers = cases.cases.size();
-  table.relevant_mean = cases.relevant_mean;
-  const std::vector<size_t> strata = StrataOf(past, cases);
-  std::vector<Measured> measured;
-  for (size_t s = 0; s < kStrata.size(); ++s) {
-    table.strata.push_back({kStrata[s].name, static_cast<size_t>(std::count(strata.begin(), strata.end(), s))});
-  }
-  for (size_t i = 0; i < rankers.size(); ++i) {
-    if (progress && !progress("judging", static_cast<double>(i) / static_cast<double>(rankers.size()))) {
-      return Status::Unavailable("evaluation cancelled while judging");
+// What was measured of one task, over all parts of the window. Values stand by (ranker, case).
+class Tally {
+ public:
+  void Add(const TrainingSet& past, const JudgedCases& cases, const Fitted& fitted, int threads) {
+    for (const JudgedCase& one : cases.cases) {
+      const size_t length = LengthOfHistory(past.LinesOf(one.customer));
+      size_t stratum = 0;
+      while (length > kStrata[stratum].orders_max) ++stratum;
+      customers_.push_back(past.customer_ids[one.customer]);
+      strata_.push_back(stratum);
+      relevant_ += static_cast<double>(one.relevant.size());
     }
-    measured.push_back(Measure(rankers[i], past, cases, options.als.threads));
-    table.rows.push_back(MakeRow(measured.back(), strata, options.seed));
+    rows_.resize(fitted.rankers.size());
+    settings_ = fitted.settings;
+    for (size_t r = 0; r < rows_.size(); ++r) {
+      const Measured measured = Measure(fitted.rankers[r], past, cases, threads);
+      const auto append = [](const std::vector<double>& from, std::vector<double>& to) {
+        to.insert(to.end(), from.begin(), from.end());
+      };
+      rows_[r].name = measured.name;
+      append(measured.ndcg10, rows_[r].ndcg10);
+      append(measured.recall10, rows_[r].recall10);
+      append(measured.recall20, rows_[r].recall20);
+      rows_[r].coverage20 += measured.coverage20 * static_cast<double>(cases.cases.size());
+    }
   }
-  for (size_t i = 0; i < rankers.size(); ++i) {
-    table.rows[i].blend_gain = BootstrapPairedDifference(measured.back().ndcg10, measured[i].ndcg10, options.seed);
+
+  EvaluationTable Finish(JudgedTask task, uint64_t seed) const;
+
+ private:
+  // Means by customer, ascending by id: one value for whoever was judged in several parts.
+  std::vector<double> ByCustomer(const std::vector<double>& by_case) const {
+    std::map<uint64_t, std::pair<double, double>> sums;
+    for (size_t i = 0; i < by_case.size(); ++i) {
+      sums[customers_[i]].first += by_case[i];
+      sums[customers_[i]].second += 1;
+    }
+    std::vector<double> means;
+    for (const auto& [customer, sum] : sums) means.push_back(sum.first / sum.second);
+    return means;
+  }
+
+  std::vector<uint64_t> customers_;  // by case
+  std::vector<size_t> strata_;
+  std::vector<Measured> rows_;
+  std::vector<std::string> settings_;
+  double relevant_ = 0;
+};
+
+EvaluationTable Tally::Finish(JudgedTask task, uint64_t seed) const {
+  EvaluationTable table;
+  table.task = TaskName(task);
+  table.cases = customers_.size();
+  const auto cases = static_cast<double>(std::max<size_t>(1, table.cases));
+  table.relevant_mean = relevant_ / cases;
+  for (size_t s = 0; s < kStrata.size(); ++s) {
+    table.strata.push_back({kStrata[s].name, static_cast<size_t>(std::count(strata_.begin(), strata_.end(), s))});
+  }
+  const std::vector<double> blend = rows_.empty() ? std::vector<double>() : ByCustomer(rows_.back().ndcg10);
+  table.customers = blend.size();
+  for (size_t r = 0; r < rows_.size(); ++r) {
+    EvaluationRow row;
+    row.model = rows_[r].name;
+    row.settings = settings_[r];
+    const std::vector<double> ndcg10 = ByCustomer(rows_[r].ndcg10);
+    row.ndcg10 = BootstrapMean(ndcg10, seed);
+    row.recall10 = BootstrapMean(ByCustomer(rows_[r].recall10), seed);
+    row.recall20 = BootstrapMean(ByCustomer(rows_[r].recall20), seed);
+    row.coverage20 = rows_[r].coverage20 / cases;
+    row.blend_gain = BootstrapPairedDifference(blend, ndcg10, seed);
+    row.ndcg10_strata.assign(kStrata.size(), 0);
+    for (size_t i = 0; i < strata_.size(); ++i) row.ndcg10_strata[strata_[i]] += rows_[r].ndcg10[i];
+    for (size_t s = 0; s < kStrata.size(); ++s) {
+      if (table.strata[s].customers > 0) row.ndcg10_strata[s] /= static_cast<double>(table.strata[s].customers);
+    }
+    table.rows.push_back(std::move(row));
   }
   return table;
 }
@@ -170,7 +191,116 @@ Status ChooseWindow(const TrainingSet& set, const EvaluationOptions& options, Ti
     return Status::InvalidArgument("the window ends (" + FormatRfc3339(until) + ") before it starts (" +
                                    FormatRfc3339(split) + ")");
   }
+  if (options.parts < 1 || options.parts > 1000) return Status::InvalidArgument("parts must be from 1 to 1000");
   return Status::Ok();
+}
+
+// One evaluation in the making. One owner, one thread.
+class Evaluator {
+ public:
+  Evaluator(const TrainingSet& set, const EvaluationOptions& options, const EvaluationProgress& progress)
+      : set_(set), options_(options), progress_(progress), with_ease_(set.items() <= options.ease_items_max) {}
+
+  Result<EvaluationReport> Run();
+
+ private:
+  Status Tell(const char* stage, double share_done) const {
+    if (!progress_ || progress_(stage, share_done)) return Status::Ok();
+    return Status::Unavailable(std::string("evaluation cancelled while ") + stage);
+  }
+  Status Tune(Timestamp split);
+  Status JudgePart(Timestamp cut, Timestamp until, double share_done);
+  Result<std::shared_ptr<const ContentModel>> BlendModel(JudgedTask task, const TrainingSet& past, Timestamp cut);
+
+  const TrainingSet& set_;
+  const EvaluationOptions& options_;
+  const EvaluationProgress& progress_;
+  const bool with_ease_;
+  double window_days_ = 0;
+  TunedRivals tuned_;
+  std::array<Tally, 2> tallies_;        // by JudgedTask
+  std::array<WindowCache, 2> windows_;  // by JudgedTask: other settings, other cases
+};
+
+Status Evaluator::Tune(Timestamp split) {
+  tuned_ = UntunedRivals(options_.rivals);
+  if (options_.tuning.runs <= 0) return Status::Ok();
+  if (!(options_.tuning_days > 0)) return Status::InvalidArgument("tuning_days must be above 0");
+  const Timestamp begin{split.ms - static_cast<int64_t>(options_.tuning_days * kDayMs)};
+  TuningProgress tell;
+  if (progress_) tell = [this](double share_done) { return progress_("tuning", share_done); };
+  Result<TunedRivals> tuned = TuneRivals(set_, begin, split, RivalsOf(JudgedTask::kNextBasket, with_ease_),
+                                         options_.rivals, options_.tuning, tell);
+  if (!tuned.ok()) return tuned.status();
+  tuned_ = tuned.Take();
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<const ContentModel>> Evaluator::BlendModel(JudgedTask task, const TrainingSet& past,
+                                                                  Timestamp cut) {
+  return FitBlendModel(past, cut, BlendOptionsOf(tuned_, task, window_days_),
+                       tuned_.Of(task, Rival::kFactors).history_half_life_days, windows_[static_cast<size_t>(task)],
+                       [&](int) { return Tell("fitting", 0).ok(); });
+}
+
+Status Evaluator::JudgePart(Timestamp cut, Timestamp until, double share_done) {
+  const TrainingSet past = LinesBefore(set_, cut);
+  std::shared_ptr<const ContentModel> blend;
+  for (const JudgedTask task : kJudgedTasks) {
+    CaseOptions wanted = TaskCases(task, cut, until);
+    wanted.cases_max = options_.customers_max;
+    wanted.seed = options_.seed;
+    const JudgedCases cases = MakeCases(set_, past, wanted);
+    if (cases.cases.empty()) continue;
+    RAPPORT_RETURN_IF_ERROR(Tell("fitting", share_done));
+    if (blend == nullptr || options_.tuning.runs > 0) {  // untuned, one model serves both tasks
+      Result<std::shared_ptr<const ContentModel>> fit = BlendModel(task, past, cut);
+      if (!fit.ok()) return fit.status();
+      blend = fit.Take();
+    }
+    const Result<Fitted> fitted = FitTask(task, past, cut, with_ease_, tuned_, blend, options_);
+    if (!fitted.ok()) return fitted.status();
+    RAPPORT_RETURN_IF_ERROR(Tell("judging", share_done));
+    tallies_[static_cast<size_t>(task)].Add(past, cases, *fitted, options_.rivals.als.threads);
+  }
+  return Status::Ok();
+}
+
+Result<EvaluationReport> Evaluator::Run() {
+  EvaluationReport report;
+  RAPPORT_RETURN_IF_ERROR(ChooseWindow(set_, options_, report.split, report.until));
+  report.parts = options_.parts;
+  const TrainingSet past = LinesBefore(set_, report.split);
+  if (past.lines.empty()) {
+    return Status::FailedPrecondition("nothing happened before the cut at " + FormatRfc3339(report.split) +
+                                      "; the log runs from " + FormatRfc3339(set_.first) + " to " +
+                                      FormatRfc3339(set_.last));
+  }
+  report.customers_before = past.customers();
+  report.items_before = past.items();
+  report.orders_before = past.groups;
+  report.lines_before = past.lines.size();
+  for (const TrainingLine& line : set_.lines) {
+    report.lines_after += line.time >= report.split && line.time < report.until;
+  }
+  RAPPORT_RETURN_IF_ERROR(Tune(report.split));
+  const int64_t span_ms = report.until.ms - report.split.ms;
+  const auto cut = [&](int part) { return Timestamp{report.split.ms + span_ms / options_.parts * part}; };
+  window_days_ = options_.parts == 1 ? options_.holdout_days : static_cast<double>(span_ms) / options_.parts / kDayMs;
+  for (int part = 0; part < options_.parts; ++part) {
+    const Timestamp until = part + 1 == options_.parts ? report.until : cut(part + 1);
+    RAPPORT_RETURN_IF_ERROR(JudgePart(cut(part), until, static_cast<double>(part) / options_.parts));
+  }
+  for (const JudgedTask task : kJudgedTasks) {
+    report.tables.push_back(tallies_[static_cast<size_t>(task)].Finish(task, options_.seed));
+  }
+  if (report.tables.front().customers == 0) {
+    return Status::FailedPrecondition("nobody from before " + FormatRfc3339(report.split) +
+                                      " chose a known item until " + FormatRfc3339(report.until) +
+                                      "; choose another split");
+  }
+  report.tuning = std::move(tuned_.runs);
+  return report;
 }
 
 }  // namespace
@@ -178,58 +308,7 @@ Status ChooseWindow(const TrainingSet& set, const EvaluationOptions& options, Ti
 Result<EvaluationReport> Evaluate(const TrainingSet& set, const EvaluationOptions& options,
                                   const EvaluationProgress& progress) {
   if (set.lines.empty()) return Status::FailedPrecondition("nothing to judge: no event lines");
-  EvaluationReport report;
-  RAPPORT_RETURN_IF_ERROR(ChooseWindow(set, options, report.split, report.until));
-  const TrainingSet past = LinesBefore(set, report.split);
-  if (past.lines.empty()) {
-    return Status::FailedPrecondition("nothing happened before the cut at " + FormatRfc3339(report.split) +
-                                      "; the log runs from " + FormatRfc3339(set.first) + " to " +
-                                      FormatRfc3339(set.last));
-  }
-  report.customers_before = past.customers();
-  report.items_before = past.items();
-  report.orders_before = past.groups;
-  report.lines_before = past.lines.size();
-  for (const TrainingLine& line : set.lines)
-    report.lines_after += line.time >= report.split && line.time < report.until;
-
-  CaseOptions next_basket;
-  next_basket.split = report.split;
-  next_basket.until = report.until;
-  next_basket.relevant = RelevantSet::kNextBasket;
-  next_basket.cases_max = options.customers_max;
-  next_basket.seed = options.seed;
-  CaseOptions new_items = next_basket;
-  new_items.relevant = RelevantSet::kWindow;
-  new_items.repeats = RepeatTask::kNewItemsOnly;
-  const JudgedCases next_cases = MakeCases(set, past, next_basket);
-  const JudgedCases new_cases = MakeCases(set, past, new_items);
-  if (next_cases.cases.empty()) {
-    return Status::FailedPrecondition("nobody from before " + FormatRfc3339(report.split) +
-                                      " chose a known item until " + FormatRfc3339(report.until) +
-                                      "; choose another split");
-  }
-
-  Result<FittedRankers> fitted = FitRankers(past, report.split, options, progress);
-  if (!fitted.ok()) return fitted.status();
-  const FittedRankers& r = *fitted;
-  const Ranker with_baskets = MixRanker("iALS + item kNN by baskets", r.factors, r.baskets, options.mix_share);
-  const auto with_ease = [&r](std::vector<Ranker> rankers, size_t place) {
-    if (r.ease) rankers.insert(rankers.begin() + static_cast<ptrdiff_t>(place), *r.ease);
-    return rankers;
-  };
-  Result<EvaluationTable> first = JudgeTask(
-      "next basket",
-      with_ease({r.popular, r.recent, r.frequency, r.baskets, r.customers, r.factors, r.served, r.blend_repeats}, 5),
-      past, next_cases, options, progress);
-  if (!first.ok()) return first.status();
-  report.tables.push_back(first.Take());
-  Result<EvaluationTable> second = JudgeTask(
-      "new items", with_ease({r.popular, r.recent, r.baskets, r.customers, r.factors, with_baskets, r.blend_new}, 4),
-      past, new_cases, options, progress);
-  if (!second.ok()) return second.status();
-  report.tables.push_back(second.Take());
-  return report;
+  return Evaluator(set, options, progress).Run();
 }
 
 std::string FormatEvaluation(const EvaluationReport& report) {
@@ -242,11 +321,16 @@ std::string FormatEvaluation(const EvaluationReport& report) {
   add("Fitted on %llu lines before %s: %u customers, %u items, %u orders.\n",
       static_cast<unsigned long long>(report.lines_before), FormatRfc3339(report.split).c_str(),
       report.customers_before, report.items_before, report.orders_before);
-  add("Judged on %llu lines until %s. Full catalogue; [95 %% bootstrap interval by customer].\n",
-      static_cast<unsigned long long>(report.lines_after), FormatRfc3339(report.until).c_str());
+  add("Judged on %llu lines until %s%s. Full catalogue; [95 %% bootstrap interval by customer].\n",
+      static_cast<unsigned long long>(report.lines_after), FormatRfc3339(report.until).c_str(),
+      report.parts == 1 ? "" : (" in " + std::to_string(report.parts) + " parts, refitted before each").c_str());
+  if (!report.tuning.empty()) {
+    add("Rivals tuned on the days before the cut, %zu runs in all; settings below each table.\n", report.tuning.size());
+  }
   const auto interval = [&](const Interval& i) { add("  %.4f [%.4f %.4f]", i.mean, i.lower, i.upper); };
   for (const EvaluationTable& table : report.tables) {
     add("\n%s: %zu customers, %.1f relevant items each\n", table.task.c_str(), table.customers, table.relevant_mean);
+    if (table.cases > table.customers) add("(%zu cases; a customer counts once)\n", table.cases);
     add("%-26s  %-22s  %-22s  %-22s  %s\n", "", "NDCG@10", "Recall@10", "Recall@20", "coverage@20");
     for (const EvaluationRow& row : table.rows) {
       add("%-26s", row.model.c_str());
@@ -273,7 +357,9 @@ std::string FormatEvaluation(const EvaluationReport& report) {
     add("The blend's paired gain in NDCG@10 over:\n");
     for (size_t i = 0; i + 1 < table.rows.size(); ++i) {
       const Interval& gain = table.rows[i].blend_gain;
-      add("%-26s  %+.4f [%+.4f %+.4f]\n", table.rows[i].model.c_str(), gain.mean, gain.lower, gain.upper);
+      add("%-26s  %+.4f [%+.4f %+.4f]%s%s\n", table.rows[i].model.c_str(), gain.mean, gain.lower, gain.upper,
+          report.tuning.empty() || table.rows[i].settings.empty() ? "" : "  ",
+          report.tuning.empty() ? "" : table.rows[i].settings.c_str());
     }
   }
   return out;

@@ -2,11 +2,11 @@
 // cut, and judged on what came after, over the full catalogue.
 //
 //   next basket:  relevant = the first order after the cut, repeats count
-//   new items:    relevant = everything ordered until `until` that the customer never had before the cut; what the
-//   customer
-//                 had is not ranked
+//   new items:    relevant = everything ordered in the window that the customer never had before the cut; what the
+//                 customer had is not ranked
 // Items unseen before the cut leave the relevant set; customers need a line before the cut and a relevant item after
-// it.
+// it. With `parts` > 1 the window is cut into equal parts, each judged by models fitted on everything before it; a
+// customer counts once, with the mean over the parts it was judged in.
 #pragma once
 
 #include <cstdint>
@@ -15,31 +15,25 @@
 #include <vector>
 
 #include "base/status.h"
+#include "engine/learning/rivals.h"
 #include "engine/learning/training_set.h"
+#include "engine/learning/tuning.h"
 #include "engine/options.h"
-#include "models/als.h"
-#include "models/ease.h"
 #include "models/metrics.h"
-#include "models/neighbours.h"
 
 namespace rapport {
 
 struct EvaluationOptions {
   Timestamp split, until;  // [split, until); 0 and 0: the last holdout_days of the table
   double holdout_days = 28;
-  AlsOptions als;
-  NeighbourOptions neighbours;
-  EaseOptions ease;
-  uint32_t ease_items_max = 8192;        // a larger catalogue is judged without EASE; 0: never
-  double history_half_life_days = 90;    // of iALS: fit and fold-in
-  double neighbour_half_life_days = 60;  // of the history that item kNN starts from
-  double ease_half_life_days = 90;       // of the history that EASE starts from; its fit counts every item once
-  double popular_half_life_days = 90;
-  double recent_half_life_days = 7;
-  double frequency_half_life_days = 365;
+  int parts = 1;
+  RivalSettings rivals;
+  uint32_t ease_items_max = 8192;                        // a larger catalogue is judged without EASE; 0: never
   double repeat_weight = EngineOptions{}.repeat_weight;  // of "iALS + repeats"
   double repeat_half_life_days = EngineOptions{}.repeat_half_life_days;
-  double mix_share = 0.5;    // of iALS in "iALS + item kNN by baskets"
+  double mix_share = 0.5;  // of iALS in "iALS + item kNN by baskets"
+  TuningOptions tuning;    // on the tuning_days before `split`; runs = 0: not at all
+  double tuning_days = 28;
   size_t customers_max = 0;  // 0: all
   uint64_t seed = 1;         // of the bootstrap and of customers_max
 };
@@ -47,6 +41,7 @@ struct EvaluationOptions {
 // One model's row of a table. recall = hits / |relevant|; intervals: 95 %, bootstrap by customer.
 struct EvaluationRow {
   std::string model;
+  std::string settings;  // of a rival, in words
   Interval ndcg10, recall10, recall20;
   double coverage20 = 0;              // share of the catalogue seen before the cut that stands in anybody's top 20
   std::vector<double> ndcg10_strata;  // mean by EvaluationTable::strata
@@ -62,6 +57,7 @@ struct EvaluationStratum {
 struct EvaluationTable {
   std::string task;  // "next basket", "new items"
   size_t customers = 0;
+  size_t cases = 0;  // more than customers where the window has parts
   double relevant_mean = 0;
   std::vector<EvaluationStratum> strata;
   std::vector<EvaluationRow> rows;
@@ -69,12 +65,14 @@ struct EvaluationTable {
 
 struct EvaluationReport {
   Timestamp split, until;
-  uint32_t customers_before = 0, items_before = 0, orders_before = 0;
+  int parts = 1;
+  uint32_t customers_before = 0, items_before = 0, orders_before = 0;  // before the first cut
   uint64_t lines_before = 0, lines_after = 0;
   std::vector<EvaluationTable> tables;
+  std::vector<TuningRun> tuning;
 };
 
-// stage names as in the trainer: "fitting", "judging"; false cancels (kUnavailable).
+// stage: "tuning", "fitting", "judging"; false cancels (kUnavailable).
 using EvaluationProgress = std::function<bool(const char* stage, double share_done)>;
 
 // kInvalidArgument for dates the wrong way round, kFailedPrecondition when nothing lies before the cut, or nobody came

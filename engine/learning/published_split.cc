@@ -99,6 +99,20 @@ PublishedSplit SplitForValidation(const PublishedSplit& split, double share, uin
   return out;
 }
 
+PublishedSplit SampleCustomers(const PublishedSplit& split, double share, uint64_t seed) {
+  PublishedSplit out;
+  std::vector<Triplet> kept;
+  for (uint32_t u = 0; u < split.train.rows; ++u) {
+    if (Random(seed).Fork(u).Uniform() >= share) continue;
+    const auto row = static_cast<uint32_t>(out.test.size());
+    for (const uint32_t item : split.train.RowColumns(u)) kept.push_back({row, item, 1.0f});
+    out.test.push_back(split.test[u]);
+  }
+  const auto rows = static_cast<uint32_t>(out.test.size());
+  out.train = Interactions::FromTriplets(rows, split.train.columns_count, std::move(kept)).Take();
+  return out;
+}
+
 BlockScorer PopularityBlocks(const PublishedSplit& split) {
   auto counts = std::make_shared<std::vector<float>>(split.train.columns_count);
   for (const uint32_t item : split.train.columns) (*counts)[item] += 1;
@@ -140,6 +154,16 @@ BlockScorer EaseBlocks(std::string name, std::shared_ptr<const EaseByCustomer> m
             std::vector<float> scratch;
             for (uint32_t c = 0; c < count; ++c)
               model->Score(first + c, scores.subspan(size_t{c} * items, items), scratch);
+          }};
+}
+
+BlockScorer GraphBlocks(std::string name, const PublishedSplit& split, std::shared_ptr<const GraphFilter> model) {
+  return {std::move(name), [&split, model](uint32_t first, uint32_t count, std::span<float> scores) {
+            const size_t items = split.train.columns_count;
+            GraphFilterScratch scratch;
+            for (uint32_t c = 0; c < count; ++c) {
+              model->Score(split.train.RowColumns(first + c), scratch, scores.subspan(c * items, items));
+            }
           }};
 }
 

@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "models/als.h"
 #include "models/ease.h"
+#include "models/graph_filter.h"
 #include "models/interactions.h"
 
 namespace rapport {
@@ -29,6 +30,9 @@ Result<PublishedSplit> ParsePublishedSplit(std::string_view train_text, std::str
 // with probability `share`, by seed.
 PublishedSplit SplitForValidation(const PublishedSplit& split, double share, uint64_t seed);
 
+// `share` of the customers, drawn by seed; items keep their numbers.
+PublishedSplit SampleCustomers(const PublishedSplit& split, double share, uint64_t seed);
+
 // Scores of every item for the training customers first .. first + count: (count, items) row major. Called from several
 // threads at once. The larger the better.
 struct BlockScorer {
@@ -41,6 +45,8 @@ BlockScorer PopularityBlocks(const PublishedSplit& split);
 BlockScorer FactorBlocks(std::string name, const PublishedSplit& split, std::shared_ptr<const AlsModel> model,
                          int threads);
 BlockScorer EaseBlocks(std::string name, std::shared_ptr<const EaseByCustomer> model, uint32_t items);
+// Each training customer's own items through the graph filter.
+BlockScorer GraphBlocks(std::string name, const PublishedSplit& split, std::shared_ptr<const GraphFilter> model);
 // Each one's best `depth` unseen items scaled to 0..1 between its best and its depth-th, the rest 0; then
 // share x first + (1 - share) x second.
 BlockScorer MixBlocks(std::string name, const PublishedSplit& split, BlockScorer first, BlockScorer second,

@@ -116,21 +116,58 @@ Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, do
   return model;
 }
 
+namespace {
+
+// One window's cases; null when nothing positive lay before it.
+Result<std::shared_ptr<const WindowCases>> CollectOne(const TrainingSet& set, WindowSpan window, double half_life_days,
+                                                      const TrainOptions& options) {
+  const TrainingSet past = LinesBefore(set, window.begin);
+  if (past.lines.empty()) return std::shared_ptr<const WindowCases>();
+  const Result<ContentModel> model = FitContentModel(past, window.begin, half_life_days, options);
+  if (!model.ok() && model.status().code() == StatusCode::kFailedPrecondition) {
+    return std::shared_ptr<const WindowCases>();
+  }
+  if (!model.ok()) return model.status();
+  return std::make_shared<const WindowCases>(
+      CollectWindow(set, past, *model, window, options.blend_customers_max, options.als.seed, options.als.threads));
+}
+
+// Of the task that has fewer.
+size_t CasesIn(std::span<const std::shared_ptr<const WindowCases>> windows) {
+  size_t with_repeats = 0, new_items = 0;
+  for (const auto& window : windows) {
+    with_repeats += window->with_repeats.offsets.size() - 1;
+    new_items += window->new_items.offsets.size() - 1;
+  }
+  return std::min(with_repeats, new_items);
+}
+
+}  // namespace
+
 Result<std::vector<std::shared_ptr<const WindowCases>>> CollectWindows(const TrainingSet& set, Timestamp cut,
                                                                        double half_life_days,
                                                                        const TrainOptions& options,
-                                                                       const TrainProgress& progress) {
+                                                                       const TrainProgress& progress,
+                                                                       WindowCache* cache) {
   std::vector<std::shared_ptr<const WindowCases>> windows;
-  const std::vector<WindowSpan> plan = PlanWindows(set.first, cut, options.holdout_days);
+  std::vector<WindowSpan> plan = PlanWindows(set.first, cut, options.holdout_days);
+  const size_t planned = plan.size();
+  const std::vector<WindowSpan> older = PlanOlderWindows(set.first, cut, options.holdout_days, plan);
+  plan.insert(plan.end(), older.begin(), older.end());
   for (size_t i = 0; i < plan.size(); ++i) {
+    if (i >= planned && CasesIn(windows) >= kBlendCustomersMin) break;
     RAPPORT_RETURN_IF_ERROR(Tell(progress, "blending", static_cast<double>(i) / static_cast<double>(plan.size())));
-    const TrainingSet past = LinesBefore(set, plan[i].begin);
-    if (past.lines.empty()) continue;
-    const Result<ContentModel> model = FitContentModel(past, plan[i].begin, half_life_days, options);
-    if (!model.ok() && model.status().code() == StatusCode::kFailedPrecondition) continue;  // nothing positive yet
-    if (!model.ok()) return model.status();
-    windows.push_back(std::make_shared<const WindowCases>(
-        CollectWindow(set, past, *model, plan[i], options.blend_customers_max, options.als.seed, options.als.threads)));
+    std::shared_ptr<const WindowCases> window;
+    const auto known = cache != nullptr ? cache->find(plan[i].begin.ms) : WindowCache::iterator();
+    if (cache != nullptr && known != cache->end()) {
+      window = known->second;
+    } else {
+      Result<std::shared_ptr<const WindowCases>> collected = CollectOne(set, plan[i], half_life_days, options);
+      if (!collected.ok()) return collected.status();
+      window = collected.Take();
+      if (cache != nullptr) cache->emplace(plan[i].begin.ms, window);
+    }
+    if (window != nullptr) windows.push_back(std::move(window));
   }
   return windows;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -86,11 +87,14 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
 Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, double history_half_life_days,
                                      const TrainOptions& options, const FitProgress& progress = {});
 
+// Windows by where they begin, for repeated collections over the same log with the same options and window length.
+using WindowCache = std::map<int64_t, std::shared_ptr<const WindowCases>>;
 // The held-out windows before `cut` (blend_fit.h), each scored by a model fitted on what lay before it.
 Result<std::vector<std::shared_ptr<const WindowCases>>> CollectWindows(const TrainingSet& set, Timestamp cut,
                                                                        double half_life_days,
                                                                        const TrainOptions& options,
-                                                                       const TrainProgress& progress = {});
+                                                                       const TrainProgress& progress = {},
+                                                                       WindowCache* cache = nullptr);
 
 // How a candidate fitted on `past` compares on what came after: rows for the report, and the gate's words.
 struct Judgement {

@@ -147,6 +147,13 @@ void AddEvaluateCommand(Commands& commands) {
   command->add_option("--split", a.split, "first instant that is judged, RFC 3339 or a date");
   command->add_option("--until", a.until, "first instant that is not");
   command->add_option("--holdout-days", a.holdout_days, "where --split is not given")->capture_default_str();
+  command->add_option("--parts", a.parts, "of the window, each judged by models fitted on all before it")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--tune", a.tuning_runs, "settings drawn for each rival on the days before the split; 0: none")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  command->add_option("--tune-days", a.tuning_days, "how many days those are")->capture_default_str();
   command->add_option("--factors", a.factors, "of iALS");
   command->add_option("--epochs", a.epochs, "of iALS");
   command->add_option("--unobserved-weight", a.unobserved_weight, "of iALS");

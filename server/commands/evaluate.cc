@@ -23,6 +23,7 @@ ordered_json TableJson(const EvaluationTable& table) {
       if (table.strata[s].customers > 0) strata[table.strata[s].name] = row.ndcg10_strata[s];
     }
     rows.push_back({{"model", row.model},
+                    {"settings", row.settings},
                     {"ndcg10", IntervalJson(row.ndcg10)},
                     {"blendGain", IntervalJson(row.blend_gain)},
                     {"recall10", IntervalJson(row.recall10)},
@@ -34,6 +35,7 @@ ordered_json TableJson(const EvaluationTable& table) {
   for (const EvaluationStratum& stratum : table.strata) strata[stratum.name] = stratum.customers;
   return {{"task", table.task},
           {"customers", table.customers},
+          {"cases", table.cases},
           {"relevantMean", table.relevant_mean},
           {"customersByOrdersBefore", strata},
           {"rows", rows}};
@@ -56,6 +58,7 @@ Status ApplyProtocol(EvaluateArguments& arguments) {
   arguments.known_only = arguments.orders_only = arguments.ignore_refunds = true;
   if (arguments.split.empty()) arguments.split = "2011-10-01";
   if (arguments.until.empty()) arguments.until = "2011-12-10";
+  arguments.tuning_days = 30;  // September
   return Status::Ok();
 }
 
@@ -69,18 +72,22 @@ Result<EvaluationOptions> MakeOptions(const EvaluateArguments& arguments) {
     if (argument > 0) option = argument;
   };
   options.holdout_days = arguments.holdout_days;
-  options.history_half_life_days = arguments.weights.history_half_life_days;
-  set(options.als.factors, arguments.factors);
-  set(options.als.epochs, arguments.epochs);
-  set(options.als.unobserved_weight, arguments.unobserved_weight);
-  set(options.als.regularization, arguments.regularization);
-  set(options.history_half_life_days, arguments.half_life_days);
-  set(options.neighbour_half_life_days, arguments.neighbour_half_life_days);
-  set(options.recent_half_life_days, arguments.recent_half_life_days);
+  options.rivals.history_half_life_days = arguments.weights.history_half_life_days;
+  set(options.rivals.als.factors, arguments.factors);
+  set(options.rivals.als.epochs, arguments.epochs);
+  set(options.rivals.als.unobserved_weight, arguments.unobserved_weight);
+  set(options.rivals.als.regularization, arguments.regularization);
+  set(options.rivals.history_half_life_days, arguments.half_life_days);
+  set(options.rivals.neighbour_half_life_days, arguments.neighbour_half_life_days);
+  set(options.rivals.recent_half_life_days, arguments.recent_half_life_days);
   if (arguments.mix_share >= 0) options.mix_share = arguments.mix_share;
-  options.als.seed = options.seed = arguments.seed;
-  options.als.threads = options.neighbours.threads = options.ease.threads = arguments.threads;
+  options.rivals.als.seed = options.tuning.seed = options.seed = arguments.seed;
+  options.rivals.als.threads = options.rivals.neighbours.threads = options.rivals.ease.threads = arguments.threads;
   options.customers_max = arguments.customers_max;
+  options.parts = arguments.parts;
+  options.tuning.runs = arguments.tuning_runs;
+  options.tuning.threads = arguments.threads;
+  options.tuning_days = arguments.tuning_days;
   return options;
 }
 
@@ -112,9 +119,17 @@ std::string EvaluationJson(const EvaluationReport& report, const EvaluationOptio
                            const std::string& protocol) {
   ordered_json tables = ordered_json::array();
   for (const EvaluationTable& table : report.tables) tables.push_back(TableJson(table));
+  ordered_json tuning = ordered_json::array();
+  for (const TuningRun& run : report.tuning) {
+    tuning.push_back({{"model", RivalName(run.rival)},
+                      {"settings", run.settings},
+                      {"nextBasketNdcg10", run.ndcg10[0]},
+                      {"newItemsNdcg10", run.ndcg10[1]}});
+  }
   const ordered_json json = {{"protocol", protocol},
                              {"split", FormatRfc3339(report.split)},
                              {"until", FormatRfc3339(report.until)},
+                             {"parts", report.parts},
                              {"before",
                               {{"customers", report.customers_before},
                                {"items", report.items_before},
@@ -122,20 +137,21 @@ std::string EvaluationJson(const EvaluationReport& report, const EvaluationOptio
                                {"lines", report.lines_before}}},
                              {"linesAfter", report.lines_after},
                              {"options",
-                              {{"factors", options.als.factors},
-                               {"epochs", options.als.epochs},
-                               {"unobservedWeight", options.als.unobserved_weight},
-                               {"regularization", options.als.regularization},
-                               {"halfLifeDays", options.history_half_life_days},
-                               {"neighbourHalfLifeDays", options.neighbour_half_life_days},
-                               {"recentHalfLifeDays", options.recent_half_life_days},
-                               {"frequencyHalfLifeDays", options.frequency_half_life_days},
-                               {"easeRegularization", options.ease.regularization},
-                               {"easeHalfLifeDays", options.ease_half_life_days},
+                              {{"factors", options.rivals.als.factors},
+                               {"epochs", options.rivals.als.epochs},
+                               {"unobservedWeight", options.rivals.als.unobserved_weight},
+                               {"regularization", options.rivals.als.regularization},
+                               {"halfLifeDays", options.rivals.history_half_life_days},
+                               {"neighbourHalfLifeDays", options.rivals.neighbour_half_life_days},
+                               {"recentHalfLifeDays", options.rivals.recent_half_life_days},
+                               {"frequencyHalfLifeDays", options.rivals.frequency_half_life_days},
+                               {"easeRegularization", options.rivals.ease.regularization},
+                               {"easeHalfLifeDays", options.rivals.ease_half_life_days},
                                {"repeatWeight", options.repeat_weight},
                                {"repeatHalfLifeDays", options.repeat_half_life_days},
                                {"mixShare", options.mix_share},
                                {"seed", options.seed}}},
+                             {"tuning", tuning},
                              {"tables", tables}};
   return json.dump(2) + "\n";
 }

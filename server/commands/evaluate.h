@@ -2,6 +2,7 @@
 //
 //   rapport evaluate --data DIR --protocol online-retail-ii
 //   rapport evaluate --data DIR --split 2011-09-01 --until 2011-10-01 --json
+//   rapport evaluate --data DIR --tune 10 --parts 4
 //
 // A table for people on `out`, or JSON with --json; --out writes the JSON to a file as well.
 #pragma once
@@ -25,6 +26,9 @@ struct EvaluateArguments {
   std::string split;                                // --split: first instant that is judged, RFC 3339 or a date
   std::string until;                                // --until: first instant that is not
   double holdout_days = 28;                         // --holdout-days: where --split is not given
+  int parts = 1;                                    // --parts: of the window, each judged by models fitted before it
+  int tuning_runs = 0;                              // --tune: settings drawn per rival; 0: the defaults
+  double tuning_days = 28;                          // --tune-days: of validation, before the split
   int factors = 0;                                  // --factors
   int epochs = 0;                                   // --epochs
   double unobserved_weight = 0;                     // --unobserved-weight

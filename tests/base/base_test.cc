@@ -10,10 +10,10 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "base/temp_folder.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "base/time_zone.h"
-#include "base/temp_folder.h"
 
 namespace rapport {
 namespace {

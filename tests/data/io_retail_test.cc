@@ -20,7 +20,7 @@ fs::path RepositoryRoot() {
   for (fs::path folder = fs::current_path(); folder != folder.root_path(); folder = folder.parent_path()) {
     if (fs::exists(folder / "mappings" / "online_retail_ii.json")) return folder;
   }
-  return fs::path(__FILE__).parent_path().parent_path().parent_path();
+  return fs::path(RAPPORT_SOURCE_FOLDER);
 }
 
 fs::path DataFolder() {

@@ -1,9 +1,8 @@
 // Reasons of what is shown: true ones, at most three, their shares in order; asking for them changes nothing else; and
 // no reason ever names an item that may not be named.
-#include "engine/content/explainer.h"
-
 #include <gtest/gtest.h>
 
+#include "engine/content/explainer.h"
 #include "engine/content/recommender.h"
 #include "tests/engine/content_fixture.h"
 

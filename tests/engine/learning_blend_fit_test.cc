@@ -29,6 +29,11 @@ TEST(PlanWindowsTest, WindowsLieBeforeTheCutAndDoNotOverlap) {
   EXPECT_EQ(PlanWindows({0}, {112 * kDayMs}, 28).size(), 3u);
   EXPECT_EQ(PlanWindows({0}, {600 * kDayMs}, 28).size(), 4u) << "last year's season too";
   EXPECT_TRUE(PlanWindows({0}, {40 * kDayMs}, 28).empty());
+  const std::vector<WindowSpan> planned = PlanWindows({0}, {600 * kDayMs}, 28);
+  for (const WindowSpan& older : PlanOlderWindows({0}, {600 * kDayMs}, 28, planned)) {
+    EXPECT_GE(older.begin.ms, 28 * kDayMs);
+    for (const WindowSpan& one : planned) EXPECT_TRUE(older.until <= one.begin || one.until <= older.begin);
+  }
 }
 
 // Rows 0..3; a model whose every part is written by hand.

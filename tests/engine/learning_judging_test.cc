@@ -98,8 +98,8 @@ EvaluationOptions SmallEvaluation() {
   EvaluationOptions options;
   options.split = kCut;
   options.until = kUntil;
-  options.als.factors = 8;
-  options.als.epochs = 4;
+  options.rivals.als.factors = 8;
+  options.rivals.als.epochs = 4;
   return options;
 }
 
@@ -119,7 +119,7 @@ TEST(JudgingTest, TablesAgreeWithBruteForce) {
     const EvaluationOptions options = SmallEvaluation();
     const Result<EvaluationReport> report = Evaluate(FixtureTable(lines), options);
     ASSERT_TRUE(report.ok()) << report.status().ToString();
-    const BruteForce brute(lines, options.popular_half_life_days);
+    const BruteForce brute(lines, options.rivals.popular_half_life_days);
 
     const Means next = MeasureByHand(brute, brute.first_basket, false);
     const EvaluationRow& next_row = RowOf(report->tables[0], "popularity");
@@ -146,9 +146,9 @@ TEST(JudgingTest, PlantedTastesAreFound) {
 TEST(JudgingTest, EveryNumberIsTheSameOnEveryThreadCount) {
   const TrainingSet set = FixtureTable(FixtureLines({}));
   EvaluationOptions options = SmallEvaluation();
-  options.als.threads = options.neighbours.threads = options.ease.threads = 1;
+  options.rivals.als.threads = options.rivals.neighbours.threads = options.rivals.ease.threads = 1;
   const Result<EvaluationReport> one = Evaluate(set, options);
-  options.als.threads = options.neighbours.threads = options.ease.threads = 2;
+  options.rivals.als.threads = options.rivals.neighbours.threads = options.rivals.ease.threads = 2;
   const Result<EvaluationReport> two = Evaluate(set, options);
   ASSERT_TRUE(one.ok() && two.ok());
   EXPECT_EQ(FormatEvaluation(*one), FormatEvaluation(*two));
@@ -204,6 +204,80 @@ TEST(JudgingTest, CustomersAreDrawnBySeed) {
   EXPECT_EQ(half.cases.size(), all / 2);
   EXPECT_EQ(customers(half), customers(again));
   EXPECT_NE(customers(half), customers(other));
+}
+
+TEST(JudgingTest, APartOfTheWindowIsJudgedAsIfItWereAlone) {
+  const TrainingSet set = FixtureTable(FixtureLines({}));
+  EvaluationOptions options = SmallEvaluation();
+  options.parts = 2;
+  const Result<EvaluationReport> both = Evaluate(set, options);
+  ASSERT_TRUE(both.ok()) << both.status().ToString();
+  // Customers judged in one part only count with that part's value: the sum over cases is the parts' sum.
+  const Timestamp middle{(kCut.ms + kUntil.ms) / 2};
+  double sum = 0;
+  size_t cases = 0;
+  for (const auto& [begin, until] : {std::pair{kCut, middle}, std::pair{middle, kUntil}}) {
+    EvaluationOptions part = SmallEvaluation();
+    part.split = begin;
+    part.until = until;
+    part.holdout_days = static_cast<double>(until.ms - begin.ms) / kDayMs;
+    const Result<EvaluationReport> one = Evaluate(set, part);
+    ASSERT_TRUE(one.ok()) << one.status().ToString();
+    const EvaluationTable& table = one->tables[0];
+    for (size_t s = 0; s < table.strata.size(); ++s) {
+      sum += RowOf(table, "iALS").ndcg10_strata[s] * static_cast<double>(table.strata[s].customers);
+    }
+    cases += table.cases;
+  }
+  const EvaluationTable& pooled = both->tables[0];
+  EXPECT_EQ(pooled.cases, cases);
+  EXPECT_LT(pooled.customers, cases) << "somebody came in both parts, and counts once";
+  double pooled_sum = 0;
+  for (size_t s = 0; s < pooled.strata.size(); ++s) {
+    pooled_sum += RowOf(pooled, "iALS").ndcg10_strata[s] * static_cast<double>(pooled.strata[s].customers);
+  }
+  EXPECT_NEAR(pooled_sum, sum, 1e-9);
+  options.parts = 0;
+  EXPECT_EQ(Evaluate(set, options).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(JudgingTest, TuningLooksAtTheValidationDaysOnlyAndLogsEveryRun) {
+  std::vector<FixtureLine> lines = FixtureLines({});
+  EvaluationOptions options = SmallEvaluation();
+  options.tuning = {.runs = 3, .customers_max = 100, .seed = 5};
+  options.tuning_days = 20;
+  const Result<EvaluationReport> report = Evaluate(FixtureTable(lines), options);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->tuning.size(), 3 * kRivals.size()) << "equal budgets";
+  // Another future, the same choices; a past that differs in the validation days may choose otherwise.
+  std::vector<FixtureLine> rewritten = lines;
+  for (FixtureLine& line : rewritten) {
+    if (line.time >= kCut) line.item = 1 + (line.item * 7) % 20;
+  }
+  const Result<EvaluationReport> other = Evaluate(FixtureTable(rewritten), options);
+  ASSERT_TRUE(other.ok()) << other.status().ToString();
+  for (size_t i = 0; i < report->tuning.size(); ++i) {
+    EXPECT_EQ(report->tuning[i].settings, other->tuning[i].settings);
+    EXPECT_EQ(report->tuning[i].ndcg10, other->tuning[i].ndcg10);
+  }
+  for (FixtureLine& line : rewritten) line.time = Timestamp{line.time.ms + 15 * kDayMs};
+  const Result<EvaluationReport> shifted = Evaluate(FixtureTable(rewritten), options);
+  ASSERT_TRUE(shifted.ok()) << shifted.status().ToString();
+  bool differs = false;
+  for (size_t i = 0; i < report->tuning.size(); ++i) {
+    differs = differs || report->tuning[i].ndcg10 != shifted->tuning[i].ndcg10;
+  }
+  EXPECT_TRUE(differs) << "a twin that looks at other days is told apart";
+  // The best run is the one that is kept.
+  for (const EvaluationRow& row : report->tables[0].rows) {
+    const TuningRun* best = nullptr;
+    for (const TuningRun& run : report->tuning) {
+      if (RivalName(run.rival) != row.model) continue;
+      if (best == nullptr || run.ndcg10[0] > best->ndcg10[0]) best = &run;
+    }
+    if (best == nullptr) continue;
+    EXPECT_EQ(row.settings, best->settings) << row.model;
+  }
 }
 
 TEST(JudgingTest, WrongWindowsAreClearErrors) {

@@ -21,9 +21,7 @@ constexpr const char* kHeader =
     "# Hash of ranked ids and rounded metrics on the fixture shop: see tests/engine/learning_signature_test.cc\n";
 
 std::string SignaturePath() {
-  return (std::filesystem::path(__FILE__).parent_path() / ".." / "fixtures" / "signature.txt")
-      .lexically_normal()
-      .string();
+  return (std::filesystem::path(RAPPORT_SOURCE_FOLDER) / "tests" / "fixtures" / "signature.txt").string();
 }
 
 void AddList(std::string& text, const char* name, uint64_t of, const std::vector<Scored>& list,
@@ -82,7 +80,7 @@ TEST(LearningSignatureTest, IsTheCommittedOne) {
   const Result<ContentModel> model = FitContentModel(set, set.last, 90, training);
   ASSERT_TRUE(model.ok()) << model.status().ToString();
   EvaluationOptions judging;
-  judging.als = training.als;
+  judging.rivals.als = training.als;
   const Result<EvaluationReport> report = Evaluate(set, judging);
   ASSERT_TRUE(report.ok()) << report.status().ToString();
 

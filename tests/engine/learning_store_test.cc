@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "base/temp_folder.h"
 #include "data/store.h"
 #include "engine/learning/trainer.h"
 #include "engine/learning/training_set.h"
-#include "base/temp_folder.h"
 
 namespace rapport {
 namespace {

@@ -94,8 +94,7 @@ TEST(StackSharesTest, EqualWhatTheScoreLosesWithoutAnItem) {
       if (targets.size() < 4 && (allowed[0] >> row & 1) != 0) targets.push_back(row);
     }
     StackScratch scratch;
-    const StackShares shares =
-        ShareStack(model, model.stack.repeats_theta, lines, kNow, allowed, targets, scratch);
+    const StackShares shares = ShareStack(model, model.stack.repeats_theta, lines, kNow, allowed, targets, scratch);
     EXPECT_FALSE(shares.history.empty());
     for (size_t t = 0; t < targets.size(); ++t) {
       const double full = ScoreOf(model, lines, allowed, targets[t]);
@@ -144,7 +143,8 @@ TEST(StackSharesTest, OfAVeryLongHistoryTheHeaviestAndTheTargetAreAskedFor) {
   for (uint32_t row = 0; row < 300; ++row) lines.push_back({row, row == 0 ? 0.001f : 1.0f + row, 0, kNow});
   StackScratch scratch;
   const uint32_t target = 0;  // weighs least
-  const StackShares shares = ShareStack(model, model.stack.repeats_theta, lines, kNow, {}, std::span(&target, 1), scratch);
+  const StackShares shares =
+      ShareStack(model, model.stack.repeats_theta, lines, kNow, {}, std::span(&target, 1), scratch);
   ASSERT_EQ(shares.history.size(), 256u);
   EXPECT_EQ(shares.history.front(), 0u);
   EXPECT_EQ(shares.history[1], 45u);

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""`make quality`: judges every model on every data set at hand; writes docs/QUALITY.md (tables), docs/plots/*.svg and
+build/quality.json, an array of {name, value, target, met}.
+
+    scripts/quality.py                    everything; about an hour and a half on 2 cores, most of it Gowalla
+    scripts/quality.py online-retail-ii   only these parts; what the others measured last stands as it was
+    scripts/quality.py --report           writes the pages from what was measured last
+
+Each part leaves what it measured in build/quality/PART.json. A data set that is not there is said to be skipped.
+"""
+import argparse
+import datetime
+import json
+import lzma
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import quality_report
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BINARY = os.path.join(ROOT, "build", "rapport")
+PUBLISHED_SPLIT = os.path.join(ROOT, "build", "release", "bench", "rapport_published_split")
+WORK = os.path.join(ROOT, "build", "quality")
+DATA = os.environ.get("DATA") or os.path.join(os.path.dirname(ROOT), "shared", "data")
+TUNING_RUNS = 12
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def run(arguments, **more):
+    started = time.monotonic()
+    say("$ " + " ".join(os.path.relpath(a, ROOT) if os.path.isabs(a) and a.startswith(ROOT) else a for a in arguments))
+    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, cwd=ROOT, **more)
+    if done.returncode != 0:
+        say(f"quality: the command above failed with {done.returncode}")
+        sys.exit(1)
+    say(f"  ({time.monotonic() - started:.0f} s)")
+
+
+def folder_of(name):
+    """The data set's folder, or None, said loudly."""
+    path = os.path.join(DATA, name)
+    if os.path.isdir(path):
+        return path
+    say(f"SKIPPED: {name}: there is no {name} in the data folder (set DATA=FOLDER)")
+    return None
+
+
+def read_json(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def write_json(path, value):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1)
+
+
+def evaluate(store, *options):
+    """What `rapport evaluate --json` says."""
+    out = os.path.join(WORK, "evaluation.json")
+    run([BINARY, "evaluate", "--data", store, *options, "--out", out], stdout=subprocess.DEVNULL)
+    return {"command": "rapport evaluate --data STORE " + " ".join(options), **read_json(out)}
+
+
+def fresh_store(name):
+    path = os.path.join(WORK, name)
+    shutil.rmtree(path, ignore_errors=True)
+    return path
+
+
+# ---- parts ----
+
+def online_retail_ii():
+    folder = folder_of("online_retail_ii")
+    if folder is None:
+        return None
+    store = fresh_store("store-online-retail-ii")
+    files = sorted(os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(".csv.xz"))
+    run([BINARY, "import", "events", "--data", store, "--csv", "--map", "mappings/online_retail_ii.json",
+         "--rejects", os.path.join(WORK, "rejects.jsonl"), *files], stdout=subprocess.DEVNULL)
+    return {"evaluation": evaluate(store, "--protocol", "online-retail-ii", "--tune", str(TUNING_RUNS))}
+
+
+def ratings_store(name, ratings, titles):
+    """Every rating as one view at its time, through the real import."""
+    store = fresh_store("store-" + name)
+    items, events = os.path.join(WORK, name + "-items.jsonl"), os.path.join(WORK, name + "-events.jsonl")
+    with open(items, "w", encoding="utf-8") as file:
+        for movie, (title, genres) in titles.items():
+            file.write(json.dumps({"itemId": movie, "kind": "product", "title": title or movie,
+                                   "categories": [genre for genre in genres if genre]}) + "\n")
+    with open(events, "w", encoding="utf-8") as file:
+        for number, (user, movie, seconds) in enumerate(ratings):
+            when = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            file.write(json.dumps({"type": "track", "userId": user, "event": "Product Viewed", "timestamp": when,
+                                   "messageId": f"rating-{number}", "properties": {"product_id": movie}}) + "\n")
+    rejects = os.path.join(WORK, "rejects.jsonl")
+    for kind, path in (("items", items), ("events", events)):
+        run([BINARY, "import", kind, "--data", store, "--rejects", rejects, path], stdout=subprocess.DEVNULL)
+        os.remove(path)
+    return store
+
+
+def movietweetings():
+    folder = folder_of("movietweetings_100k")
+    if folder is None:
+        return None
+    with lzma.open(os.path.join(folder, "movies.dat.xz"), "rt", encoding="utf-8") as file:
+        movies = [line.rstrip("\n").split("::") for line in file if "::" in line]
+    with lzma.open(os.path.join(folder, "ratings.dat.xz"), "rt", encoding="utf-8") as file:
+        ratings = [line.strip().split("::") for line in file]
+    store = ratings_store("movietweetings", [(r[0], r[1], int(r[3])) for r in ratings],
+                          {m[0]: (m[1], m[2].split("|")) for m in movies})
+    return {"evaluation": evaluate(store, "--split", "2013-07-31", "--until", "2013-09-02", "--tune", str(TUNING_RUNS))}
+
+
+def ml_latest_small():
+    import csv
+    folder = folder_of("ml_latest_small")
+    if folder is None:
+        return None
+    with lzma.open(os.path.join(folder, "movies.csv.xz"), "rt", encoding="utf-8", newline="") as file:
+        titles = {m["movieId"]: (m["title"], m["genres"].split("|")) for m in csv.DictReader(file)}
+    with lzma.open(os.path.join(folder, "ratings.csv.xz"), "rt", encoding="utf-8", newline="") as file:
+        ratings = [(r["userId"], r["movieId"], int(r["timestamp"])) for r in csv.DictReader(file)]
+    store = ratings_store("ml-latest-small", ratings, titles)
+    # Most customers rate in one sitting, and only 18 to 29 are on both sides of any one cut: hence many cuts.
+    return {"evaluation": evaluate(store, "--split", "2009-01-01", "--until", "2018-10-01", "--parts", "39",
+                                   "--tune", str(TUNING_RUNS), "--tune-days", "730")}
+
+
+def gowalla():
+    folder = folder_of("gowalla_lightgcn")
+    if folder is None:
+        return None
+    out = os.path.join(WORK, "gowalla.jsonl")
+    run([PUBLISHED_SPLIT, os.path.join(folder, "train.txt.xz"), os.path.join(folder, "test.txt.xz"), "--out", out],
+        stdout=subprocess.DEVNULL)
+    with open(out, encoding="utf-8") as file:
+        return {"rows": [json.loads(line) for line in file]}
+
+
+PARTS = {"online-retail-ii": online_retail_ii, "movietweetings": movietweetings, "ml-latest-small": ml_latest_small,
+         "gowalla": gowalla}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="of " + ", ".join(PARTS))
+    parser.add_argument("--report", action="store_true", help="only write the pages again")
+    arguments = parser.parse_args()
+    unknown = [part for part in arguments.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    os.makedirs(WORK, exist_ok=True)
+    for name, part in PARTS.items():
+        if arguments.report or (arguments.parts and name not in arguments.parts):
+            continue
+        say(f"\n---- {name}")
+        measured = part()
+        if measured is not None:
+            write_json(os.path.join(WORK, name + ".json"), measured)
+    measured = {name: read_json(os.path.join(WORK, name + ".json")) for name in PARTS
+                if os.path.exists(os.path.join(WORK, name + ".json"))}
+    rows = quality_report.write(measured, ROOT)
+    missed = [row["name"] for row in rows if not row["met"]]
+    say(f"\nquality: {len(rows) - len(missed)} of {len(rows)} targets met; docs/QUALITY.md, build/quality.json")
+    for name in missed:
+        say(f"  missed: {name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""What `make quality` measured, as docs/QUALITY.md, docs/plots/*.svg and the targets of build/quality.json.
+
+Plots need matplotlib (Debian: python3-matplotlib); without it the pages are written without new plots, and that is said.
+"""
+import json
+import os
+
+# Published or set beside each figure in the targets' table.
+GOWALLA = {
+    "EASE": ("ease_100", .1764, .1466, "equal"),
+    "iALS d = 512": ("ials_512", .1795, .148, "least"),
+    "iALS d = 1024": ("ials_1024", .183, .150, "least"),
+    "blend": ("blend", .189, .156, "least"),
+}
+GOWALLA_STRETCH = (.1920, .1597)  # BSPM-EM, Choi et al. 2023
+EQUAL_WITHIN = .0005
+BLEND_BELOW_AT_MOST = .005
+TABLES = [("online-retail-ii", "Online Retail II"), ("movietweetings", "MovieTweetings"),
+          ("ml-latest-small", "ml-latest-small")]
+BLEND = "blend, as served"
+MIXES = {BLEND, "iALS + repeats", "iALS + item kNN by baskets"}
+
+
+class Targets:
+    """Rows of build/quality.json in the order they are asked."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, name, value, target, met):
+        self.rows.append({"name": "content." + name, "value": value, "target": target, "met": bool(met)})
+
+    def least(self, name, value, target):
+        self.add(name, round(value, 5), target, value >= target)
+
+    def above_zero(self, name, interval):
+        self.add(name, [round(interval[k], 5) for k in ("mean", "lower", "upper")], "lower bound above 0",
+                 interval["lower"] > 0)
+
+
+def interval(value):
+    return f"{value['mean']:.4f} [{value['lower']:.4f} {value['upper']:.4f}]"
+
+
+def signed(value):
+    return f"{value['mean']:+.4f} [{value['lower']:+.4f} {value['upper']:+.4f}]"
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def row_of(evaluation, task, model):
+    for one in evaluation["tables"]:
+        if one["task"] == task:
+            for row in one["rows"]:
+                if row["model"] == model:
+                    return row
+    return None
+
+
+# ---- evaluations with a time split ----
+
+def evaluation_page(key, title, evaluation, plots):
+    text = f"## {title}\n```\n{evaluation['command']}\n```\n"
+    before = evaluation["before"]
+    parts = evaluation.get("parts", 1)
+    text += (f"Fitted on {before['lines']:,} lines of {before['customers']:,} customers and {before['items']:,} items before "
+             f"{evaluation['split'][:10]}, judged until {evaluation['until'][:10]}"
+             + (f" in {parts} parts, refitted before each; a customer counts once" if parts > 1 else "") + ".\n\n")
+    for one in evaluation["tables"]:
+        if not one["rows"]:
+            continue
+        cases = f" ({one['cases']:,} cases)" if one.get("cases", 0) > one["customers"] else ""
+        text += f"### {title}, {one['task']}: {one['customers']:,} customers{cases}, {one['relevantMean']:.1f} relevant items each\n"
+        rows = [[row["model"], interval(row["ndcg10"]), interval(row["recall10"]), interval(row["recall20"]),
+                 f"{row['coverage20']:.3f}", "" if row["model"] == BLEND else signed(row["blendGain"]),
+                 row.get("settings", "")] for row in one["rows"]]
+        text += table(["", "NDCG@10", "Recall@10", "Recall@20", "coverage@20", "the blend's paired gain, NDCG@10",
+                       "settings"], rows)
+        name = f"{key}-{one['task'].replace(' ', '-')}"
+        plots.append((name, f"{title}: {one['task']}, NDCG@10",
+                      [(row["model"], row["ndcg10"]) for row in one["rows"]]))
+        text += f"\n![{one['task']}](plots/{name}.svg)\n\n"
+    runs = evaluation.get("tuning", [])
+    if runs:
+        models = sorted({run["model"] for run in runs})
+        text += (f"Tuned on validation days before the split: {len(runs)} runs, {len(runs) // len(models)} for each of "
+                 f"{len(models)} models, the defaults being the first.\n\n<details><summary>Every run</summary>\n\n")
+        text += table(["model", "settings", "next basket", "new items"],
+                      [[run["model"], run["settings"], f"{run['nextBasketNdcg10']:.4f}", f"{run['newItemsNdcg10']:.4f}"]
+                       for run in runs])
+        text += "\n</details>\n\n"
+    return text
+
+
+def best_single(one):
+    return max((row for row in one["rows"] if row["model"] not in MIXES), key=lambda row: row["ndcg10"]["mean"])
+
+
+def evaluation_targets(key, evaluation, targets, ratios):
+    slug = key.replace("-", "_")
+    for one in evaluation["tables"]:
+        if not one["rows"]:
+            continue
+        task = one["task"].replace(" ", "_")
+        blend = row_of(evaluation, one["task"], BLEND)
+        best = best_single(one)
+        ratios[f"{slug}.{task}"] = blend["ndcg10"]["mean"] / max(best["ndcg10"]["mean"], 1e-12)
+        if key != "online-retail-ii":
+            targets.above_zero(f"{slug}.{task}.gain_over_best_single", best["blendGain"])
+    if key == "online-retail-ii":
+        next_basket, new = row_of(evaluation, "next basket", BLEND), row_of(evaluation, "new items", BLEND)
+        targets.least(f"{slug}.next_basket.ndcg10", next_basket["ndcg10"]["mean"], .280)
+        targets.least(f"{slug}.next_basket.recall10", next_basket["recall10"]["mean"], .166)
+        targets.above_zero(f"{slug}.next_basket.gain_over_personal_frequency",
+                           row_of(evaluation, "next basket", "personal frequency")["blendGain"])
+        targets.least(f"{slug}.new_items.ndcg10", new["ndcg10"]["mean"], .123)
+        targets.least(f"{slug}.new_items.recall20", new["recall20"]["mean"], .103)
+        for rival in ("item kNN by baskets", "item kNN by customers", "recent popularity"):
+            targets.above_zero(f"{slug}.new_items.gain_over_{rival.replace(' ', '_')}",
+                               row_of(evaluation, "new items", rival)["blendGain"])
+
+
+# ---- Gowalla ----
+
+def gowalla_page(rows, plots):
+    test = [row for row in rows if row["stage"] == "test"]
+    validation = [row for row in rows if row["stage"] == "validation"]
+    text = "## Gowalla, the published split\n```\nbuild/release/bench/rapport_published_split TRAIN TEST\n```\n"
+    text += (f"Full ranking over the catalogue, {test[0]['customers']:,} customers; every setting and the blend's weights were chosen "
+             "on a validation split of the training half (a fifth of each customer's items), the test half measured once.\n\n")
+    text += table(["", "Recall@20", "NDCG@20", "settings", "fit, s"],
+                  [[row["model"], interval(row["recall20"]), interval(row["ndcg20"]), settings_text(row["settings"]),
+                    f"{row['fitSeconds']:.0f}"] for row in test])
+    plots.append(("gowalla", "Gowalla: NDCG@20", [(row["model"], row["ndcg20"]) for row in test]))
+    text += "\n![Gowalla](plots/gowalla.svg)\n\n<details><summary>Every run on the validation split</summary>\n\n"
+    text += table(["", "settings", "Recall@20", "NDCG@20"],
+                  [[row["model"], settings_text(row["settings"]), f"{row['recall20']['mean']:.4f}",
+                    f"{row['ndcg20']['mean']:.4f}"] for row in validation])
+    return text + "\n</details>\n\n"
+
+
+def settings_text(settings):
+    words = {"unobservedWeight": "unobserved weight", "customerPower": "customer power", "lowPassShare": "low-pass share"}
+    parts = []
+    for name, value in settings.items():
+        if isinstance(value, list):
+            value = " ".join(f"{one:.2f}" for one in value)
+        parts.append(f"{words.get(name, name)} {value}")
+    return ", ".join(parts)
+
+
+def gowalla_targets(rows, targets, ratios):
+    test = {row["model"]: row for row in rows if row["stage"] == "test"}
+    for model, (slug, recall, ndcg, kind) in GOWALLA.items():
+        if model not in test:
+            continue
+        for measure, target in (("recall20", recall), ("ndcg20", ndcg)):
+            value = test[model][measure]["mean"]
+            if kind == "equal":
+                targets.add(f"gowalla.{slug}.{measure}", round(value, 5), f"{target} within {EQUAL_WITHIN}",
+                            abs(value - target) <= EQUAL_WITHIN + 5e-5)  # the published figure is rounded
+            else:
+                targets.least(f"gowalla.{slug}.{measure}", value, target)
+    singles = [row for name, row in test.items() if name != "blend"]
+    if "blend" in test:
+        for measure, target in zip(("recall20", "ndcg20"), GOWALLA_STRETCH):
+            targets.least(f"gowalla.blend.stretch.{measure}", test["blend"][measure]["mean"], target)
+        ratios["gowalla"] = test["blend"]["ndcg20"]["mean"] / max(row["ndcg20"]["mean"] for row in singles)
+
+
+# ---- the pages ----
+
+def plot(plots, folder):
+    try:
+        import matplotlib
+    except ImportError:
+        print("SKIPPED: plots: matplotlib is not installed (apt-get install python3-matplotlib)", flush=True)
+        return
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "rapport"  # the same figures, the same bytes
+    from matplotlib import pyplot
+    os.makedirs(folder, exist_ok=True)
+    for name, title, points in plots:
+        figure, axes = pyplot.subplots(figsize=(7.5, 0.6 + 0.34 * len(points)))
+        places = range(len(points) - 1, -1, -1)
+        for place, (label, value) in zip(places, points):
+            color = "#b5371f" if label.startswith("blend") or label == "as served" else "#33658a"
+            axes.plot([value["lower"], value["upper"]], [place, place], color=color, linewidth=2)
+            axes.plot(value["mean"], place, "o", color=color, markersize=5)
+        axes.set_yticks(list(places), [label for label, _ in points])
+        axes.set_ylim(-0.6, len(points) - 0.4)
+        axes.set_xlim(left=0)
+        axes.grid(axis="x", color="#dddddd")
+        axes.set_axisbelow(True)
+        axes.set_title(title + " (95 % intervals)", fontsize=10)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        figure.savefig(os.path.join(folder, name + ".svg"), bbox_inches="tight", metadata={"Date": None})
+        pyplot.close(figure)
+
+
+def write(measured, root):
+    """Pages and targets of what there is; gives the targets' rows back."""
+    targets, ratios, plots, body = Targets(), {}, [], ""
+    if "gowalla" in measured:
+        gowalla_targets(measured["gowalla"]["rows"], targets, ratios)
+        body += gowalla_page(measured["gowalla"]["rows"], plots)
+    for key, title in TABLES:
+        if key in measured:
+            evaluation_targets(key, measured[key]["evaluation"], targets, ratios)
+            body += evaluation_page(key, title, measured[key]["evaluation"], plots)
+    for name, ratio in ratios.items():
+        targets.least(f"blend_over_best_single.{name}", ratio, 1 - BLEND_BELOW_AT_MOST)
+    if ratios:
+        above = sum(ratio > 1 for ratio in ratios.values())
+        targets.add("blend_over_best_single.above", above, "at least 2", above >= 2)
+    page = ("# Quality\n\nWritten by `make quality`; do not edit. How it is judged: [JUDGING.md](JUDGING.md). Intervals are 95 %, bootstrap by "
+            "customer; a gain is paired.\n\n## Targets\n\n")
+    page += table(["target", "value", "wanted", "met"],
+                  [[row["name"], show(row["value"]), str(row["target"]), "yes" if row["met"] else "**no**"]
+                   for row in targets.rows])
+    with open(os.path.join(root, "docs", "QUALITY.md"), "w", encoding="utf-8") as file:
+        file.write((page + "\n" + body).rstrip("\n") + "\n")
+    with open(os.path.join(root, "build", "quality.json"), "w", encoding="utf-8") as file:
+        json.dump(targets.rows, file, indent=1)
+        file.write("\n")
+    plot(plots, os.path.join(root, "docs", "plots"))
+    return targets.rows
+
+
+def show(value):
+    if isinstance(value, list):
+        return f"{value[0]:+.4f} [{value[1]:+.4f} {value[2]:+.4f}]"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
