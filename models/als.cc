@@ -276,11 +276,13 @@ Status CheckAndPrepare(AlsModel& model) {
     if (!std::isfinite(factor)) return Status::DataLoss("als: a factor is not a finite number");
   }
   model.gram = Gram(model.item_factors, d, model.options.threads);
-  if (IsDiagonal(model.gram, d)) return {};
-  Result<PrincipalAxes> axes = FindPrincipalAxes(model.gram, d);
-  if (!axes.ok()) return axes.status();
-  Rotate(model.item_factors, d, *axes, model.options.threads);
-  model.gram = Gram(model.item_factors, d, model.options.threads);
+  if (!IsDiagonal(model.gram, d)) {
+    Result<PrincipalAxes> axes = FindPrincipalAxes(model.gram, d);
+    if (!axes.ok()) return axes.status();
+    Rotate(model.item_factors, d, *axes, model.options.threads);
+    model.gram = Gram(model.item_factors, d, model.options.threads);
+  }
+  model.quantized = Quantize(model.item_factors, d);
   return {};
 }
 

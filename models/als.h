@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "models/interactions.h"
+#include "models/quantized_scan.h"
 
 namespace rapport {
 
@@ -36,6 +37,7 @@ struct AlsModel {
   // rounding. (A rotation of all factors changes no score; it makes every row solve cheaper.)
   std::vector<float> item_factors;
   std::vector<double> gram;  // (factors, factors): G = Y^T Y of item_factors, in double
+  QuantizedItems quantized;  // of item_factors, for exact searches; CheckAndPrepare makes it, no file holds it
 };
 
 struct AlsFit {
@@ -74,7 +76,7 @@ struct FoldInScratch {
 void FoldIn(const AlsModel& model, std::span<const uint32_t> items, std::span<const float> weights,
             FoldInScratch& scratch, std::span<float> out);
 
-// Recomputes gram from item_factors, after turning them into principal axes when they are not in them yet (a fitted
+// Recomputes gram and quantized from item_factors, after turning them into principal axes when they are not in them yet (a fitted
 // model is, and keeps its bits). kInvalidArgument when sizes or options disagree, kDataLoss when a factor is not
 // finite.
 Status CheckAndPrepare(AlsModel& model);

@@ -163,6 +163,20 @@ Status CheckStack(const StackModel& stack, size_t rows) {
   return {};
 }
 
+// What is made from the rest and not stored must be made from what is there now.
+Status CheckDerived(const ContentModel& model) {
+  const StackModel& stack = model.stack;
+  if (!IsBoardOrder(stack.popular_order, model.popularity.popular) ||
+      !IsBoardOrder(stack.recent14_order, stack.recent14) || !IsBoardOrder(stack.recent7_order, stack.recent7)) {
+    return Status::DataLoss("model: a board has changed since it was sorted; call SortBoards");
+  }
+  const QuantizedItems& copy = model.als.quantized;
+  if (copy.items != 0 && copy != Quantize(model.als.item_factors, static_cast<size_t>(model.als.options.factors))) {
+    return Status::DataLoss("model: the factors have changed since they were copied; call CheckAndPrepare");
+  }
+  return {};
+}
+
 Status CheckFrame(std::string_view file, const std::string& name) {
   const auto bad = [&](const char* what) { return Status::DataLoss("model file " + name + ": " + what); };
   if (file.size() < kHeaderBytes + kDigestBytes || file.substr(0, kMagic.size()) != kMagic)
@@ -221,6 +235,7 @@ Result<ContentModel> Parse(const std::string_view (&sections)[kSectionEnd]) {
   RAPPORT_RETURN_IF_ERROR(LoadVector(sections[kNewTheta], model.stack.new_theta));
   const Status prepared = CheckAndPrepare(model.als);
   if (!prepared.ok()) return Status::DataLoss("model file: " + prepared.message());
+  SortBoards(model);
   RAPPORT_RETURN_IF_ERROR(CheckContentModel(model));
   return model;
 }
@@ -256,7 +271,8 @@ Status CheckContentModel(const ContentModel& model) {
   RAPPORT_RETURN_IF_ERROR(CheckLists(model.bought_together, rows, "bought together"));
   RAPPORT_RETURN_IF_ERROR(CheckBoard(model.popularity.popular, rows, "popular"));
   RAPPORT_RETURN_IF_ERROR(CheckBoard(model.popularity.trending, rows, "trending"));
-  return CheckStack(model.stack, rows);
+  RAPPORT_RETURN_IF_ERROR(CheckStack(model.stack, rows));
+  return CheckDerived(model);
 }
 
 std::string SerializeContentModel(const ContentModel& model) {

@@ -23,9 +23,11 @@ inline constexpr uint32_t kNoRow = 0xffffffffu;
 // rank.
 struct StackModel {
   std::vector<float> recent14, recent7;  // decayed counts, (rows) or empty
-  NeighbourLists shallow;                // EASE, each item's largest weights
-  std::vector<double> repeats_theta;     // where repeats may be shown: kStackFeatures numbers, or none
-  std::vector<double> new_theta;         // where only new items may
+  // Rows with a score above 0 on each board, best first; made at fit and load (SortBoards), never stored.
+  std::vector<uint32_t> popular_order, recent14_order, recent7_order;
+  NeighbourLists shallow;             // EASE, each item's largest weights
+  std::vector<double> repeats_theta;  // where repeats may be shown: kStackFeatures numbers, or none
+  std::vector<double> new_theta;      // where only new items may
 };
 
 struct ContentModel {

@@ -49,96 +49,233 @@ void KeepLargest(size_t count, StackScratch::WeightedRows& history) {
   }
 }
 
-// Scores of all sources, one after the other.
-class SourceScores {
+bool IsAllowed(std::span<const uint64_t> allowed, uint32_t row) {
+  return allowed.empty() || (row / 64 < allowed.size() && (allowed[row / 64] >> (row % 64) & 1) != 0);
+}
+
+// A board in its own order gives its best allowed rows at once, unless few are allowed.
+constexpr size_t kBoardWalkMax = 8192;
+
+std::vector<Scored> BestOfBoard(std::span<const float> board, std::span<const uint32_t> order,
+                                std::span<const uint64_t> allowed) {
+  std::vector<Scored> best;
+  for (size_t i = 0; i < order.size() && best.size() < kStackDepth; ++i) {
+    if (i == kBoardWalkMax) return TopKPositive(board, kStackDepth, allowed);
+    const uint32_t row = order[i];
+    if (IsAllowed(allowed, row)) best.push_back({row, board[row]});
+  }
+  return order.empty() ? TopKPositive(board, kStackDepth, allowed) : best;
+}
+
+std::vector<Scored> BestOfOwn(const StackScratch::WeightedRows& own, std::span<const uint64_t> allowed) {
+  std::vector<Scored> best;
+  for (size_t i = 0; i < own.rows.size(); ++i) {
+    const Scored one{own.rows[i], own.weights[i]};
+    if (one.score > 0 && std::isfinite(one.score) && IsAllowed(allowed, one.index)) best.push_back(one);
+  }
+  const size_t kept = std::min(kStackDepth, best.size());
+  std::partial_sort(best.begin(), best.begin() + static_cast<ptrdiff_t>(kept), best.end(), Better);
+  best.resize(kept);
+  return best;
+}
+
+void Clear(size_t rows, TouchedSums& sums) {
+  if (sums.sums.size() != rows) {
+    sums.sums.assign(rows, 0.0f);
+    sums.touched.assign((rows + 63) / 64, 0);
+    return;
+  }
+  for (size_t block = 0; block < sums.touched.size(); ++block) {
+    if (sums.touched[block] == 0) continue;
+    std::fill_n(sums.sums.begin() + static_cast<ptrdiff_t>(block * 64), std::min<size_t>(64, rows - block * 64), 0.0f);
+    sums.touched[block] = 0;
+  }
+}
+
+// AddNeighbourScores, leaving a trace.
+void Add(const NeighbourLists& lists, const StackScratch::WeightedRows& history, TouchedSums& sums) {
+  float* const to = sums.sums.data();
+  uint8_t* const touched = sums.touched.data();  // in locals: a store through a byte pointer may alias everything else
+  for (size_t i = 0; i < history.rows.size(); ++i) {
+    const float weight = history.weights[i];
+    for (const Neighbour& neighbour : lists.Of(history.rows[i])) {
+      const uint32_t item = neighbour.item;
+      to[item] += weight * neighbour.score;
+      touched[item / 64] = 1;
+    }
+  }
+}
+
+// The sources of one customer, one after the other: candidates first, then their features.
+class Sources {
  public:
-  SourceScores(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now, StackScratch& scratch)
-      : model_(model), lines_(lines), now_(now), scratch_(scratch) {
-    scratch_.scores.assign(kStackSources * model.rows(), 0.0f);
+  Sources(const ContentModel& model, Timestamp now, std::span<const uint64_t> allowed, StackScratch& scratch)
+      : model_(model), now_(now), allowed_(allowed), scratch_(scratch) {
+    scratch_.bits.assign((model.rows() + 63) / 64, 0);
+    for (const uint32_t row : scratch_.also) scratch_.bits[row / 64] |= uint64_t{1} << (row % 64);
   }
 
-  std::span<float> Of(StackSource source) {
-    return std::span(scratch_.scores).subspan(static_cast<size_t>(source) * model_.rows(), model_.rows());
-  }
-
-  void Fill() {
-    Copy(StackSource::kPopular, model_.popularity.popular);
-    Copy(StackSource::kRecent14, model_.stack.recent14);
-    Copy(StackSource::kRecent7, model_.stack.recent7);
-    Own(StackSource::kOwn365, 365);
-    Own(StackSource::kOwn90, 90);
+  void Gather() {
+    Board(StackSource::kPopular, model_.popularity.popular, model_.stack.popular_order);
+    Board(StackSource::kRecent14, model_.stack.recent14, model_.stack.recent14_order);
+    Board(StackSource::kRecent7, model_.stack.recent7, model_.stack.recent7_order);
+    Own(StackSource::kOwn365, 365, scratch_.own365);
+    Own(StackSource::kOwn90, 90, scratch_.own90);
     Factors();
-    Neighbours(StackSource::kBaskets60, model_.bought_together, 60);
-    Neighbours(StackSource::kCustomers60, model_.similar, 60);
-    Neighbours(StackSource::kBaskets365, model_.bought_together, 365);
-    Neighbours(StackSource::kShallow, model_.stack.shallow, 365);
+    Sum(scratch_.sorted, Signal::kTaste, now_, 60, scratch_.history);
+    KeepLargest(kNeighbourHistoryMax, scratch_.history);
+    Neighbours(StackSource::kBaskets60, model_.bought_together, scratch_.sums[0]);
+    Neighbours(StackSource::kCustomers60, model_.similar, scratch_.sums[1]);
+    Sum(scratch_.sorted, Signal::kTaste, now_, 365, scratch_.history);
+    KeepLargest(kNeighbourHistoryMax, scratch_.history);
+    Neighbours(StackSource::kBaskets365, model_.bought_together, scratch_.sums[2]);
+    Neighbours(StackSource::kShallow, model_.stack.shallow, scratch_.sums[3]);
+    scratch_.candidates.clear();
+    for (size_t word = 0; word < scratch_.bits.size(); ++word) {
+      for (uint64_t bits = scratch_.bits[word]; bits != 0; bits &= bits - 1) {
+        scratch_.candidates.push_back(static_cast<uint32_t>(word * 64) + static_cast<uint32_t>(__builtin_ctzll(bits)));
+      }
+    }
+  }
+
+  void WriteFeatures() {
+    scratch_.features.assign(scratch_.candidates.size() * kStackFeatures, 0.0f);
+    WriteBoard(StackSource::kPopular, model_.popularity.popular);
+    WriteBoard(StackSource::kRecent14, model_.stack.recent14);
+    WriteBoard(StackSource::kRecent7, model_.stack.recent7);
+    WriteOwn(StackSource::kOwn365, scratch_.own365);
+    WriteOwn(StackSource::kOwn90, scratch_.own90);
+    if (Highest(StackSource::kFactors) > 0) {
+      Write(StackSource::kFactors,
+            [&](uint32_t row) { return ScoreOne(model_.als.item_factors, scratch_.factor, row); });
+    }
+    WriteBoard(StackSource::kBaskets60, scratch_.sums[0].sums);
+    WriteBoard(StackSource::kCustomers60, scratch_.sums[1].sums);
+    WriteBoard(StackSource::kBaskets365, scratch_.sums[2].sums);
+    WriteBoard(StackSource::kShallow, scratch_.sums[3].sums);
   }
 
  private:
-  void Copy(StackSource source, const std::vector<float>& from) {
-    if (from.size() == model_.rows()) std::copy(from.begin(), from.end(), Of(source).begin());
+  float& Highest(StackSource source) { return highest_[static_cast<size_t>(source)]; }
+  void Offer(StackSource source, std::span<const Scored> best) {
+    if (!best.empty()) Highest(source) = best.front().score;
+    for (const Scored& one : best) scratch_.bits[one.index / 64] |= uint64_t{1} << (one.index % 64);
   }
-  void Own(StackSource source, double half_life_days) {
-    Sum(lines_, Signal::kOrders, now_, half_life_days, scratch_.history);
-    const std::span<float> scores = Of(source);
-    for (size_t i = 0; i < scratch_.history.rows.size(); ++i) {
-      scores[scratch_.history.rows[i]] = scratch_.history.weights[i];
-    }
+
+  void Board(StackSource source, std::span<const float> board, std::span<const uint32_t> order) {
+    if (board.size() == model_.rows()) Offer(source, BestOfBoard(board, order, allowed_));
+  }
+  void Own(StackSource source, double half_life_days, StackScratch::WeightedRows& own) {
+    Sum(scratch_.sorted, Signal::kOrders, now_, half_life_days, own);
+    Offer(source, BestOfOwn(own, allowed_));
   }
   void Factors() {
-    Sum(lines_, Signal::kTaste, now_, model_.history_half_life_days, scratch_.history);
+    Sum(scratch_.sorted, Signal::kTaste, now_, model_.history_half_life_days, scratch_.history);
+    scratch_.factor.clear();
     if (scratch_.history.rows.empty()) return;
     scratch_.factor.resize(static_cast<size_t>(model_.als.options.factors));
     FoldIn(model_.als, scratch_.history.rows, scratch_.history.weights, scratch_.fold_in, scratch_.factor);
-    ScoreAll(model_.als.item_factors, scratch_.factor, Of(StackSource::kFactors));
+    Offer(StackSource::kFactors, BestItems(model_.als.quantized, model_.als.item_factors, scratch_.factor, kStackDepth,
+                                           allowed_, ScoreFloor::kAboveZero, scratch_.scan));
   }
-  void Neighbours(StackSource source, const NeighbourLists& lists, double half_life_days) {
+  void Neighbours(StackSource source, const NeighbourLists& lists, TouchedSums& sums) {
+    Clear(model_.rows(), sums);
     if (lists.items != model_.rows()) return;
-    Sum(lines_, Signal::kTaste, now_, half_life_days, scratch_.history);
-    KeepLargest(kNeighbourHistoryMax, scratch_.history);
-    AddNeighbourScores(lists, scratch_.history.rows, scratch_.history.weights, Of(source));
+    Add(lists, scratch_.history, sums);
+    scratch_.had.resize(sums.touched.size());  // spare until the features are written
+    for (size_t block = 0; block < sums.touched.size(); ++block) {
+      const uint64_t word = allowed_.empty() ? ~uint64_t{0} : block < allowed_.size() ? allowed_[block] : 0;
+      scratch_.had[block] = sums.touched[block] != 0 ? word : 0;
+    }
+    Offer(source, TopKPositive(sums.sums, kStackDepth, scratch_.had));
+  }
+
+  // The two columns of a source.
+  template <typename ScoreOf>
+  void Write(StackSource source, ScoreOf score_of) {
+    const float highest = Highest(source);
+    if (!(highest > 0)) return;
+    float* out = scratch_.features.data() + 2 * static_cast<size_t>(source);
+    for (const uint32_t row : scratch_.candidates) {
+      const float score = score_of(row);
+      const float scaled = score > 0 && std::isfinite(score) ? score / highest : 0.0f;
+      out[0] = scaled;
+      out[1] = std::sqrt(scaled);
+      out += kStackFeatures;
+    }
+  }
+  void WriteBoard(StackSource source, std::span<const float> scores) {
+    Write(source, [scores](uint32_t row) { return scores[row]; });
+  }
+  void WriteOwn(StackSource source, const StackScratch::WeightedRows& own) {
+    size_t at = 0;  // both ascend
+    Write(source, [&own, at](uint32_t row) mutable {
+      while (at < own.rows.size() && own.rows[at] < row) ++at;
+      return at < own.rows.size() && own.rows[at] == row ? own.weights[at] : 0.0f;
+    });
   }
 
   const ContentModel& model_;
-  const std::span<const SignalLine> lines_;
   const Timestamp now_;
+  const std::span<const uint64_t> allowed_;
   StackScratch& scratch_;
+  std::array<float, kStackSources> highest_{};
 };
+
+std::vector<uint32_t> OrderOf(std::span<const float> board) {
+  std::vector<uint32_t> order;
+  for (uint32_t row = 0; row < board.size(); ++row) {
+    if (board[row] > 0 && std::isfinite(board[row])) order.push_back(row);
+  }
+  std::sort(order.begin(), order.end(), [board](uint32_t a, uint32_t b) {
+    return Better({a, board[a]}, {b, board[b]});
+  });
+  return order;
+}
 
 }  // namespace
 
 void CollectCandidates(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now,
                        std::span<const uint64_t> allowed, StackScratch& scratch) {
-  std::vector<SignalLine> sorted(lines.begin(), lines.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
+  scratch.sorted.assign(lines.begin(), lines.end());
+  std::stable_sort(scratch.sorted.begin(), scratch.sorted.end(),
                    [](const SignalLine& a, const SignalLine& b) { return a.row < b.row; });
-  SourceScores sources(model, sorted, now, scratch);
-  sources.Fill();
-
-  std::array<float, kStackSources> highest{};
-  scratch.candidates = scratch.also;
-  for (size_t s = 0; s < kStackSources; ++s) {
-    for (const Scored& one : TopKPositive(sources.Of(static_cast<StackSource>(s)), kStackDepth, allowed)) {
-      highest[s] = std::max(highest[s], one.score);
-      scratch.candidates.push_back(one.index);
-    }
-  }
-  std::sort(scratch.candidates.begin(), scratch.candidates.end());
-  scratch.candidates.erase(std::unique(scratch.candidates.begin(), scratch.candidates.end()), scratch.candidates.end());
+  Sources sources(model, now, allowed, scratch);
+  sources.Gather();
+  sources.WriteFeatures();
 
   scratch.had.assign((model.rows() + 63) / 64, 0);
-  for (const SignalLine& line : sorted) scratch.had[line.row / 64] |= uint64_t{1} << (line.row % 64);
-  scratch.features.clear();
-  scratch.features.reserve(scratch.candidates.size() * kStackFeatures);
-  for (const uint32_t row : scratch.candidates) {
-    for (size_t s = 0; s < kStackSources; ++s) {
-      const float score = scratch.scores[s * model.rows() + row];
-      const float scaled = highest[s] > 0 && score > 0 && std::isfinite(score) ? score / highest[s] : 0.0f;
-      scratch.features.push_back(scaled);
-      scratch.features.push_back(std::sqrt(scaled));
-    }
-    scratch.features.push_back((scratch.had[row / 64] >> (row % 64) & 1) != 0 ? 1.0f : 0.0f);
+  for (const SignalLine& line : scratch.sorted) scratch.had[line.row / 64] |= uint64_t{1} << (line.row % 64);
+  for (size_t i = 0; i < scratch.candidates.size(); ++i) {
+    const uint32_t row = scratch.candidates[i];
+    const bool had = (scratch.had[row / 64] >> (row % 64) & 1) != 0;
+    scratch.features[(i + 1) * kStackFeatures - 1] = had ? 1.0f : 0.0f;
   }
+}
+
+void ScoreFactors(const ContentModel& model, const StackScratch& scratch, std::span<float> scores) {
+  if (scratch.factor.empty()) {
+    std::fill(scores.begin(), scores.end(), 0.0f);
+  } else {
+    ScoreAll(model.als.item_factors, scratch.factor, scores);
+  }
+}
+
+void SortBoards(ContentModel& model) {
+  model.stack.popular_order = OrderOf(model.popularity.popular);
+  model.stack.recent14_order = OrderOf(model.stack.recent14);
+  model.stack.recent7_order = OrderOf(model.stack.recent7);
+}
+
+bool IsBoardOrder(std::span<const uint32_t> order, std::span<const float> board) {
+  if (order.empty()) return true;
+  const auto positive = std::count_if(board.begin(), board.end(), [](float v) { return v > 0 && std::isfinite(v); });
+  if (static_cast<size_t>(positive) != order.size()) return false;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (order[i] >= board.size() || !(board[order[i]] > 0) || !std::isfinite(board[order[i]])) return false;
+    if (i > 0 && !Better({order[i - 1], board[order[i - 1]]}, {order[i], board[order[i]]})) return false;
+  }
+  return true;
 }
 
 double ScoreCandidate(std::span<const double> theta, const StackScratch& scratch, size_t candidate) {

@@ -15,6 +15,7 @@
 #include "models/als.h"
 #include "models/blend.h"
 #include "models/content_model.h"
+#include "models/quantized_scan.h"
 #include "models/top_k.h"
 
 namespace rapport {
@@ -44,27 +45,45 @@ struct SignalLine {
   Timestamp time;
 };
 
+// Sums over all rows that know which blocks of 64 rows they have touched: clearing and searching them costs that much.
+struct TouchedSums {
+  std::vector<float> sums;
+  std::vector<uint8_t> touched;  // (blocks)
+};
+
 // Scratch of one thread.
 struct StackScratch {
   struct WeightedRows {
     std::vector<uint32_t> rows;  // ascending, unique
     std::vector<float> weights;  // > 0
   };
-  WeightedRows history;
   std::vector<SignalLine> lines;  // a caller may fill this one
-  std::vector<float> scores;      // (sources, rows)
-  std::vector<float> factor;
-  std::vector<uint64_t> had;
+  std::vector<SignalLine> sorted;
+  WeightedRows own365, own90, history;
+  std::array<TouchedSums, 4> sums;  // of the neighbours and of EASE
+  std::vector<float> factor;        // of the customer; empty without a history of taste
+  std::vector<uint64_t> had, bits;
   std::vector<uint32_t> also;  // a caller may fill this one: candidates whatever their scores
   FoldInScratch fold_in;
+  ScanScratch scan;
   // What CollectCandidates leaves behind.
   std::vector<uint32_t> candidates;  // ascending
   std::vector<float> features;       // (candidates, kStackFeatures)
 };
 
-// Candidates and features of one customer, into scratch. `allowed`: one bit per row. `lines` in any order.
+// Candidates and features of one customer, into scratch. `allowed`: one bit per row. `lines` in any order. Costs what
+// the customer's history touches, and one int8 scan (models/quantized_scan.h); boards are walked in their own order.
 void CollectCandidates(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now,
                        std::span<const uint64_t> allowed, StackScratch& scratch);
+// x . y_i of every row for the customer collected last, zeros without a history. (scores: rows)
+void ScoreFactors(const ContentModel& model, const StackScratch& scratch, std::span<float> scores);
+
+// Makes the orders in which boards are walked. To be called again when a board changes; without them boards are
+// scanned, to the same effect.
+void SortBoards(ContentModel& model);
+// Empty, or what SortBoards would make of `board`. O(rows).
+bool IsBoardOrder(std::span<const uint32_t> order, std::span<const float> board);
+
 // theta . features of candidate number `candidate` of those collected last.
 double ScoreCandidate(std::span<const double> theta, const StackScratch& scratch, size_t candidate);
 // The same of all, best first.

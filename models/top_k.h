@@ -13,9 +13,10 @@ struct Scored {
   float score;
   bool operator==(const Scored&) const = default;
 };
-inline bool Better(const Scored& a, const Scored& b) {
+// An object, not a function, so that sorting inlines it.
+inline constexpr auto Better = [](const Scored& a, const Scored& b) {
   return a.score != b.score ? a.score > b.score : a.index < b.index;
-}
+};
 
 // scores[i] = item_factors[i] . user; (items, factors) x (factors) -> (items). Summed in one fixed order whatever the
 // processor: run-time dispatch keeps the same association.

@@ -161,9 +161,8 @@ Ranker BlendRanker(std::string name, std::shared_ptr<const ContentModel> model, 
     for (SignalLine& line : lines) line.row = model_row[line.row];
     std::erase_if(lines, [](const SignalLine& line) { return line.row == kNoRow; });
     CollectCandidates(*model, lines, as_of, AllowedRows(lines, model->rows(), task), scratch);
-    const size_t rows = model->rows();
-    const std::span<float> ranked =
-        std::span(scratch.scores).subspan(static_cast<size_t>(StackSource::kFactors) * rows, rows);
+    std::vector<float> ranked(model->rows());
+    ScoreFactors(*model, scratch, ranked);
     if (!theta.empty()) {
       // Every candidate above everything else, in the blend's order.
       float highest = 0;

@@ -112,6 +112,7 @@ Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, do
     model.stack.shallow = LargestWeights(*shallow, options.shallow.per_item, options.als.threads);
   }
   RAPPORT_RETURN_IF_ERROR(CheckAndPrepare(model.als));
+  SortBoards(model);
   RAPPORT_RETURN_IF_ERROR(CheckContentModel(model));
   return model;
 }

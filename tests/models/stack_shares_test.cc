@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/random.h"
+#include "stack_reference.h"
 
 namespace rapport {
 namespace {
@@ -64,16 +65,15 @@ std::vector<SignalLine> RandomLines(Random& random) {
 // theta . f by hand, from the scores that the sources left behind.
 double ScoreOf(const ContentModel& model, const std::vector<SignalLine>& lines, std::span<const uint64_t> allowed,
                uint32_t target) {
-  StackScratch scratch;
-  CollectCandidates(model, lines, kNow, allowed, scratch);
+  const std::vector<float> scores = reference::CollectCandidates(model, lines, kNow, allowed).scores;
   const std::vector<double>& theta = model.stack.repeats_theta;
   double sum = 0;
   for (size_t s = 0; s < kStackSources; ++s) {
     double highest = 0;
     for (uint32_t row = 0; row < kRows; ++row) {
-      if ((allowed[0] >> row & 1) != 0) highest = std::max(highest, double{scratch.scores[s * kRows + row]});
+      if ((allowed[0] >> row & 1) != 0) highest = std::max(highest, double{scores[s * kRows + row]});
     }
-    const double share = highest > 0 ? std::max(0.0, scratch.scores[s * kRows + target] / highest) : 0;
+    const double share = highest > 0 ? std::max(0.0, scores[s * kRows + target] / highest) : 0;
     sum += theta[2 * s] * share + theta[2 * s + 1] * std::sqrt(share);
   }
   for (const SignalLine& line : lines) {

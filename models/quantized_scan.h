@@ -1,0 +1,64 @@
+// The exact best k of a factor model, mostly from an int8 copy: a quarter of the memory to read, and the same answer as
+// TopK(ScoreAll), float for float. The copy says of every score where it can lie at most; only items that can still be
+// among the best are scored from the floats.
+//
+//   item      y_i = s_i q_i + e_i,  s_i = max |y_ik| / 127,  q_i = round(y_i / s_i), int8 in [-127, 127]
+//   customer  x = t p + r,          the same for x
+//   x.y_i - t s_i (p.q_i) = r.y_i + t p.e_i,   hence by Cauchy and Schwarz
+//   |x.y_i - t s_i (p.q_i)| <= |r| |y_i| + |t p| |e_i|
+//
+// The score itself is a float: ScoreAll's 16 lanes round a product, at most d / 16 sums and 4 folds on any path, so it
+// lies within g |x| |y_i| of x.y_i, g = n u / (1 - n u), n = d / 16 + 8, u = 2^-24 (Higham, "Accuracy and Stability of
+// Numerical Algorithms", section 3.1). t s_i (p.q_i), whose integer is exact up to d = 1,024, is rounded three times
+// until it is a bound: 4 u |t p| (|y_i| + |e_i|). Together
+//   radius_i = (|r| + g |x| + 4 u |t p|) |y_i| + (1 + 4 u) |t p| |e_i| + c
+// with norms in double, both factors 2^-16 larger for the roundings of radius_i itself, and c = 1e-36 for what falls
+// below the range of floats. Held for finite factors and 1e-15 <= |x| <= 1e15, |y_i| <= 1e15; beyond that all is read.
+//
+//   scan      keep i while middle_i + radius_i >= L, L = the k-th largest of middle_j - radius_j so far
+//   certify   score the k with the highest middle; T = the lowest of these; score all whose upper bound reaches T.
+// What is left out has a score below T, and k have T or more: the answer is complete, ties included.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/scan_kernels.h"
+#include "models/top_k.h"
+
+namespace rapport {
+
+// Immutable after Quantize, shared by all threads. Never stored: made when a model is fitted or loaded.
+struct QuantizedItems {
+  uint32_t items = 0;  // 0: no copy; searches read the floats
+  uint32_t factors = 0;
+  std::vector<scan::Line> lines;             // layout: scan_kernels.h
+  std::vector<float> scales, norms, errors;  // (items, rounded up to 16): s_i, |y_i|, |e_i|
+  bool operator==(const QuantizedItems&) const = default;
+};
+
+// The copy of (items, factors); none where a factor is not finite, too large (above), or factors > 1,024.
+QuantizedItems Quantize(std::span<const float> item_factors, size_t factors);
+
+// Scratch of one thread.
+struct ScanScratch {
+  std::vector<int8_t> codes;
+  std::vector<int16_t> words;
+  std::vector<scan::Survivor> survivors;
+  std::vector<float> floats;
+};
+
+enum class ScoreFloor { kNone, kAboveZero };  // as TopK, or as TopKPositive
+
+// TopK (TopKPositive) of ScoreAll(item_factors, user), equal to the last bit. `copy` is Quantize(item_factors, ...) or
+// empty; (items, factors) x (factors); `allowed` as in TopK.
+std::vector<Scored> BestItems(const QuantizedItems& copy, std::span<const float> item_factors,
+                              std::span<const float> user, size_t k, std::span<const uint64_t> allowed,
+                              ScoreFloor floor, ScanScratch& scratch,
+                              const scan::Kernels& kernels = scan::BestKernels());
+
+// What ScoreAll says of one item.
+float ScoreOne(std::span<const float> item_factors, std::span<const float> user, size_t item);
+
+}  // namespace rapport

@@ -1,0 +1,63 @@
+// Inner loops of the int8 scan (quantized_scan.h), compiled for several instruction sets and chosen at run time.
+// Integer sums are exact, so every set gives the same integers; the bounds around them may differ in a last bit, which
+// changes what is looked at twice and never the answer.
+//
+// Layout: blocks of 16 items; per block and group of 4 factors one line of 64 bytes, item after item:
+//   line(block, group).bytes[4 i + j] = q[16 block + i][4 group + j] + 128        (0 in factors beyond the last: 128)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "models/kernels.h"
+
+namespace rapport::scan {
+
+inline constexpr size_t kBlockItems = 16;
+inline constexpr size_t kGroupFactors = 4;
+
+struct alignas(64) Line {
+  uint8_t bytes[64];
+  bool operator==(const Line&) const = default;
+};
+
+// Views of one copy and one customer; the caller owns what they point to.
+struct Items {
+  const Line* lines;    // (blocks, groups)
+  const float* scales;  // (blocks x 16) each: s_i, |y_i|, |e_i|
+  const float* norms;
+  const float* errors;
+  size_t count;
+  size_t groups;
+};
+struct Query {
+  const int8_t* codes;   // p, (4 groups)
+  const int16_t* words;  // the same numbers
+  int32_t offset;        // 128 sum p
+  float unit;            // t
+  float norm_weight;     // radius_i = norm_weight |y_i| + error_weight |e_i| + slack
+  float error_weight;
+  float slack;
+};
+struct Survivor {
+  uint32_t index;
+  float lower, upper;  // the score lies between them
+};
+
+// A table of functions; immutable, any thread.
+struct Kernels {
+  // out[16 b + i] = p . q of item i in block b, for `blocks` blocks.
+  void (*dots)(const Items& items, const Query& query, size_t blocks, int32_t* out);
+  // The items of blocks [begin, end) whose bit in `allowed` (null: all) is set and whose upper bound reaches
+  // `threshold`, ascending, to `out` (16 per block). Returns how many.
+  size_t (*survivors)(const Items& items, const Query& query, size_t begin, size_t end, const uint64_t* allowed,
+                      float threshold, Survivor* out);
+};
+
+// kAvx512 stands for AVX-512 with VNNI.
+bool IsSupported(kernels::InstructionSet set);
+// REQUIRES IsSupported(set).
+const Kernels& KernelsOf(kernels::InstructionSet set);
+const Kernels& BestKernels();
+
+}  // namespace rapport::scan

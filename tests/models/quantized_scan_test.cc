@@ -1,0 +1,259 @@
+// The int8 scan gives what brute force gives, whatever the numbers; its bound holds, and half of it would not.
+#include "models/quantized_scan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/random.h"
+
+namespace rapport {
+namespace {
+
+using kernels::InstructionSet;
+
+std::vector<InstructionSet> SupportedSets() {
+  std::vector<InstructionSet> sets;
+  for (InstructionSet set : {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+    if (scan::IsSupported(set)) sets.push_back(set);
+  }
+  return sets;
+}
+
+struct Factors {
+  size_t items = 0, factors = 0;
+  std::vector<float> values, user;
+};
+
+enum class Kind {
+  kRandom,
+  kClustered,
+  kAllEqual,
+  kZero,
+  kZeroUser,
+  kNormSpread,
+  kTiny,
+  kDenormal,
+  kTooLarge,
+  kIntegers,
+  kOneAxis,
+  kHalves,
+  kEnd,
+};
+
+float NormalFloat(Random& random, double scale) { return static_cast<float>(scale * random.Normal()); }
+
+// Item i of a kind. Halves: every factor lies as far from its code as it can, all on one side or the other.
+void FillItem(Kind kind, size_t i, Random& random, const std::vector<float>& centre, std::span<float> row) {
+  const double spread = std::pow(10.0, 30 * random.Uniform() - 18);
+  const float side = i % 2 == 0 ? 0.499f : -0.499f;
+  for (size_t k = 0; k < row.size(); ++k) {
+    switch (kind) {
+      case Kind::kClustered: row[k] = centre[(i % 5) * row.size() + k] + NormalFloat(random, 1e-4); break;
+      case Kind::kAllEqual: row[k] = centre[k]; break;
+      case Kind::kZero: row[k] = 0; break;
+      case Kind::kNormSpread: row[k] = NormalFloat(random, spread); break;
+      case Kind::kTiny: row[k] = NormalFloat(random, 1e-36); break;
+      case Kind::kDenormal: row[k] = NormalFloat(random, 1e-42); break;
+      case Kind::kTooLarge: row[k] = NormalFloat(random, 1e17); break;
+      case Kind::kIntegers: row[k] = static_cast<float>(random.Below(3)) - 1; break;
+      case Kind::kOneAxis: row[k] = k == 0 ? NormalFloat(random, 1) : NormalFloat(random, 1e-3); break;
+      case Kind::kHalves: row[k] = k == 0 ? 127.0f : static_cast<float>(random.Below(20)) + side; break;
+      default: row[k] = NormalFloat(random, 1);
+    }
+  }
+}
+
+Factors Make(Kind kind, size_t items, size_t factors, Random& random) {
+  Factors out{items, factors, std::vector<float>(items * factors), std::vector<float>(factors)};
+  std::vector<float> centre(5 * factors);
+  for (float& value : centre) value = NormalFloat(random, 1);
+  for (size_t i = 0; i < items; ++i) {
+    FillItem(kind, i, random, centre, std::span(out.values).subspan(i * factors, factors));
+  }
+  for (float& value : out.user) {
+    value = kind == Kind::kZeroUser ? 0.0f : kind == Kind::kHalves ? 127.0f : NormalFloat(random, 1);
+  }
+  return out;
+}
+
+// Share of bits set, in a thousand; -1: no bitmap.
+std::vector<uint64_t> Bitmap(size_t items, int per_mille, Random& random) {
+  if (per_mille < 0) return {};
+  std::vector<uint64_t> bits((items + 63) / 64);
+  for (size_t i = 0; i < items; ++i) {
+    if (static_cast<int>(random.Below(1000)) < per_mille) bits[i / 64] |= uint64_t{1} << (i % 64);
+  }
+  return bits;
+}
+
+void ExpectBruteForce(const Factors& data, const QuantizedItems& copy, Random& random, ScanScratch& scratch,
+                      const scan::Kernels& kernels, const std::string& what) {
+  std::vector<float> scores(data.items);
+  ScoreAll(data.values, data.user, scores);
+  for (int per_mille : {-1, 0, 10, 100, 900, 1000}) {
+    const std::vector<uint64_t> allowed = Bitmap(data.items, per_mille, random);
+    for (size_t k : {size_t{0}, size_t{1}, size_t{2}, size_t{10}, size_t{100}, data.items, data.items + 5}) {
+      const auto best = [&](ScoreFloor floor) {
+        return BestItems(copy, data.values, data.user, k, allowed, floor, scratch, kernels);
+      };
+      EXPECT_EQ(best(ScoreFloor::kNone), TopK(scores, k, allowed)) << what << " k " << k << " bits " << per_mille;
+      EXPECT_EQ(best(ScoreFloor::kAboveZero), TopKPositive(scores, k, allowed)) << what << " k " << k;
+    }
+  }
+}
+
+TEST(QuantizedScanTest, EqualsBruteForceForEveryKindOfFactors) {
+  Random random(1);
+  ScanScratch scratch;
+  for (int kind = 0; kind < static_cast<int>(Kind::kEnd); ++kind) {
+    for (const auto& [items, factors] : std::vector<std::pair<size_t, size_t>>{
+             {1, 1}, {15, 3}, {16, 64}, {17, 5}, {100, 16}, {1100, 33}, {3000, 64}}) {
+      const Factors data = Make(static_cast<Kind>(kind), items, factors, random);
+      const QuantizedItems copy = Quantize(data.values, factors);
+      EXPECT_EQ(copy.items == 0, static_cast<Kind>(kind) == Kind::kTooLarge);
+      for (InstructionSet set : SupportedSets()) {
+        const std::string what = "kind " + std::to_string(kind) + " items " + std::to_string(items) + " set " +
+                                 std::to_string(static_cast<int>(set));
+        ExpectBruteForce(data, copy, random, scratch, scan::KernelsOf(set), what);
+      }
+    }
+  }
+}
+
+TEST(QuantizedScanTest, ManyFactorsAndMoreThanOneChunk) {
+  Random random(2);
+  ScanScratch scratch;
+  for (size_t factors : {100, 256, 1024}) {
+    const Factors data = Make(Kind::kRandom, 2500, factors, random);
+    ExpectBruteForce(data, Quantize(data.values, factors), random, scratch, scan::BestKernels(), "many factors");
+  }
+}
+
+TEST(QuantizedScanTest, NumbersThatAreNoneAreReadFromTheFloats) {
+  Random random(3);
+  ScanScratch scratch;
+  Factors data = Make(Kind::kRandom, 200, 8, random);
+  const QuantizedItems copy = Quantize(data.values, 8);
+  for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 1e30f}) {
+    Factors broken = data;
+    broken.user[3] = bad;
+    ExpectBruteForce(broken, copy, random, scratch, scan::BestKernels(), "user");
+    broken = data;
+    broken.values[17] = bad;
+    EXPECT_EQ(Quantize(broken.values, 8).items, 0u);
+    ExpectBruteForce(broken, Quantize(broken.values, 8), random, scratch, scan::BestKernels(), "item");
+  }
+  EXPECT_EQ(Quantize(data.values, 0).items, 0u);
+  EXPECT_EQ(Quantize({}, 8).items, 0u);
+  EXPECT_TRUE(BestItems({}, {}, data.user, 5, {}, ScoreFloor::kNone, scratch).empty());
+}
+
+TEST(QuantizedScanTest, AShortBitmapAllowsNothingBeyondItself) {
+  Random random(4);
+  ScanScratch scratch;
+  const Factors data = Make(Kind::kRandom, 300, 16, random);
+  const std::vector<uint64_t> allowed{~uint64_t{0}};
+  std::vector<float> scores(300);
+  ScoreAll(data.values, data.user, scores);
+  EXPECT_EQ(BestItems(Quantize(data.values, 16), data.values, data.user, 400, allowed, ScoreFloor::kNone, scratch),
+            TopK(scores, 400, allowed));
+}
+
+// What the scan is told about one customer, with codes of its own.
+scan::Query PlainQuery(const std::vector<int8_t>& codes, std::vector<int16_t>& words) {
+  words.assign(codes.begin(), codes.end());
+  int32_t sum = 0;
+  for (const int8_t code : codes) sum += code;
+  return {codes.data(), words.data(), 128 * sum, 1, 0, 0, 0};
+}
+
+TEST(ScanKernelsTest, EverySetGivesTheSameIntegers) {
+  Random random(5);
+  for (size_t factors : {1, 3, 4, 5, 16, 33, 64, 100, 1024}) {
+    for (bool extreme : {false, true}) {
+      const size_t items = 37, groups = (factors + 3) / 4, blocks = (items + 15) / 16;
+      std::vector<float> values(items * factors);
+      for (float& value : values) value = extreme ? (random.Below(2) == 0 ? 1.0f : -1.0f) : NormalFloat(random, 1);
+      const QuantizedItems copy = Quantize(values, factors);
+      std::vector<int8_t> codes(4 * groups);
+      for (size_t k = 0; k < factors; ++k) {
+        codes[k] = static_cast<int8_t>(extreme ? 127 : static_cast<int>(random.Below(255)) - 127);
+      }
+      std::vector<int16_t> words;
+      const scan::Query query = PlainQuery(codes, words);
+      std::vector<int32_t> expected(blocks * 16);
+      for (size_t i = 0; i < expected.size(); ++i) {
+        for (size_t k = 0; k < factors; ++k) {
+          const uint8_t byte = copy.lines[i / 16 * groups + k / 4].bytes[i % 16 * 4 + k % 4];
+          expected[i] += (byte - 128) * codes[k];
+        }
+      }
+      const scan::Items view{
+          copy.lines.data(), copy.scales.data(), copy.norms.data(), copy.errors.data(), items, groups};
+      for (InstructionSet set : SupportedSets()) {
+        std::vector<int32_t> dots(blocks * 16, -1);
+        scan::KernelsOf(set).dots(view, query, blocks, dots.data());
+        EXPECT_EQ(dots, expected) << "factors " << factors << " set " << static_cast<int>(set);
+      }
+    }
+  }
+}
+
+TEST(QuantizedScanTest, ACodeIsTheNearestOfItsScale) {
+  Random random(6);
+  const size_t factors = 24, groups = 6;
+  const Factors data = Make(Kind::kNormSpread, 50, factors, random);
+  const QuantizedItems copy = Quantize(data.values, factors);
+  for (size_t i = 0; i < 50; ++i) {
+    double norm = 0, error = 0;
+    for (size_t k = 0; k < factors; ++k) {
+      const double value = data.values[i * factors + k];
+      const int code = copy.lines[i / 16 * groups + k / 4].bytes[i % 16 * 4 + k % 4] - 128;
+      const double left = value - double{copy.scales[i]} * code;
+      EXPECT_LE(std::abs(left), 0.5001 * copy.scales[i]);
+      EXPECT_LE(std::abs(code), 127);
+      norm += value * value;
+      error += left * left;
+    }
+    EXPECT_GE(copy.norms[i], std::sqrt(norm));
+    EXPECT_LE(copy.norms[i], std::sqrt(norm) * (1 + 1e-6));
+    EXPECT_GE(copy.errors[i], std::sqrt(error));
+    EXPECT_LE(copy.errors[i], std::sqrt(error) * (1 + 1e-6));
+  }
+}
+
+// Two items in the way of the bound: the better one lies above its codes everywhere, the other below, and the codes of
+// the other are larger by more than half of what the bound allows for.
+Factors NearTheBound() {
+  constexpr size_t kFactors = 64;
+  Factors data{2, kFactors, std::vector<float>(2 * kFactors), std::vector<float>(kFactors, 127.0f)};
+  for (size_t item = 0; item < 2; ++item) {
+    data.values[item * kFactors] = 127.0f;
+    for (size_t k = 1; k < kFactors; ++k) {
+      data.values[item * kFactors + k] = item == 0 ? 10.49f : (k <= 46 ? 10.51f : 9.51f);
+    }
+  }
+  return data;
+}
+
+TEST(QuantizedScanTest, HalfTheBoundIsCaught) {  // the broken twin
+  const Factors data = NearTheBound();
+  std::vector<float> scores(2);
+  ScoreAll(data.values, data.user, scores);
+  ASSERT_GT(scores[0], scores[1]);
+  QuantizedItems copy = Quantize(data.values, data.factors);
+  ScanScratch scratch;
+  const auto best = [&] {
+    return BestItems(copy, data.values, data.user, 1, {}, ScoreFloor::kNone, scratch).front().index;
+  };
+  EXPECT_EQ(best(), 0u);
+  for (float& norm : copy.norms) norm /= 2;
+  for (float& error : copy.errors) error /= 2;
+  EXPECT_EQ(best(), 1u) << "half the bound would still do: this case has lost its teeth";
+}
+
+}  // namespace
+}  // namespace rapport

@@ -1,0 +1,18 @@
+// The blend's candidates and features, as slowly and plainly as possible: every source scored over all rows, one array
+// each. What models/stack.cc is held to, bit for bit.
+#pragma once
+
+#include "models/stack.h"
+
+namespace rapport::reference {
+
+struct Collected {
+  std::vector<uint32_t> candidates;  // ascending
+  std::vector<float> features;       // (candidates, kStackFeatures)
+  std::vector<float> scores;         // (sources, rows)
+};
+
+Collected CollectCandidates(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now,
+                            std::span<const uint64_t> allowed, std::span<const uint32_t> also = {});
+
+}  // namespace rapport::reference
