@@ -6,6 +6,8 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include <memory>
+
 namespace rapport {
 namespace {
 
@@ -20,6 +22,14 @@ std::string EncodeBase64(std::string_view bytes) {
 }
 
 Status NotBase64() { return Status::InvalidArgument("not base64"); }
+
+constexpr size_t kSivTagBytes = 16;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
+
+const EVP_CIPHER* SivCipher() {
+  static EVP_CIPHER* const kCipher = EVP_CIPHER_fetch(nullptr, "AES-128-SIV", nullptr);  // a look-up by name is slow
+  return kCipher;
+}
 
 }  // namespace
 
@@ -50,6 +60,43 @@ Status FillSecretRandom(std::span<uint8_t> out) {
 
 bool ConstantTimeEqual(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// Sealed: the tag, then as many bytes as the plain text has.
+Result<std::string> SealSiv(const SecretKey& key, std::string_view purpose, std::string_view plain) {
+  const CipherContext context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+  std::string sealed(kSivTagBytes + plain.size(), '\0');
+  auto* const out = reinterpret_cast<uint8_t*>(sealed.data());
+  int length = 0;
+  const bool done =
+      context != nullptr && SivCipher() != nullptr &&
+      EVP_EncryptInit_ex(context.get(), SivCipher(), nullptr, key.data(), nullptr) == 1 &&
+      EVP_EncryptUpdate(context.get(), nullptr, &length, Bytes(purpose), static_cast<int>(purpose.size())) == 1 &&
+      EVP_EncryptUpdate(context.get(), out + kSivTagBytes, &length, Bytes(plain), static_cast<int>(plain.size())) ==
+          1 &&
+      EVP_EncryptFinal_ex(context.get(), out + kSivTagBytes + length, &length) == 1 &&
+      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, kSivTagBytes, out) == 1;
+  if (!done) return Status::Internal("OpenSSL does not encrypt with AES-128-SIV");
+  return sealed;
+}
+
+Result<std::string> OpenSiv(const SecretKey& key, std::string_view purpose, std::string_view sealed) {
+  const Status refused = Status::InvalidArgument("not sealed with this key for this purpose");
+  if (sealed.size() <= kSivTagBytes) return refused;
+  const CipherContext context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+  std::string tag(sealed.substr(0, kSivTagBytes));
+  sealed.remove_prefix(kSivTagBytes);
+  std::string plain(sealed.size(), '\0');
+  int length = 0;
+  const bool done =
+      context != nullptr && SivCipher() != nullptr &&
+      EVP_DecryptInit_ex(context.get(), SivCipher(), nullptr, key.data(), nullptr) == 1 &&
+      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, kSivTagBytes, tag.data()) == 1 &&
+      EVP_DecryptUpdate(context.get(), nullptr, &length, Bytes(purpose), static_cast<int>(purpose.size())) == 1 &&
+      EVP_DecryptUpdate(context.get(), reinterpret_cast<uint8_t*>(plain.data()), &length, Bytes(sealed),
+                        static_cast<int>(sealed.size())) == 1;
+  if (!done) return refused;
+  return plain;
 }
 
 std::string ToHex(std::string_view bytes) {

@@ -25,6 +25,13 @@ Status FillSecretRandom(std::span<uint8_t> out);
 // Time does not depend on the contents. Different lengths are unequal.
 bool ConstantTimeEqual(std::string_view a, std::string_view b);
 
+// Deterministic authenticated encryption, AES-128-SIV (RFC 5297): equal inputs give equal bytes, 16 more than `plain`;
+// without the key nothing of it can be read or changed. `purpose` must be the same at both ends. REQUIRES plain not
+// empty. kInternal when OpenSSL does not do it.
+Result<std::string> SealSiv(const SecretKey& key, std::string_view purpose, std::string_view plain);
+// kInvalidArgument when it was not sealed with this key for this purpose.
+Result<std::string> OpenSiv(const SecretKey& key, std::string_view purpose, std::string_view sealed);
+
 std::string ToHex(std::string_view bytes);
 // RFC 4648 section 5 without padding.
 std::string ToBase64Url(std::string_view bytes);

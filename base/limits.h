@@ -27,6 +27,11 @@ inline constexpr size_t kSeedItemsMax = 100;
 inline constexpr size_t kExcludeMax = 10000;
 inline constexpr size_t kBoostsMax = 16;
 inline constexpr size_t kPinsMax = 100;
+inline constexpr size_t kRankItemsMax = 1000;
+inline constexpr size_t kPlacementsMax = 16;  // lists of one page, together at most kRecommendationCountMax
+inline constexpr size_t kCarriedQuestionBytesMax = 16 * 1024;  // inside a recommendation id, for the pages after it
+inline constexpr size_t kRecommendationIdBytesMax = 48 * 1024;
+inline constexpr int64_t kListLifeMs = 24 * 3600 * 1000;  // after that a list is not continued: it is another day
 
 inline constexpr size_t kFilterBytesMax = 8 * 1024;
 inline constexpr size_t kFilterDepthMax = 32;

@@ -113,6 +113,27 @@ TEST(CryptoTest, Base64UrlHasOneTextPerValue) {
   for (const char* bad : {"YQ", "Y Q=", "YQ=\n", "===="}) EXPECT_FALSE(FromBase64(bad).ok()) << bad;
 }
 
+TEST(CryptoTest, SealedBytesOpenAsTheyWereAndOnlyThen) {
+  // RFC 5297 appendix A.1.
+  SecretKey key;
+  for (size_t i = 0; i < 16; ++i) key[i] = static_cast<uint8_t>(0xff - i);
+  for (size_t i = 0; i < 16; ++i) key[16 + i] = static_cast<uint8_t>(0xf0 + i);
+  std::string purpose, plain = "\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee";
+  for (int i = 0x10; i < 0x28; ++i) purpose.push_back(static_cast<char>(i));
+  const std::string sealed = *SealSiv(key, purpose, plain);
+  EXPECT_EQ(ToHex(sealed), "85632d07c6e8f37f950acd320a2ecc9340c02b9690c4dc04daef7f6afe5c");
+  EXPECT_EQ(*OpenSiv(key, purpose, sealed), plain);
+  EXPECT_EQ(*SealSiv(key, purpose, plain), sealed);
+  for (size_t i = 0; i < sealed.size(); ++i) {
+    std::string changed = sealed;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    EXPECT_EQ(OpenSiv(key, purpose, changed).status().code(), StatusCode::kInvalidArgument) << i;
+    EXPECT_FALSE(OpenSiv(key, purpose, std::string_view(sealed).substr(0, i)).ok()) << i;
+  }
+  EXPECT_FALSE(OpenSiv(key, "another purpose", sealed).ok());
+  EXPECT_FALSE(OpenSiv(SecretKey{1}, purpose, sealed).ok());
+}
+
 TEST(CryptoTest, ConstantTimeEqualIsEqual) {
   EXPECT_TRUE(ConstantTimeEqual("secret", "secret"));
   EXPECT_FALSE(ConstantTimeEqual("secret", "secreT"));
