@@ -4,6 +4,18 @@
 
 namespace rapport {
 
+CustomerSummary SummaryOf(const CustomerView& view) {
+  CustomerSummary summary;
+  summary.known = view.root.value != 0;
+  summary.identified = summary.known && !view.anonymous;
+  summary.personalization = view.personalization;
+  summary.time_zone = view.time_zone;
+  summary.locale = view.locale;
+  summary.country = view.country;
+  summary.audiences = view.audiences;
+  return summary;
+}
+
 CustomerViews::CustomerViews(const Store& store, size_t capacity)
     : store_(store), capacity_per_shard_(std::max<size_t>(1, capacity / kShards)) {}
 
@@ -50,7 +62,16 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Load(CustomerId root)
     const Result<Profile> profile = store_.GetProfile(member, snapshot.get());
     if (!profile.ok()) return profile.status();
     if (profile->personalization == Personalization::kOff) view->personalization = Personalization::kOff;
-    if (profile->ref.name_space == CustomerNamespace::kUser) view->anonymous = false;
+    // A user's own word before a visitor's, then the first one.
+    const bool user = profile->ref.name_space == CustomerNamespace::kUser;
+    const bool first_user = user && view->anonymous;
+    if (user) view->anonymous = false;
+    const auto keep = [&](std::string& mine, const std::string& told) {
+      if (!told.empty() && (first_user || mine.empty())) mine = told;
+    };
+    keep(view->time_zone, profile->time_zone);
+    keep(view->locale, profile->locale);
+    keep(view->country, profile->country);
     view->audiences.insert(view->audiences.end(), profile->audiences.begin(), profile->audiences.end());
   }
   std::sort(view->audiences.begin(), view->audiences.end());

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/store.h"
+#include "engine/requests.h"
 
 namespace rapport {
 
@@ -19,9 +20,13 @@ struct CustomerView {
   Personalization personalization = Personalization::kOn;  // off when any linked identity says off
   bool anonymous = true;                                   // no linked identity is a known user
   std::vector<std::string> audiences;                      // of all linked identities, ascending, unique
+  std::string time_zone, locale, country;                  // of the first that names one, users before visitors
   std::vector<HistoryEntry> history;                       // ascending by event id, at most kHistoryEventsMax lines
   ItemSet items;                                           // everything ever viewed, ordered, owned
 };
+
+// What a page is told of it.
+CustomerSummary SummaryOf(const CustomerView& view);
 
 // Thread-safe. Owned by the Engine. Invalidate() is called by the store's committer.
 //

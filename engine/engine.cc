@@ -97,6 +97,24 @@ Result<RecommendResponse> Engine::Recommend(const RecommendRequest& request) con
   return impl_->recommender->Recommend(*context, request);
 }
 
+Result<RecommendRequest> Engine::Continue(const std::string& recommendation_id, Timestamp now) const {
+  return impl_->recommender->Continue(recommendation_id, now);
+}
+
+Result<TogetherResponse> Engine::Together(const TogetherRequest& request) const {
+  const Result<RecommendContext> context = impl_->Context(request.customer);
+  if (!context.ok()) return context.status();
+  Result<std::vector<RecommendResponse>> placements = impl_->recommender->Together(*context, request);
+  if (!placements.ok()) return placements.status();
+  return TogetherResponse{SummaryOf(*context->customer), context->models->generation, placements.Take()};
+}
+
+Result<RankResponse> Engine::Rank(const RankRequest& request) const {
+  const Result<RecommendContext> context = impl_->Context(request.question.customer);
+  if (!context.ok()) return context.status();
+  return impl_->recommender->Rank(*context, request);
+}
+
 Result<RecommendResponse> Engine::Similar(const std::string& item, const ListRequest& request) const {
   const Result<RecommendContext> context = impl_->Context(request.customer);
   if (!context.ok()) return context.status();

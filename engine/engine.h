@@ -29,6 +29,12 @@ class Engine {
 
   // Always an answer, but for a request that is itself wrong (filter syntax, counts): then kInvalidArgument.
   Result<RecommendResponse> Recommend(const RecommendRequest& request) const;
+  // The request for the page after the one with this recommendation id (engine/content/recommender.h): to be checked
+  // against who asks, then given to Recommend. kInvalidArgument: forged, expired, or a list that is not continued.
+  Result<RecommendRequest> Continue(const std::string& recommendation_id, Timestamp now) const;
+  // Several lists of one page on one catalogue, one generation and one view of the customer.
+  Result<TogetherResponse> Together(const TogetherRequest& request) const;
+  Result<RankResponse> Rank(const RankRequest& request) const;
   Result<RecommendResponse> Similar(const std::string& item,
                                     const ListRequest& request) const;  // kNotFound: no such item
   Result<RecommendResponse> BoughtTogether(const std::string& item,

@@ -45,6 +45,14 @@ enum class CandidateSource : uint8_t {
   kBoughtTogether,  // from baskets with the seed items
 };
 
+// Slots of a page whose items are drawn and not ranked (engine/content/exploration.h).
+struct Exploration {
+  std::vector<size_t> slots;  // positions from 1; empty: none. A pin that stands there wins
+  double epsilon = 0.2;       // share of even chances, in (0, 1]
+  size_t candidates = 32;     // per slot, 2 to 64
+  size_t new_items = 8;       // of them kept for the latest items that the model has not learned from; fewer than all
+};
+
 // One row of the scenario table.
 struct Scenario {
   std::string name;
@@ -54,7 +62,9 @@ struct Scenario {
   RepeatPolicy repeat = RepeatPolicy::kAllow;
   bool exclude_viewed = false;
   bool exclude_seeds = true;
-  std::string filter;  // in the filter language; always applied
+  std::string filter;    // in the filter language; always applied
+  double diversity = 0;  // 0 to 1, when the request names none (engine/content/diversity.h)
+  Exploration exploration;
 };
 
 struct EngineOptions {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/time.h"
+#include "data/catalog.h"
 #include "data/records.h"
 #include "engine/options.h"
 
@@ -83,8 +85,10 @@ struct RecommendRequest {
   std::vector<Pin> pins;
   std::vector<std::string> exclude;    // external ids
   std::optional<RepeatPolicy> repeat;  // instead of the scenario's (enum in engine/options.h)
+  std::optional<double> diversity;     // 0 to 1, instead of the scenario's (engine/content/diversity.h)
   std::string after;                   // recommendation id of the page before: nothing it showed comes again
   bool explain = false;                // with reasons
+  std::string note;                    // the caller's own: carried to the next page (Engine::Continue) unread
   Timestamp now;
 };
 
@@ -95,6 +99,8 @@ struct RecommendedItem {
   Level level = Level::kStatic;
   Origin origin = Origin::kLatest;
   bool pinned = false;
+  bool explored = false;        // drawn for its slot (engine/content/exploration.h)
+  float propensity = 1;         // P(this item at this slot), in (0, 1]
   std::string impression;       // signed token: recommendation id, item, slot, propensity
   std::vector<Reason> reasons;  // when asked for: 1 to 3, the largest share first
 };
@@ -104,6 +110,50 @@ struct RecommendResponse {
   Level level = Level::kStatic;  // of the most personal item shown
   uint64_t generation = 0;       // 0: no model
   std::vector<RecommendedItem> items;
+  std::shared_ptr<const Catalog> catalog;  // what was decided on; of an answer of the engine never null
+};
+
+// Puts given items in order for a customer.
+struct RankRequest {
+  RecommendRequest question;       // count, pins, diversity, after and note do not apply; kind: every kind when absent
+  std::vector<std::string> items;  // external ids, 1 to limits::kRankItemsMax; one that stands there twice counts once
+};
+
+struct RankResponse {
+  struct Refused {
+    std::string external_id;
+    std::string reason;  // "out of stock"
+  };
+  RecommendResponse ranked;          // every given item that may be shown, once, variants of one product too
+  std::vector<Refused> refused;      // the others, in the order given
+  std::vector<std::string> unknown;  // not in the catalogue, in the order given
+};
+
+// Several lists of one page, decided together.
+enum class Duplicates : uint8_t {
+  kRefused,  // a product that one list shows is in none of those after it
+  kAllowed,
+};
+struct TogetherRequest {
+  std::optional<CustomerRef> customer;       // of all of them
+  std::vector<RecommendRequest> placements;  // at most limits::kPlacementsMax; customer and after do not apply
+  Duplicates duplicates = Duplicates::kRefused;
+  Timestamp now;  // of all of them
+};
+
+// What a page needs to know of its customer, linked identities read as one.
+struct CustomerSummary {
+  bool known = false;       // has a profile or a history
+  bool identified = false;  // is a user, not only an anonymous visitor
+  Personalization personalization = Personalization::kOn;
+  std::string time_zone, locale, country;  // empty: unknown
+  std::vector<std::string> audiences;
+};
+
+struct TogetherResponse {
+  CustomerSummary customer;
+  uint64_t generation = 0;
+  std::vector<RecommendResponse> placements;  // as asked, one each
 };
 
 enum class BoardKind : uint8_t { kTrending, kPopular, kLatest };

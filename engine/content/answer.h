@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
@@ -18,35 +19,52 @@
 namespace rapport {
 
 enum class LiveCheck : uint8_t { kOn, kOff /* tests only: engine/content/recommender_seam.h */ };
+enum class OnePer : uint8_t { kProduct, kItem /* also several variants of one product */ };
 
 // One owner, one thread, one request.
 class Answer {
  public:
-  // `rules` and `catalog` must outlive it. At most `want` items.
-  Answer(const Catalog& catalog, const ShowRules& rules, size_t want, LiveCheck live_check);
+  struct Size {
+    size_t want = 0;    // items on the page, at most
+    size_t gather = 0;  // candidates taken at most, pins among them; more than `want` where a choice among them follows
+  };
+  struct Pick {
+    const Item* item = nullptr;
+    float score = 0;
+    Level level = Level::kStatic;
+    Origin origin = Origin::kLatest;
+    float propensity = 1;
+    bool explored = false;
+  };
+
+  // `rules` and `catalog` must outlive it. REQUIRES size.gather >= size.want.
+  Answer(const Catalog& catalog, const ShowRules& rules, Size size, LiveCheck live_check,
+         OnePer one_per = OnePer::kProduct);
 
   // Products shown on earlier pages: neither they nor variants of them come again.
   void Reserve(std::span<const ItemId> shown);
   // Takes the pinned items that may be shown, the first of those that contend.
   void Pin(const std::vector<rapport::Pin>& pins);
 
-  bool full() const { return picks_.size() + pinned_.size() >= want_; }
-  size_t missing() const { return full() ? 0 : want_ - picks_.size() - pinned_.size(); }
+  bool full() const { return picks_.size() + pinned_.size() >= size_.gather; }
+  size_t missing() const { return full() ? 0 : size_.gather - picks_.size() - pinned_.size(); }
   void BeginStage(Level level, Origin origin);
   // Nothing when full. REQUIRES offers of a stage in descending order of score.
   void Offer(ItemId item, float score);
+  // The same checks for an item that no stage ranks, also when full; nullopt: it may not be shown, or is there already.
+  std::optional<Pick> Extra(ItemId item);
 
-  // Items in their slots, with level; recommendation id and impressions signed. `cursor.shown` holds what earlier
-  // pages showed.
-  RecommendResponse Finish(const SecretKey& key, Cursor cursor) const;
+  // What was taken beside the pins, best first.
+  std::span<const Pick> picks() const { return picks_; }
+  // One entry per slot of the page: whether a pin stands there. Depends on how many items there are, not on which.
+  std::vector<bool> PinnedSlots() const;
+  // The page: pins in their slots, `chosen` in the others, in order. Tokens are still to be signed.
+  // REQUIRES as many as PinnedSlots has entries without a pin.
+  RecommendResponse Finish(std::span<const Pick> chosen) const;
+  // The same with the best picks.
+  RecommendResponse Finish() const;
 
  private:
-  struct Pick {
-    const Item* item;
-    float score;
-    Level level;
-    Origin origin;
-  };
   struct PinnedPick {
     const Item* item;
     size_t position;
@@ -55,9 +73,10 @@ class Answer {
 
   const Catalog& catalog_;
   const ShowRules& rules_;
-  const size_t want_;
+  const Size size_;
   const LiveCheck live_check_;
-  std::unordered_set<uint64_t> taken_groups_;
+  const OnePer one_per_;
+  std::unordered_set<uint64_t> taken_;  // variant groups, or item ids
   std::vector<Pick> picks_;
   std::vector<PinnedPick> pinned_;  // ascending by position
   Level level_ = Level::kStatic;
@@ -65,5 +84,8 @@ class Answer {
   float scale_ = 1;
   bool stage_started_ = false;
 };
+
+// Recommendation id and impressions. `cursor.shown` holds what earlier pages showed.
+void SignAnswer(const SecretKey& key, Cursor cursor, RecommendResponse& response);
 
 }  // namespace rapport

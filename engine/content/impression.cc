@@ -1,66 +1,21 @@
 #include "engine/content/impression.h"
 
-#include <cmath>
-#include <cstring>
+#include <bit>
+
+#include "engine/content/token_bytes.h"
 
 namespace rapport {
 
 namespace {
 
 constexpr size_t kSignatureBytes = 16;
-constexpr char kFormat = 1;
-constexpr size_t kTokenBytesMax = 16 * 1024;  // kCursorItemsMax items of ten bytes, in base64
-
-void PutVarint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
-
-void PutU64(std::string& out, uint64_t value) {
-  for (int i = 0; i < 8; ++i) out.push_back(static_cast<char>(value >> (8 * i)));
-}
-
-// Reads a payload; after the first field that does not fit, ok() stays false.
-class Reader {
- public:
-  explicit Reader(std::string_view in) : in_(in) {}
-  bool ok() const { return ok_; }
-  bool Finished() const { return ok_ && in_.empty(); }
-
-  uint64_t Fixed(int bytes) {
-    if (in_.size() < static_cast<size_t>(bytes)) return Fail();
-    uint64_t value = 0;
-    for (int i = 0; i < bytes; ++i) value |= uint64_t{static_cast<uint8_t>(in_[static_cast<size_t>(i)])} << (8 * i);
-    in_.remove_prefix(static_cast<size_t>(bytes));
-    return value;
-  }
-  uint64_t Varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      if (in_.empty()) return Fail();
-      const uint8_t byte = static_cast<uint8_t>(in_.front());
-      in_.remove_prefix(1);
-      value |= uint64_t{byte & 0x7fu} << shift;
-      if (byte < 0x80) return value;
-    }
-    return Fail();
-  }
-
- private:
-  uint64_t Fail() {
-    ok_ = false;
-    in_ = {};
-    return 0;
-  }
-  std::string_view in_;
-  bool ok_ = true;
-};
+constexpr char kImpressionFormat = 1, kCursorFormat = 2;  // 2: carries the question
 
 std::string_view Bytes(const Digest256& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-uint64_t FirstU64(std::string_view bytes) { return Reader(bytes).Fixed(8); }
+uint64_t FirstU64(std::string_view bytes) { return TokenReader(bytes).Fixed(8); }
 
 std::string Seal(std::string payload, const Digest256& signature) {
   payload.append(Bytes(signature).substr(0, kSignatureBytes));
@@ -68,9 +23,10 @@ std::string Seal(std::string payload, const Digest256& signature) {
 }
 
 // The payload behind kind and format, and the signature behind it, when both are right.
-Result<std::string> Open(const SecretKey& key, std::string_view token, char kind, const std::string& what) {
+Result<std::string> Open(const SecretKey& key, std::string_view token, char kind, char format,
+                         const std::string& what) {
   const Status refused = Status::InvalidArgument(what + ": not one of this server's; send it back exactly as it came");
-  if (token.size() > kTokenBytesMax) return refused;
+  if (token.size() > limits::kRecommendationIdBytesMax) return refused;
   Result<std::string> bytes = FromBase64Url(token);
   if (!bytes.ok() || bytes->size() < 2 + kSignatureBytes) return refused;
   const std::string_view all = *bytes;
@@ -78,43 +34,42 @@ Result<std::string> Open(const SecretKey& key, std::string_view token, char kind
   const Digest256 expected = HmacSha256(key, payload);
   if (!ConstantTimeEqual(all.substr(payload.size()), Bytes(expected).substr(0, kSignatureBytes))) return refused;
   if (payload[0] != kind) return Status::InvalidArgument(what + ": this token is for something else");
-  if (payload[1] != kFormat) return Status::InvalidArgument(what + ": made by a newer version of Rapport");
+  if (payload[1] != format) {
+    return Status::InvalidArgument(what + ": made by another version of Rapport; ask for recommendations again");
+  }
   return std::string(all.substr(2));
 }
 
 }  // namespace
 
 std::string SignImpression(const SecretKey& key, const Impression& impression) {
-  std::string payload = {'i', kFormat};
-  PutU64(payload, impression.recommendation);
+  std::string payload = {'i', kImpressionFormat};
+  PutFixed(payload, impression.recommendation, 8);
   PutVarint(payload, impression.item.value);
   PutVarint(payload, impression.slot);
-  uint32_t propensity_bits;
-  std::memcpy(&propensity_bits, &impression.propensity, sizeof propensity_bits);
-  for (int i = 0; i < 4; ++i) payload.push_back(static_cast<char>(propensity_bits >> (8 * i)));
+  PutFixed(payload, std::bit_cast<uint32_t>(impression.propensity), 4);
   PutVarint(payload, static_cast<uint64_t>(impression.time.ms));
   const Digest256 signature = HmacSha256(key, payload);
   return Seal(std::move(payload), signature);
 }
 
 Result<Impression> VerifyImpression(const SecretKey& key, std::string_view token) {
-  Result<std::string> fields = Open(key, token, 'i', "impression");
+  Result<std::string> fields = Open(key, token, 'i', kImpressionFormat, "impression");
   if (!fields.ok()) return fields.status();
-  Reader reader(std::string_view(*fields).substr(0, fields->size() - kSignatureBytes));
+  TokenReader reader(std::string_view(*fields).substr(0, fields->size() - kSignatureBytes));
   Impression impression;
   impression.recommendation = reader.Fixed(8);
   impression.item = ItemId{reader.Varint()};
   impression.slot = static_cast<uint32_t>(reader.Varint());
-  const uint32_t propensity_bits = static_cast<uint32_t>(reader.Fixed(4));
-  std::memcpy(&impression.propensity, &propensity_bits, sizeof propensity_bits);
+  impression.propensity = std::bit_cast<float>(static_cast<uint32_t>(reader.Fixed(4)));
   impression.time = Timestamp{static_cast<int64_t>(reader.Varint())};
   if (!reader.Finished()) return Status::InvalidArgument("impression: cut short");
   return impression;
 }
 
 SignedCursor SignCursor(const SecretKey& key, const Cursor& cursor) {
-  std::string payload = {'c', kFormat};
-  PutU64(payload, cursor.request);
+  std::string payload = {'c', kCursorFormat};
+  PutFixed(payload, cursor.request, 8);
   PutVarint(payload, cursor.generation);
   PutVarint(payload, static_cast<uint64_t>(cursor.time.ms));
   PutVarint(payload, cursor.shown.size());
@@ -123,14 +78,15 @@ SignedCursor SignCursor(const SecretKey& key, const Cursor& cursor) {
     PutVarint(payload, item.value - last);
     last = item.value;
   }
+  PutText(payload, cursor.question);
   const Digest256 signature = HmacSha256(key, payload);
   return {Seal(std::move(payload), signature), FirstU64(Bytes(signature))};
 }
 
 Result<Cursor> VerifyCursor(const SecretKey& key, std::string_view token) {
-  Result<std::string> fields = Open(key, token, 'c', "recommendationId");
+  Result<std::string> fields = Open(key, token, 'c', kCursorFormat, "recommendationId");
   if (!fields.ok()) return fields.status();
-  Reader reader(std::string_view(*fields).substr(0, fields->size() - kSignatureBytes));
+  TokenReader reader(std::string_view(*fields).substr(0, fields->size() - kSignatureBytes));
   Cursor cursor;
   cursor.request = reader.Fixed(8);
   cursor.generation = reader.Varint();
@@ -142,12 +98,13 @@ Result<Cursor> VerifyCursor(const SecretKey& key, std::string_view token) {
     last += reader.Varint();
     cursor.shown.push_back(ItemId{last});
   }
+  cursor.question = reader.Text();
   if (!reader.Finished()) return Status::InvalidArgument("recommendationId: cut short");
   return cursor;
 }
 
 Result<uint64_t> ShortIdOf(const SecretKey& key, std::string_view token) {
-  Result<std::string> fields = Open(key, token, 'c', "recommendationId");
+  Result<std::string> fields = Open(key, token, 'c', kCursorFormat, "recommendationId");
   if (!fields.ok()) return fields.status();
   return FirstU64(std::string_view(*fields).substr(fields->size() - kSignatureBytes));
 }
@@ -155,6 +112,15 @@ Result<uint64_t> ShortIdOf(const SecretKey& key, std::string_view token) {
 uint64_t HashRequest(const SecretKey& key, std::string_view description) {
   std::string message = "r";
   message.append(description);
+  return FirstU64(Bytes(HmacSha256(key, message)));
+}
+
+uint64_t DrawSeed(const SecretKey& key, const Cursor& cursor, size_t slot) {
+  std::string message = "d";
+  for (const uint64_t part :
+       {cursor.request, cursor.generation, static_cast<uint64_t>(cursor.time.ms), uint64_t{slot}}) {
+    PutFixed(message, part, 8);
+  }
   return FirstU64(Bytes(HmacSha256(key, message)));
 }
 

@@ -3,13 +3,15 @@
 // back with an event and says what was shown where, at which propensity.
 //
 //   token      = base64url(payload, signature)        signature = first 16 bytes of HMAC-SHA256(key, payload)
-//   payload    = kind byte, format byte 1, fields:
-//     'i' impression   8 bytes recommendation, varint item, varint slot, float32 propensity, varint time ms
-//     'c' cursor       8 bytes request, varint generation, varint time ms, varint count, items as varint deltas
-//   numbers little endian; varints LEB128; a cursor's short id is the first 8 bytes of its signature
+//   payload    = kind byte, format byte, fields:
+//     'i' 1 impression   8 bytes recommendation, varint item, varint slot, float32 propensity, varint time ms
+//     'c' 2 cursor       8 bytes request, varint generation, varint time ms, varint count, items as varint deltas,
+//                        varint length and the sealed question
+//   as of engine/content/token_bytes.h; a cursor's short id is the first 8 bytes of its signature
 //
-// Tokens are signed, not sealed: they hold sequence numbers, which mean nothing outside, and nothing of a customer. The
-// same inputs give the same token. All functions are pure and may run on any thread.
+// Tokens are signed, not sealed: they hold sequence numbers, which mean nothing outside, and nothing of a customer.
+// Only the question that a cursor carries (engine/content/carried_question.h) names one and tells the shop's filters,
+// so it is sealed. The same inputs give the same token. All functions are pure and may run on any thread.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +41,7 @@ struct Cursor {
   uint64_t generation = 0;
   Timestamp time;
   std::vector<ItemId> shown;  // ascending, unique, at most kCursorItemsMax: of this page and all before
+  std::string question;       // sealed, of the next page; empty: this list is not continued
   bool operator==(const Cursor&) const = default;
 };
 inline constexpr size_t kCursorItemsMax = limits::kRecommendationCountMax;
@@ -59,5 +62,8 @@ Result<uint64_t> ShortIdOf(const SecretKey& key, std::string_view token);
 
 // First 8 bytes of HMAC-SHA256(key, 'r' description).
 uint64_t HashRequest(const SecretKey& key, std::string_view description);
+// The seed of the draw for a slot of an answer: first 8 bytes of HMAC-SHA256(key, 'd' request, generation, time, slot),
+// so that whoever holds the key can repeat the draw from the recommendation id, and nobody else can foresee it.
+uint64_t DrawSeed(const SecretKey& key, const Cursor& cursor, size_t slot);
 
 }  // namespace rapport

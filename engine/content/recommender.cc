@@ -11,7 +11,10 @@
 #include <cmath>
 
 #include "base/limits.h"
+#include "base/random.h"
+#include "engine/content/carried_question.h"
 #include "engine/content/explainer.h"
+#include "engine/content/page.h"
 #include "engine/content/recommender_seam.h"
 #include "engine/content/stages.h"
 
@@ -20,6 +23,8 @@ namespace rapport {
 namespace {
 
 constexpr double kBoostFactorMax = 100;
+constexpr size_t kExplorationSlotsMax = 16;
+constexpr size_t kExplorationCandidatesMax = 64;
 
 // Scratch that requests borrow and give back. Thread-safe.
 class ScratchPool {
@@ -73,6 +78,9 @@ Status CheckSizes(const RecommendRequest& request) {
   RAPPORT_RETURN_IF_ERROR(too_many("exclude", request.exclude.size(), limits::kExcludeMax));
   RAPPORT_RETURN_IF_ERROR(too_many("pin", request.pins.size(), limits::kPinsMax));
   RAPPORT_RETURN_IF_ERROR(too_many("boost", request.boosts.size(), limits::kBoostsMax));
+  if (request.diversity && !(*request.diversity >= 0 && *request.diversity <= 1)) {
+    return Status::InvalidArgument("diversity: from 0 to 1");
+  }
   for (size_t i = 0; i < request.pins.size(); ++i) {
     if (request.pins[i].position == 0) {
       return Status::InvalidArgument("pin[" + std::to_string(i) + "].position: positions count from 1");
@@ -81,18 +89,36 @@ Status CheckSizes(const RecommendRequest& request) {
   return Status::Ok();
 }
 
-// What names a request among others at the same instant; lengths keep the parts apart.
+// What names a request among others at the same instant.
 std::string Describe(const RecommendRequest& request, const Question& question) {
-  std::string description = std::to_string(question.customer->root.value) + " ";
-  const auto append = [&description](const std::string& part) {
-    description += std::to_string(part.size()) + ":" + part;
-  };
-  append(request.scenario);
-  append(question.rules.kind);
-  append(request.filter);
-  append(request.after);
-  for (const std::string& seed : request.seed_items) append(seed);
-  return description;
+  return std::to_string(question.customer->root.value) + " " + EncodeQuestion(request) + request.after;
+}
+
+Status CheckExploration(const Exploration& exploration) {
+  if (exploration.slots.empty()) return Status::Ok();
+  const auto in_page = [](size_t slot) { return slot >= 1 && slot <= limits::kRecommendationCountMax; };
+  const bool slots = exploration.slots.size() <= kExplorationSlotsMax &&
+                     std::all_of(exploration.slots.begin(), exploration.slots.end(), in_page);
+  if (!slots) return Status::InvalidArgument("exploration.slots: at most 16 positions from 1 to 1000");
+  if (!(exploration.epsilon > 0 && exploration.epsilon <= 1)) {
+    return Status::InvalidArgument("exploration.epsilon: above 0 and at most 1");
+  }
+  if (exploration.candidates < 2 || exploration.candidates > kExplorationCandidatesMax) {
+    return Status::InvalidArgument("exploration.candidates: from 2 to 64");
+  }
+  if (exploration.new_items >= exploration.candidates) {
+    return Status::InvalidArgument("exploration.newItems: fewer than exploration.candidates");
+  }
+  return Status::Ok();
+}
+
+Status CheckScenario(const Scenario& scenario) {
+  RAPPORT_RETURN_IF_ERROR(Filter::Parse(scenario.filter).status());
+  if (scenario.count == 0 || scenario.count > limits::kRecommendationCountMax) {
+    return Status::InvalidArgument("count must be from 1 to " + std::to_string(limits::kRecommendationCountMax));
+  }
+  if (!(scenario.diversity >= 0 && scenario.diversity <= 1)) return Status::InvalidArgument("diversity: from 0 to 1");
+  return CheckExploration(scenario.exploration);
 }
 
 }  // namespace
@@ -126,13 +152,21 @@ struct Recommender::Impl {
   Status ResolveList(const RecommendContext& context, const ListRequest& request, Question& question) const;
   Result<RecommendResponse> ItemToItem(const RecommendContext& context, ItemId item, const ListRequest& request,
                                        CandidateSource source) const;
-  Answer Start(const Question& question, size_t count) const {
+  Answer Start(const Question& question, Answer::Size size, OnePer one_per = OnePer::kProduct) const {
     const LiveCheck check = seam == RecommenderSeam::kNoLiveCheck ? LiveCheck::kOff : LiveCheck::kOn;
-    return Answer(question.index->catalog(), question.rules, count, check);
+    return Answer(question.index->catalog(), question.rules, size, check, one_per);
   }
   Cursor NewCursor(const Question& question, const std::string& description) const {
-    return {HashRequest(key, description), question.models->generation, question.rules.now, {}};
+    return {HashRequest(key, description), question.models->generation, question.rules.now, {}, {}};
   }
+  RecommendResponse Sign(const Question& question, Cursor cursor, RecommendResponse response) const {
+    SignAnswer(key, std::move(cursor), response);
+    response.catalog = question.index->shared_catalog();
+    return response;
+  }
+  // `shown`: what other lists of the same page show.
+  Result<RecommendResponse> Page(const RecommendContext& context, const RecommendRequest& request,
+                                 const std::vector<ItemId>& shown) const;
 
   // Constant after construction.
   const EngineOptions options;
@@ -156,12 +190,8 @@ Result<std::unique_ptr<Recommender>> MakeRecommenderForTest(EngineOptions option
                                                             RecommenderSeam seam) {
   if (options.scenarios.empty()) options.scenarios = EngineOptions::DefaultScenarios();
   for (const Scenario& scenario : options.scenarios) {
-    const Result<Filter> filter = Filter::Parse(scenario.filter);
-    if (!filter.ok()) return Prefixed("scenario " + QuoteForMessage(scenario.name), filter.status());
-    if (scenario.count == 0 || scenario.count > limits::kRecommendationCountMax) {
-      return Status::InvalidArgument("scenario " + QuoteForMessage(scenario.name) + ": count must be from 1 to " +
-                                     std::to_string(limits::kRecommendationCountMax));
-    }
+    const Status sound = CheckScenario(scenario);
+    if (!sound.ok()) return Prefixed("scenario " + QuoteForMessage(scenario.name), sound);
   }
   std::unique_ptr<Recommender> recommender(new Recommender);
   recommender->impl_ = std::make_unique<Recommender::Impl>(std::move(options), signing_key, seam);
@@ -283,33 +313,131 @@ Status Recommender::Impl::Resolve(const RecommendContext& context, const Recomme
   return Status::Ok();
 }
 
-Result<RecommendResponse> Recommender::Recommend(const RecommendContext& context,
-                                                 const RecommendRequest& request) const {
-  const Impl& impl = *impl_;
-  const Scenario& scenario = impl.FindScenario(request.scenario);
+Result<RecommendResponse> Recommender::Impl::Page(const RecommendContext& context, const RecommendRequest& request,
+                                                  const std::vector<ItemId>& shown) const {
+  const Scenario& scenario = FindScenario(request.scenario);
   Question question;
-  RAPPORT_RETURN_IF_ERROR(impl.Resolve(context, request, scenario, question));
-  Cursor cursor = impl.NewCursor(question, Describe(request, question));
-  size_t count = request.count != 0 ? request.count : scenario.count;
+  RAPPORT_RETURN_IF_ERROR(Resolve(context, request, scenario, question));
+  Cursor cursor = NewCursor(question, Describe(request, question));
+  cursor.shown = shown;
   if (!request.after.empty()) {
-    Result<Cursor> before = VerifyCursor(impl.key, request.after);
+    Result<Cursor> before = VerifyCursor(key, request.after);
     if (!before.ok()) return before.status();
     cursor.shown = std::move(before->shown);
-    count = std::min(count, kCursorItemsMax - cursor.shown.size());
   }
-  auto scratch = impl.scratch.Borrow();
-  impl.Restrict(question, (*scratch).allowed_rows);
-  Answer answer = impl.Start(question, count);
+  const size_t asked = request.count != 0 ? request.count : scenario.count;
+  const size_t count = std::min(asked, kCursorItemsMax - std::min(kCursorItemsMax, cursor.shown.size()));
+  PageOptions page{request.diversity.value_or(scenario.diversity), scenario.exploration};
+  if (seam == RecommenderSeam::kWrongPropensity) page.propensities = Propensities::kOfAnotherSlot;
+
+  auto lease = scratch.Borrow();
+  Restrict(question, (*lease).allowed_rows);
+  Answer answer = Start(question, {count, CandidatesFor(page, count)});
   answer.Reserve(cursor.shown);
   for (const ItemId item : cursor.shown) ClearBit(question.allowed, item.value);
   answer.Pin(request.pins);
   if (question.rules.repeat == RepeatPolicy::kOnlyOrdered) {
-    OfferRepeats(question, impl.options.repeat_half_life_days, *scratch, answer);
+    OfferRepeats(question, options.repeat_half_life_days, *lease, answer);
   }
-  impl.OfferAboutSeeds(question, scenario.source, *scratch, answer);
-  impl.FallBack(question, *scratch, answer);
-  RecommendResponse response = answer.Finish(impl.key, std::move(cursor));
-  if (request.explain) impl.Explain(question, *scratch, response);
+  OfferAboutSeeds(question, scenario.source, *lease, answer);
+  FallBack(question, *lease, answer);
+  const auto uniform_of = [&](size_t slot) { return Random(DrawSeed(key, cursor, slot)).Uniform(); };
+  RecommendResponse response = ArrangePage(question, page, uniform_of, answer);
+  RecommendRequest next = QuestionOfNextPage(request, response.items.size());
+  next.count = asked;
+  cursor.question = SealQuestion(key, next);
+  if (request.explain) Explain(question, *lease, response);
+  return Sign(question, std::move(cursor), std::move(response));
+}
+
+Result<RecommendResponse> Recommender::Recommend(const RecommendContext& context,
+                                                 const RecommendRequest& request) const {
+  return impl_->Page(context, request, {});
+}
+
+Result<RecommendRequest> Recommender::Continue(const std::string& recommendation_id, Timestamp now) const {
+  const Result<Cursor> cursor = VerifyCursor(impl_->key, recommendation_id);
+  if (!cursor.ok()) return cursor.status();
+  if (now.ms - cursor->time.ms > limits::kListLifeMs) {
+    return Status::InvalidArgument("recommendationId: expired, the list is of " + FormatRfc3339(cursor->time) +
+                                   " and is continued for 24 hours; ask for recommendations again");
+  }
+  Result<RecommendRequest> request = OpenQuestion(impl_->key, cursor->question);
+  if (!request.ok()) return request.status();
+  request->after = recommendation_id;
+  request->now = now;
+  return request;
+}
+
+Result<std::vector<RecommendResponse>> Recommender::Together(const RecommendContext& context,
+                                                             const TogetherRequest& request) const {
+  const Impl& impl = *impl_;
+  size_t count = 0;
+  for (const RecommendRequest& one : request.placements) {
+    count += one.count != 0 ? one.count : impl.FindScenario(one.scenario).count;
+  }
+  if (request.placements.size() > limits::kPlacementsMax || count > limits::kRecommendationCountMax) {
+    return Status::InvalidArgument("placements: at most " + std::to_string(limits::kPlacementsMax) + ", with at most " +
+                                   std::to_string(limits::kRecommendationCountMax) + " items together; here are " +
+                                   std::to_string(request.placements.size()) + " with " + std::to_string(count));
+  }
+  std::vector<RecommendResponse> responses;
+  std::vector<ItemId> shown;  // ascending
+  for (size_t i = 0; i < request.placements.size(); ++i) {
+    RecommendRequest one = request.placements[i];
+    one.customer = request.customer;
+    one.now = request.now;
+    one.after.clear();
+    Result<RecommendResponse> response = impl.Page(context, one, shown);
+    if (!response.ok()) return Prefixed("placements[" + std::to_string(i) + "]", response.status());
+    if (request.duplicates == Duplicates::kRefused) {
+      for (const RecommendedItem& item : response->items) shown.push_back(item.item);
+      std::sort(shown.begin(), shown.end());
+    }
+    responses.push_back(response.Take());
+  }
+  return responses;
+}
+
+Result<RankResponse> Recommender::Rank(const RecommendContext& context, const RankRequest& request) const {
+  const Impl& impl = *impl_;
+  if (request.items.empty() || request.items.size() > limits::kRankItemsMax) {
+    return Status::InvalidArgument("items: from 1 to " + std::to_string(limits::kRankItemsMax) +
+                                   " ids, but there are " + std::to_string(request.items.size()));
+  }
+  const Scenario& scenario = impl.FindScenario(request.question.scenario);
+  Question question;
+  RAPPORT_RETURN_IF_ERROR(impl.Resolve(context, request.question, scenario, question));
+  question.rules.kind = request.question.kind.value_or("");  // what was named is meant, whatever its kind
+  auto lease = impl.scratch.Borrow();
+  impl.Restrict(question, (*lease).allowed_rows);
+
+  RankResponse response;
+  const Catalog& catalog = question.index->catalog();
+  Bitmap given(question.allowed.size(), 0);
+  for (const std::string& external_id : request.items) {
+    const Item* item = catalog.Find(external_id);
+    if (item == nullptr || !item->catalogued) {
+      response.unknown.push_back(external_id);
+      continue;
+    }
+    if (TestBit(given, item->id.value)) continue;  // said already
+    SetBit(given, item->id.value);
+    const Refusal refusal = CheckEligibility(catalog, item, question.rules);
+    if (refusal != Refusal::kNone) response.refused.push_back({external_id, RefusalName(refusal)});
+  }
+  for (size_t w = 0; w < given.size(); ++w) question.allowed[w] &= given[w];
+  const size_t count = CountBits(question.allowed);
+  Answer answer = impl.Start(question, {count, count}, OnePer::kItem);
+  if (question.rules.repeat == RepeatPolicy::kOnlyOrdered) {
+    OfferRepeats(question, impl.options.repeat_half_life_days, *lease, answer);
+  }
+  impl.OfferAboutSeeds(question, scenario.source, *lease, answer);
+  impl.FallBack(question, *lease, answer);
+  const Cursor cursor = impl.NewCursor(question, "rank " + Describe(request.question, question));
+  response.ranked = answer.Finish();
+  if (request.question.explain) impl.Explain(question, *lease, response.ranked);
+  response.ranked = impl.Sign(question, cursor, std::move(response.ranked));
   return response;
 }
 
@@ -332,12 +460,12 @@ Result<RecommendResponse> Recommender::Impl::ItemToItem(const RecommendContext& 
   AddSeed(question.index->catalog().Get(item), true, question);
   auto lease = scratch.Borrow();
   Restrict(question, (*lease).allowed_rows);
-  Answer answer = Start(question, request.count);
+  Answer answer = Start(question, {request.count, request.count});
   OfferAboutSeeds(question, source, *lease, answer);
   FallBack(question, *lease, answer);
-  RecommendResponse response = answer.Finish(key, NewCursor(question, "item " + std::to_string(item.value)));
+  RecommendResponse response = answer.Finish();
   if (request.explain) Explain(question, *lease, response);
-  return response;
+  return Sign(question, NewCursor(question, "item " + std::to_string(item.value)), std::move(response));
 }
 
 Result<RecommendResponse> Recommender::Similar(const RecommendContext& context, ItemId item,
@@ -357,15 +485,15 @@ Result<RecommendResponse> Recommender::Board(const RecommendContext& context, Bo
   RAPPORT_RETURN_IF_ERROR(impl.ResolveList(context, request, question));
   auto scratch = impl.scratch.Borrow();
   impl.Restrict(question, (*scratch).allowed_rows);
-  Answer answer = impl.Start(question, request.count);
+  Answer answer = impl.Start(question, {request.count, request.count});
   if (board == BoardKind::kTrending) OfferBoard(question, question.boards->trending, Origin::kTrending, answer);
   if (board != BoardKind::kLatest) OfferBoard(question, question.boards->popular, Origin::kPopular, answer);
   OfferLatest(question, Level::kStatic, answer);
   const std::string description =
       "board " + std::to_string(static_cast<int>(board)) + request.kind + " " + request.filter;
-  RecommendResponse response = answer.Finish(impl.key, impl.NewCursor(question, description));
+  RecommendResponse response = answer.Finish();
   if (request.explain) impl.Explain(question, *scratch, response);
-  return response;
+  return impl.Sign(question, impl.NewCursor(question, description), std::move(response));
 }
 
 }  // namespace rapport

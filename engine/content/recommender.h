@@ -31,6 +31,14 @@ class Recommender {
   ~Recommender();
 
   Result<RecommendResponse> Recommend(const RecommendContext& context, const RecommendRequest& request) const;
+  // The request for the page after the one with this id: its question, customer and all. Whether the asker may have it
+  // is the caller's business. kInvalidArgument: not one of ours, expired, or of a list that is not continued.
+  Result<RecommendRequest> Continue(const std::string& recommendation_id, Timestamp now) const;
+  // One answer each, on one context; a later one shows nothing that an earlier one shows, unless that is allowed.
+  Result<std::vector<RecommendResponse>> Together(const RecommendContext& context,
+                                                  const TogetherRequest& request) const;
+  // The given items in the order in which Recommend would rank them, were there no others.
+  Result<RankResponse> Rank(const RecommendContext& context, const RankRequest& request) const;
   Result<RecommendResponse> Similar(const RecommendContext& context, ItemId item, const ListRequest& request) const;
   Result<RecommendResponse> BoughtTogether(const RecommendContext& context, ItemId item,
                                            const ListRequest& request) const;

@@ -10,8 +10,9 @@ namespace rapport {
 
 enum class RecommenderSeam : int {
   kNone,
-  kNoLiveCheck,  // the eligibility check on the live item row always agrees: pins and the like go astray
-  kNoPrefilter,  // candidates are not restricted beforehand: slower, and still right
+  kNoLiveCheck,      // the eligibility check on the live item row always agrees: pins and the like go astray
+  kNoPrefilter,      // candidates are not restricted beforehand: slower, and still right
+  kWrongPropensity,  // explored items are signed with the probability of another slot's draw
 };
 
 Result<std::unique_ptr<Recommender>> MakeRecommenderForTest(EngineOptions options, const SecretKey& signing_key,

@@ -20,7 +20,7 @@ namespace {
 const SecretKey kKey = {1, 2, 3};
 
 struct Tally {
-  uint64_t answers = 0, items = 0, pinned = 0, pages = 0, empty = 0, violations = 0;
+  uint64_t answers = 0, items = 0, pinned = 0, explored = 0, pages = 0, empty = 0, violations = 0;
   std::map<std::string, uint64_t> by_path;
   std::map<Level, uint64_t> by_level;
   std::vector<std::string> examples;
@@ -30,19 +30,24 @@ struct Tally {
   }
 };
 
-void CheckShape(const RecommendResponse& answer, Tally& tally, const std::string& path) {
+// Whether a list is in the order of its scores: diversity reorders it, and a draw has an order of its own.
+enum class Order { kRanked, kDiverse };
+
+void CheckShape(const RecommendResponse& answer, Order order, Tally& tally, const std::string& path) {
   Level last_level = Level::kPersonal;
   float last_score = std::numeric_limits<float>::max();
   for (const RecommendedItem& shown : answer.items) {
     if (shown.pinned) continue;
     ++tally.by_level[shown.level];
+    tally.explored += shown.explored;
+    if (shown.level < answer.level) tally.Violation(path + ": the answer's level is not its best");
+    if (shown.explored || order == Order::kDiverse) continue;
     // Lists about seeds begin with what is similar to them; all others with what is most personal.
     const bool about_seeds =
         path == "recommend product" || path == "recommend cart" || path == "recommend post-purchase";
     if (shown.level < last_level && !about_seeds)
       tally.Violation(path + ": a more personal level after a less personal one");
     if (!(shown.score <= last_score)) tally.Violation(path + ": scores rise");
-    if (shown.level < answer.level) tally.Violation(path + ": the answer's level is not its best");
     last_level = shown.level;
     last_score = shown.score;
   }
@@ -52,7 +57,8 @@ void CheckShape(const RecommendResponse& answer, Tally& tally, const std::string
   for (size_t i = 0; i < answer.items.size(); ++i) {
     const Result<Impression> impression = VerifyImpression(kKey, answer.items[i].impression);
     if (!impression.ok() || impression->item != answer.items[i].item || impression->slot != i + 1 ||
-        impression->recommendation != *short_id) {
+        impression->recommendation != *short_id || impression->propensity != answer.items[i].propensity ||
+        !(impression->propensity > 0 && impression->propensity <= 1)) {
       tally.Violation(path + ": impression does not say what was shown");
     }
   }
@@ -60,7 +66,7 @@ void CheckShape(const RecommendResponse& answer, Tally& tally, const std::string
 
 // `live`: the catalogue that the oracle believes in.
 void CheckAnswer(const Catalog& live, const Asked& asked, size_t count, const Result<RecommendResponse>& result,
-                 const std::string& path, Tally& tally) {
+                 const std::string& path, Tally& tally, Order order = Order::kRanked) {
   ++tally.answers;
   ++tally.by_path[path];
   if (!result.ok()) return tally.Violation(path + ": " + result.status().ToString());
@@ -85,7 +91,7 @@ void CheckAnswer(const Catalog& live, const Asked& asked, size_t count, const Re
     tally.Violation(path + ": " + std::to_string(result->items.size()) + " of " + std::to_string(possible) +
                     " possible");
   }
-  CheckShape(*result, tally, path);
+  CheckShape(*result, order, tally, path);
 }
 
 // One shop through its life.
@@ -101,6 +107,14 @@ class Shop {
       scenario.exclude_seeds = Chance(random_, 0.8);
       filter_of_[scenario.name] = RandomFilter(0.7);
       scenario.filter = filter_of_[scenario.name]->text;
+      if (Chance(random_, 0.3)) scenario.diversity = random_.Uniform();
+      if (Chance(random_, 0.3)) {
+        for (uint64_t n = 1 + random_.Below(3); n > 0; --n) {
+          scenario.exploration.slots.push_back(1 + random_.Below(10));
+        }
+        scenario.exploration.candidates = 2 + random_.Below(10);
+        scenario.exploration.new_items = random_.Below(scenario.exploration.candidates);
+      }
     }
     options_.filter_cache_entries = 6;  // so that eviction is part of it
     options_.repeat_weight = Chance(random_, 0.5) ? 1.0 : 0.0;
@@ -124,10 +138,14 @@ class Shop {
 
   void Ask(Tally& tally) {
     customer_ = RandomCustomer(random_, size_, now_);
-    switch (random_.Below(10)) {
+    switch (random_.Below(14)) {
       case 0: return AskItem(tally, "similar");
       case 1: return AskItem(tally, "bought together");
       case 2: return AskBoard(tally);
+      case 3:
+      case 4: return AskRank(tally);
+      case 5:
+      case 6: return AskTogether(tally);
       default: return AskRecommend(tally);
     }
   }
@@ -230,7 +248,89 @@ class Shop {
       for (uint64_t n = random_.Below(5); n > 0; --n) request.pins.push_back({some_item(), 1 + random_.Below(8)});
     }
     if (Chance(random_, 0.3)) request.boosts.push_back({RandomFilter(0)->text, Chance(random_, 0.5) ? 0.2 : 5.0});
+    if (Chance(random_, 0.2)) request.diversity = Chance(random_, 0.3) ? 0.0 : random_.Uniform();
     return request;
+  }
+
+  const Scenario& ScenarioOf(const RecommendRequest& request) const {
+    return *std::find_if(options_.scenarios.begin(), options_.scenarios.end(), [&](const Scenario& scenario) {
+      return scenario.name == (request.scenario == "unheard of" ? "home" : request.scenario);
+    });
+  }
+  Asked AskedFor(const RecommendRequest& request, const KnownFilter* filter, const Catalog& catalog) const {
+    const Scenario& scenario = ScenarioOf(request);
+    Asked asked = AskedOf(request.kind.value_or(scenario.kind), {filter, filter_of_.at(scenario.name)});
+    asked.repeat = request.repeat.value_or(scenario.repeat);
+    asked.exclude_viewed = scenario.exclude_viewed;
+    asked.excluded.insert(request.exclude.begin(), request.exclude.end());
+    if (!scenario.exclude_seeds) return asked;
+    for (const std::string& seed : request.seed_items) {
+      const Item* item = catalog.Find(seed);
+      if (item != nullptr) asked.taken_products.insert(ProductOf(*item));
+    }
+    return asked;
+  }
+  Order OrderOf(const RecommendRequest& request) const {
+    return request.diversity.value_or(ScenarioOf(request).diversity) > 0 ? Order::kDiverse : Order::kRanked;
+  }
+
+  // Items of any sort, some unknown, some twice: those that may be shown come back, and only those.
+  void AskRank(Tally& tally) {
+    const KnownFilter* filter = RandomFilter(0.5);
+    const auto& catalog = stale ? before_ : catalog_;
+    RankRequest request;
+    request.question = RandomRequest(filter);
+    request.question.diversity.reset();
+    Asked asked = AskedFor(request.question, filter, *catalog);
+    asked.kind = request.question.kind.value_or("");
+    std::set<std::string> expected;
+    for (uint64_t n = 1 + random_.Below(30); n > 0; --n) {
+      request.items.push_back(ItemName(1 + random_.Below(size_ + 3)));
+      if (WhyNot(catalog_->Find(request.items.back()), asked).empty()) expected.insert(request.items.back());
+    }
+    const auto answer = recommender_->Rank(Context(catalog), request);
+    ++tally.answers;
+    ++tally.by_path["rank"];
+    if (!answer.ok()) return tally.Violation("rank: " + answer.status().ToString());
+    std::set<std::string> ranked;
+    for (const RecommendedItem& shown : answer->ranked.items) {
+      if (!ranked.insert(shown.external_id).second) tally.Violation("rank: an item twice");
+      const std::string why = WhyNot(catalog_->Get(shown.item), asked);
+      if (!why.empty()) tally.Violation("rank: shows " + shown.external_id + ", " + why);
+    }
+    tally.items += ranked.size();
+    if (ranked != expected) tally.Violation("rank: not the items that may be shown");
+    if (request.question.seed_items.empty()) CheckShape(answer->ranked, Order::kRanked, tally, "rank");
+  }
+
+  // Each placement by itself, less what the ones before it show.
+  void AskTogether(Tally& tally) {
+    const auto& catalog = stale ? before_ : catalog_;
+    TogetherRequest page;
+    page.now = now_;
+    std::vector<const KnownFilter*> filters;
+    for (uint64_t n = 1 + random_.Below(4); n > 0; --n) {
+      filters.push_back(RandomFilter(0.5));
+      page.placements.push_back(RandomRequest(filters.back()));
+    }
+    const auto answers = recommender_->Together(Context(catalog), page);
+    if (!answers.ok()) return tally.Violation("together: " + answers.status().ToString());
+    std::set<std::string> shown_before;
+    for (size_t i = 0; i < answers->size(); ++i) {
+      const RecommendRequest& request = page.placements[i];
+      const Scenario& scenario = ScenarioOf(request);
+      Asked asked = AskedFor(request, filters[i], *catalog);
+      asked.taken_products.insert(shown_before.begin(), shown_before.end());
+      // Named like the page on which only its shape depends.
+      const std::string path = "recommend " + scenario.name;
+      CheckAnswer(*catalog_, asked, request.count == 0 ? scenario.count : request.count, (*answers)[i], path, tally,
+                  OrderOf(request));
+      ++tally.by_path["together"];
+      for (const RecommendedItem& shown : (*answers)[i].items) {
+        const Item* item = catalog_->Get(shown.item);
+        if (item != nullptr) shown_before.insert(ProductOf(*item));
+      }
+    }
   }
 
   void AskRecommend(Tally& tally) {
@@ -239,23 +339,12 @@ class Shop {
     // A request that began before the last change keeps its catalogue, and is judged by it.
     const auto& catalog = stale || Chance(random_, 0.1) ? before_ : catalog_;
     const Catalog& judged = stale ? *catalog_ : *catalog;
-    const Scenario& scenario = *std::find_if(
-        options_.scenarios.begin(), options_.scenarios.end(),
-        [&](const Scenario& s) { return s.name == (request.scenario == "unheard of" ? "home" : request.scenario); });
-    Asked asked = AskedOf(request.kind.value_or(scenario.kind), {filter, filter_of_[scenario.name]});
-    asked.repeat = request.repeat.value_or(scenario.repeat);
-    asked.exclude_viewed = scenario.exclude_viewed;
-    asked.excluded.insert(request.exclude.begin(), request.exclude.end());
-    if (scenario.exclude_seeds) {
-      for (const std::string& seed : request.seed_items) {
-        const Item* item = catalog->Find(seed);
-        if (item != nullptr) asked.taken_products.insert(ProductOf(*item));
-      }
-    }
+    const Scenario& scenario = ScenarioOf(request);
+    Asked asked = AskedFor(request, filter, *catalog);
     const size_t count = request.count == 0 ? scenario.count : request.count;
     for (int page = 1; page <= 2; ++page) {
       const auto answer = recommender_->Recommend(Context(catalog), request);
-      CheckAnswer(judged, asked, count, answer, "recommend " + scenario.name, tally);
+      CheckAnswer(judged, asked, count, answer, "recommend " + scenario.name, tally, OrderOf(request));
       if (!answer.ok()) return;
       CheckPersonalization(*answer, tally);
       CheckPins(request, *answer, tally);
@@ -265,7 +354,13 @@ class Shop {
         const Item* item = judged.Get(shown.item);
         if (item != nullptr) asked.taken_products.insert(ProductOf(*item));
       }
-      request.after = answer->recommendation_id;
+      if (page == 2 || Chance(random_, 0.5)) {
+        request.after = answer->recommendation_id;
+        continue;
+      }
+      const auto next = recommender_->Continue(answer->recommendation_id, now_);  // from the id alone
+      if (!next.ok()) return tally.Violation("next page: " + next.status().ToString());
+      request = *next;
     }
   }
 
@@ -289,6 +384,7 @@ class Shop {
   void CheckPrefilterChangesNothing(const std::shared_ptr<const Catalog>& catalog, const RecommendRequest& request,
                                     const RecommendResponse& answer, Tally& tally) const {
     if (options_.repeat_weight != 0 || !request.boosts.empty() || stale) return;
+    if (OrderOf(request) == Order::kDiverse || !ScenarioOf(request).exploration.slots.empty()) return;
     const ContentModel* model = models_->content.get();
     if (model != nullptr && (!model->stack.repeats_theta.empty() || !model->stack.new_theta.empty())) return;
     const auto plain = without_prefilter_->Recommend(Context(catalog), request);
@@ -325,10 +421,12 @@ Tally Live(uint64_t shops, int steps, int questions, RecommenderSeam seam, bool 
 
 void Print(const Tally& tally, const char* what) {
   std::printf(
-      "[  cases   ] %s: %llu answers, %llu items (%llu pinned), %llu second pages, %llu empty, %llu violations\n", what,
-      static_cast<unsigned long long>(tally.answers), static_cast<unsigned long long>(tally.items),
-      static_cast<unsigned long long>(tally.pinned), static_cast<unsigned long long>(tally.pages),
-      static_cast<unsigned long long>(tally.empty), static_cast<unsigned long long>(tally.violations));
+      "[  cases   ] %s: %llu answers, %llu items (%llu pinned, %llu explored), %llu second pages, %llu empty, %llu "
+      "violations\n",
+      what, static_cast<unsigned long long>(tally.answers), static_cast<unsigned long long>(tally.items),
+      static_cast<unsigned long long>(tally.pinned), static_cast<unsigned long long>(tally.explored),
+      static_cast<unsigned long long>(tally.pages), static_cast<unsigned long long>(tally.empty),
+      static_cast<unsigned long long>(tally.violations));
   for (const auto& [path, count] : tally.by_path)
     std::printf("[          ]   %-24s %llu\n", path.c_str(), static_cast<unsigned long long>(count));
   for (const auto& [level, count] : tally.by_level)
@@ -340,6 +438,9 @@ TEST(NeverShownTest, NothingForbiddenAppearsOnAnyPathAndNothingPossibleIsMissing
   Print(tally, "never shown");
   EXPECT_GE(tally.answers, 10000u);
   EXPECT_GT(tally.pinned, 500u);
+  EXPECT_GT(tally.explored, 500u);
+  for (const char* path : {"rank", "together"})
+    EXPECT_GT(tally.by_path.count(path) ? tally.by_path.at(path) : 0, 1000u);
   for (const Level level : {Level::kPersonal, Level::kSession, Level::kSimilar, Level::kPopular, Level::kStatic}) {
     EXPECT_GT(tally.by_level.count(level) ? tally.by_level.at(level) : 0, 500u)
         << LevelName(level) << " is hardly tried";
