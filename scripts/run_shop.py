@@ -153,9 +153,13 @@ def show(server, store, customer):
     if not answer["items"]:
         fail("the answer is empty")
     key_file = os.path.join(store, "operator.key")
-    say("\nAsk for more:")
+    say("\nAsk again:")
     say(f'  curl -s {server}/v1/recommendations -H "Authorization: Bearer $(cat {key_file})" \\')
     say(f"    -H 'Content-Type: application/json' -d '{body}'")
+    more = json.dumps({"recommendationId": answer["recommendationId"]})
+    say("\nAsk for the next page of this list (the id is good for a day):")
+    say(f'  curl -s {server}/v1/recommendations/next -H "Authorization: Bearer $(cat {key_file})" \\')
+    say(f"    -H 'Content-Type: application/json' -d '{more}'")
 
 
 def main():

@@ -10,6 +10,7 @@ namespace {
 constexpr uint64_t kConfigBytesMax = 4u << 20;
 constexpr size_t kOriginsMax = 100;
 constexpr size_t kScenariosMax = 100;
+constexpr size_t kExplorationSlotsMax = 16, kExplorationCandidatesMax = 64;
 constexpr size_t kConnectionsMax = 100000;
 constexpr size_t kCountMax = size_t{1} << 40;
 constexpr double kWeightMax = 1000;
@@ -98,6 +99,29 @@ std::optional<RepeatPolicy> RepeatFromName(const std::string& name) {
   return std::nullopt;
 }
 
+Exploration ReadExploration(const Json& json, JsonFields& scenario, const std::string& where) {
+  JsonFields fields(json, where);
+  Exploration exploration;
+  const Json* slots = fields.Find("slots");
+  const bool is_list = slots != nullptr && slots->is_array() && slots->size() <= kExplorationSlotsMax;
+  if (!is_list) fields.FailField("slots", "must be an array of at most 16 positions, like [4, 8]; [] is none");
+  for (size_t i = 0; is_list && i < slots->size(); ++i) {
+    const Json& slot = (*slots)[i];
+    const uint64_t position = slot.is_number_unsigned() ? slot.get<uint64_t>() : 0;
+    if (position < 1 || position > limits::kRecommendationCountMax) {
+      fields.FailField("slots", "must be positions from 1 to 1000, not " + slot.dump().substr(0, 40));
+    }
+    exploration.slots.push_back(position);
+  }
+  Set(exploration.epsilon, fields.Number("epsilon", 0, 1));
+  if (!(exploration.epsilon > 0)) fields.FailField("epsilon", "must be above 0: without it probabilities of 0 arise");
+  Set(exploration.candidates, fields.Count("candidates", 2, kExplorationCandidatesMax));
+  exploration.new_items = fields.Count("newItems", 0, kExplorationCandidatesMax).value_or(exploration.candidates / 4);
+  if (exploration.new_items >= exploration.candidates) fields.FailField("newItems", "must be fewer than candidates");
+  scenario.Fail(fields.Finish());
+  return exploration;
+}
+
 Status ReadScenario(const Json& json, const std::string& where, std::vector<Scenario>* scenarios) {
   JsonFields fields(json, where);
   const std::string name = fields.RequiredText("name", limits::kShortTextBytesMax);
@@ -121,6 +145,10 @@ Status ReadScenario(const Json& json, const std::string& where, std::vector<Scen
   Set(at->exclude_viewed, fields.Flag("excludeViewed"));
   Set(at->exclude_seeds, fields.Flag("excludeSeeds"));
   Set(at->filter, fields.Text("filter", limits::kFilterBytesMax));
+  Set(at->diversity, fields.Number("diversity", 0, 1));
+  if (const Json* exploration = fields.Find("exploration")) {
+    at->exploration = ReadExploration(*exploration, fields, where + "exploration.");
+  }
   return fields.Finish();
 }
 

@@ -10,6 +10,7 @@ void AddEndpoints(RouteTable& table, const EndpointContext& context) {
   AddItemRoutes(table, context);
   AddCustomerRoutes(table, context);
   AddRecommendationRoutes(table, context);
+  AddPageRoutes(table, context);
   AddVisitorRoutes(table, context);
   AddOpenApiRoute(table);
 }

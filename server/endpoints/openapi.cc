@@ -54,6 +54,12 @@ const ApiOperation kOperations[] = {
     // Recommendations.
     {Method::kPost, "/v1/recommendations", Scope::kRecommend, "What to show to this customer now", "",
      "RecommendRequest", "RecommendResponse"},
+    {Method::kPost, "/v1/recommendations/next", Scope::kRecommend, "More of a list, without repeats", "",
+     "NextPageRequest", "RecommendResponse"},
+    {Method::kPost, "/v1/rank", Scope::kRecommend, "Put these items in order for this customer", "", "RankRequest",
+     "RankResponse"},
+    {Method::kPost, "/v1/context", Scope::kRecommend, "All lists of a page in one round trip", "", "ContextRequest",
+     "ContextResponse"},
     {Method::kGet, "/v1/items/{id}/similar", Scope::kRecommend, "Items like this one", kLists, "", "RecommendResponse"},
     {Method::kGet, "/v1/items/{id}/bought-together", Scope::kRecommend, "Items ordered with this one", kLists, "",
      "RecommendResponse"},

@@ -109,28 +109,39 @@ constexpr std::string_view kSchemas = R"json({
   "decisions": {"type": "array", "items": {"$ref": "#/components/schemas/AnyObject"}},
   "events": {"type": "array", "items": {"$ref": "#/components/schemas/AnyObject"}}}},
 
-"RecommendRequest": {"type": "object", "additionalProperties": false, "properties": {
-  "customer": {"$ref": "#/components/schemas/CustomerName"}, "scenario": {"type": "string", "default": "home"},
-  "kind": {"type": "string"}, "count": {"type": "integer", "minimum": 1, "maximum": 1000},
+"WhatToShow": {"type": "object", "properties": {
+  "scenario": {"type": "string", "default": "home"}, "kind": {"type": "string"},
   "seedItems": {"type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Id"}},
   "filter": {"type": "string", "maxLength": 8192},
   "boost": {"type": "array", "maxItems": 16, "items": {"type": "object", "additionalProperties": false,
     "required": ["filter"], "properties": {"filter": {"type": "string"},
       "factor": {"type": "number", "exclusiveMinimum": 0, "maximum": 100, "default": 1}}}},
-  "pin": {"type": "array", "maxItems": 100, "items": {"type": "object", "additionalProperties": false,
-    "required": ["itemId"], "properties": {"itemId": {"$ref": "#/components/schemas/Id"},
-      "position": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 1}}}},
   "exclude": {"type": "array", "maxItems": 10000, "items": {"$ref": "#/components/schemas/Id"}},
   "repeat": {"enum": ["allow", "exclude-owned", "exclude-ordered", "only-ordered"]},
   "return": {"type": "array", "maxItems": 64, "items": {"type": "string"}, "examples": [["title", "price"]]},
-  "diversity": {"const": 0, "description": "not supported yet"},
   "explain": {"type": "boolean", "default": false, "description": "with the reasons of each item"}}},
+"Layout": {"type": "object", "properties": {
+  "count": {"type": "integer", "minimum": 1, "maximum": 1000},
+  "pin": {"type": "array", "maxItems": 100, "items": {"type": "object", "additionalProperties": false,
+    "required": ["itemId"], "properties": {"itemId": {"$ref": "#/components/schemas/Id"},
+      "position": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 1}}}},
+  "diversity": {"type": "number", "minimum": 0, "maximum": 1, "description": "0: the ranking; 1: as unlike as can be"}}},
+"RecommendRequest": {"allOf": [{"$ref": "#/components/schemas/WhatToShow"}, {"$ref": "#/components/schemas/Layout"}],
+  "type": "object", "unevaluatedProperties": false, "properties": {
+  "customer": {"$ref": "#/components/schemas/CustomerName"}}},
+"NextPageRequest": {"type": "object", "additionalProperties": false, "required": ["recommendationId"], "properties": {
+  "recommendationId": {"type": "string", "maxLength": 49152, "description": "of the page before, at most a day old"},
+  "count": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "absent: as many as before"},
+  "customer": {"$ref": "#/components/schemas/CustomerName"}}},
 "RecommendResponse": {"type": "object", "required": ["level", "generation", "items"], "properties": {
   "recommendationId": {"type": "string"},
   "level": {"$ref": "#/components/schemas/Level"}, "generation": {"type": "integer", "description": "0: no model"},
   "items": {"type": "array", "items": {"type": "object", "required": ["itemId", "score", "level"], "properties": {
     "itemId": {"type": "string"}, "score": {"type": "number"}, "level": {"$ref": "#/components/schemas/Level"},
-    "pinned": {"const": true}, "properties": {"$ref": "#/components/schemas/AnyObject"},
+    "pinned": {"const": true}, "explored": {"const": true, "description": "drawn for its slot; server keys only"},
+    "propensity": {"type": "number", "exclusiveMinimum": 0, "maximum": 1,
+      "description": "of an explored item: its probability at this slot; others have 1"},
+    "properties": {"$ref": "#/components/schemas/AnyObject"},
     "impression": {"type": "string", "description": "send it back with the events of this item"},
     "reasons": {"type": "array", "maxItems": 3, "description": "where explain was asked for, the largest share first",
       "items": {"$ref": "#/components/schemas/Reason"}}}}}}},
@@ -140,6 +151,31 @@ constexpr std::string_view kSchemas = R"json({
   "share": {"type": "number", "minimum": 0, "maximum": 1, "description": "of all that speaks for the item"},
   "itemId": {"type": "string", "description": "what was ordered, viewed, ...; absent where it may not be named"},
   "title": {"type": "string"}}},
+"RankRequest": {"allOf": [{"$ref": "#/components/schemas/WhatToShow"}], "type": "object",
+  "unevaluatedProperties": false, "required": ["items"], "properties": {
+  "customer": {"$ref": "#/components/schemas/CustomerName"},
+  "items": {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"$ref": "#/components/schemas/Id"}}}},
+"RankResponse": {"allOf": [{"$ref": "#/components/schemas/RecommendResponse"}], "type": "object",
+  "required": ["refused", "unknown"], "properties": {
+  "refused": {"type": "array", "items": {"type": "object", "required": ["itemId", "reason"], "properties": {
+    "itemId": {"type": "string"}, "reason": {"type": "string", "examples": ["out of stock"]}}}},
+  "unknown": {"type": "array", "items": {"type": "string"}}}},
+"ContextRequest": {"type": "object", "additionalProperties": false, "required": ["placements"], "properties": {
+  "customer": {"$ref": "#/components/schemas/CustomerName"},
+  "placements": {"type": "array", "minItems": 1, "maxItems": 16, "items": {
+    "allOf": [{"$ref": "#/components/schemas/WhatToShow"}, {"$ref": "#/components/schemas/Layout"}],
+    "type": "object", "unevaluatedProperties": false, "required": ["name"], "properties": {
+      "name": {"type": "string", "minLength": 1, "maxLength": 1024}}}},
+  "allowDuplicates": {"type": "boolean", "default": false,
+    "description": "true: a product may stand in several placements"}}},
+"ContextResponse": {"type": "object", "required": ["customer", "generation", "placements"], "properties": {
+  "customer": {"type": "object", "required": ["known", "identified", "personalization"], "properties": {
+    "known": {"type": "boolean"}, "identified": {"type": "boolean"}, "personalization": {"enum": ["on", "off"]},
+    "timezone": {"type": "string"}, "locale": {"type": "string"}, "country": {"type": "string"},
+    "audiences": {"type": "array", "items": {"type": "string"}, "description": "server keys only"}}},
+  "generation": {"type": "integer", "description": "0: no model"},
+  "placements": {"type": "array", "items": {"allOf": [{"$ref": "#/components/schemas/RecommendResponse"}],
+    "type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}}}},
 "Level": {"enum": ["personal", "session", "similar", "segment", "popular", "static"]},
 "VisitorRequest": {"type": "object", "additionalProperties": false, "properties": {
   "userId": {"$ref": "#/components/schemas/Id"}, "anonymousId": {"$ref": "#/components/schemas/Id"},

@@ -1,6 +1,8 @@
-// POST /v1/recommendations and the lists: GET /v1/items/{id}/similar, /v1/items/{id}/bought-together, /v1/trending,
-// /v1/popular, /v1/latest. JSON and query in, engine/requests.h out, the answer written straight to text.
+// POST /v1/recommendations, /v1/recommendations/next, and the lists: GET /v1/items/{id}/similar,
+// /v1/items/{id}/bought-together, /v1/trending, /v1/popular, /v1/latest. JSON and query in, engine/requests.h out, the
+// answer written straight to text.
 #include "base/limits.h"
+#include "server/endpoints/question_json.h"
 #include "server/endpoints/routes.h"
 #include "server/endpoints/support.h"
 
@@ -9,98 +11,62 @@ namespace {
 
 constexpr size_t kReturnFieldsMax = 64;
 
-// A recommendation as it was asked for.
-struct Question {
-  RecommendRequest request;
-  CustomerNames customer;
-  std::vector<std::string> return_fields;
-};
-
-Result<RepeatPolicy> RepeatPolicyFromName(const std::string& name) {
-  if (name == "allow") return RepeatPolicy::kAllow;
-  if (name == "exclude-owned") return RepeatPolicy::kExcludeOwned;
-  if (name == "exclude-ordered") return RepeatPolicy::kExcludeOrdered;
-  if (name == "only-ordered") return RepeatPolicy::kOnlyOrdered;
-  return Status::InvalidArgument("repeat must be allow, exclude-owned, exclude-ordered or only-ordered, not " +
-                                 QuoteForMessage(name));
+Result<Response> Recommend(const Engine& engine, const Request& request) {
+  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
+  const Result<Json> body = ParseJsonBody(request.body);
+  if (!body.ok()) return body.status();
+  JsonFields fields(*body, "");
+  Result<std::optional<CustomerRef>> customer = CustomerOfBody(request, fields, engine.store());
+  if (!customer.ok()) return customer.status();
+  RecommendRequest question;
+  ReadWhatToShow(fields, &question);
+  ReadLayout(fields, &question);
+  const std::vector<std::string> return_fields = ReadReturn(fields);
+  RAPPORT_RETURN_IF_ERROR(fields.Finish());
+  question.customer = customer.Take();
+  question.note = NoteOfReturn(return_fields);
+  question.now = request.received_at;
+  const Result<RecommendResponse> answer = engine.Recommend(question);
+  if (!answer.ok()) return answer.status();
+  return RecommendAnswer(*answer, return_fields, request.identity);
 }
 
-// Words of the contract whose meaning comes later: an answer that ignored them would mislead.
-Status RefuseUnsupported(JsonFields& fields) {
-  const std::optional<double> diversity = fields.Number("diversity", 0, 1);
-  if (diversity.value_or(0) > 0) return Status::InvalidArgument("diversity is not supported yet: leave it out");
+bool SameCustomer(const Store& store, const CustomerRef& one, const CustomerRef& other) {
+  if (one == other) return true;
+  const std::optional<CustomerId> a = store.FindCustomer(one), b = store.FindCustomer(other);
+  return a && b && store.Root(*a) == store.Root(*b);
+}
+
+// A list belongs to whom it was made for: no id opens it for another, however they came by it.
+Status CheckOwner(const Request& request, const std::optional<CustomerRef>& owner,
+                  const std::optional<CustomerRef>& asking, const Store& store) {
+  if (owner && asking && SameCustomer(store, *owner, *asking)) return Status::Ok();
+  if (owner) RAPPORT_RETURN_IF_ERROR(MayActFor(request.identity, *owner));
+  if (asking && (owner || request.identity.kind == KeyKind::kServer)) {
+    return {StatusCode::kPermissionDenied,
+            "recommendationId: this list was made for another customer than the one named"};
+  }
   return Status::Ok();
 }
 
-void ReadBoosts(JsonFields& fields, std::vector<Boost>* boosts) {
-  const std::vector<const Json*> entries = fields.Objects("boost", limits::kBoostsMax);
-  for (size_t i = 0; i < entries.size(); ++i) {
-    JsonFields entry(*entries[i], fields.Place("boost", i));
-    Boost boost;
-    boost.filter = entry.RequiredText("filter", limits::kFilterBytesMax);
-    const std::optional<double> factor = entry.Number("factor", 0, 100);
-    if (factor && *factor <= 0) entry.FailField("factor", "must be above 0: use exclude or filter to hide items");
-    boost.factor = factor.value_or(1.0);
-    fields.Fail(entry.Finish());
-    boosts->push_back(std::move(boost));
-  }
-}
-
-void ReadPins(JsonFields& fields, std::vector<Pin>* pins) {
-  const std::vector<const Json*> entries = fields.Objects("pin", limits::kPinsMax);
-  for (size_t i = 0; i < entries.size(); ++i) {
-    JsonFields entry(*entries[i], fields.Place("pin", i));
-    Pin pin;
-    pin.item = entry.RequiredId("itemId");
-    pin.position = entry.Count("position", 1, limits::kRecommendationCountMax).value_or(1);
-    fields.Fail(entry.Finish());
-    pins->push_back(std::move(pin));
-  }
-}
-
-Result<Question> QuestionFromJson(const Json& body) {
-  JsonFields fields(body, "");
-  Question question;
-  RecommendRequest& request = question.request;
-  if (const Json* customer = fields.Find("customer")) {
-    Result<CustomerNames> names = CustomerNamesFromJson(*customer, "customer.");
-    if (!names.ok()) return names.status();
-    question.customer = names.Take();
-  }
-  request.scenario = fields.Text("scenario", limits::kShortTextBytesMax).value_or("home");
-  request.kind = fields.Text("kind", limits::kShortTextBytesMax);
-  request.count = fields.Count("count", 1, limits::kRecommendationCountMax).value_or(0);
-  request.seed_items = fields.Ids("seedItems", limits::kSeedItemsMax);
-  request.filter = fields.Text("filter", limits::kFilterBytesMax).value_or("");
-  ReadBoosts(fields, &request.boosts);
-  ReadPins(fields, &request.pins);
-  request.exclude = fields.Ids("exclude", limits::kExcludeMax);
-  if (const std::optional<std::string> repeat = fields.Text("repeat", limits::kShortTextBytesMax)) {
-    Result<RepeatPolicy> policy = RepeatPolicyFromName(*repeat);
-    if (!policy.ok()) return policy.status();
-    request.repeat = *policy;
-  }
-  request.explain = fields.Flag("explain").value_or(false);
-  question.return_fields = fields.Texts("return", kReturnFieldsMax, limits::kShortTextBytesMax);
-  RAPPORT_RETURN_IF_ERROR(RefuseUnsupported(fields));
-  RAPPORT_RETURN_IF_ERROR(fields.Finish());
-  RAPPORT_RETURN_IF_ERROR(CheckItemFields(question.return_fields));
-  return question;
-}
-
-Result<Response> Recommend(const Engine& engine, const Request& request) {
+// {"recommendationId": "...", "count": 20, "customer": {...}}; without `count` as many as before.
+Result<Response> NextPage(const Engine& engine, const Request& request) {
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
-  Result<Json> body = ParseJsonBody(request.body);
+  const Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();
-  Result<Question> question = QuestionFromJson(*body);
+  JsonFields fields(*body, "");
+  const std::string id = fields.RequiredText("recommendationId", limits::kRecommendationIdBytesMax);
+  const std::optional<size_t> count = fields.Count("count", 1, limits::kRecommendationCountMax);
+  const Result<std::optional<CustomerRef>> asking = CustomerOfBody(request, fields, engine.store());
+  if (!asking.ok()) return asking.status();
+  RAPPORT_RETURN_IF_ERROR(fields.Finish());
+  Result<RecommendRequest> question = engine.Continue(id, request.received_at);
   if (!question.ok()) return question.status();
-  Result<std::optional<CustomerRef>> customer = CustomerToServe(request, question->customer, engine.store());
-  if (!customer.ok()) return customer.status();
-  question->request.customer = customer.Take();
-  question->request.now = request.received_at;
-  Result<RecommendResponse> answer = engine.Recommend(question->request);
+  RAPPORT_RETURN_IF_ERROR(CheckOwner(request, question->customer, *asking, engine.store()));
+  if (count) question->count = *count;
+  const Result<RecommendResponse> answer = engine.Recommend(*question);
   if (!answer.ok()) return answer.status();
-  return RecommendAnswer(*answer, *engine.store().catalog(), question->return_fields);
+  return RecommendAnswer(*answer, ReturnOfNote(question->note), request.identity);
 }
 
 // What a list was asked for in its query.
@@ -147,7 +113,7 @@ Handler ListHandler(const Engine& engine, Ask ask) {
     if (!question.ok()) return question.status();
     Result<RecommendResponse> answer = ask(request, question->request);
     if (!answer.ok()) return answer.status();
-    return RecommendAnswer(*answer, *engine.store().catalog(), question->return_fields);
+    return RecommendAnswer(*answer, question->return_fields, request.identity);
   });
 }
 
@@ -164,6 +130,8 @@ void AddRecommendationRoutes(RouteTable& table, const EndpointContext& context) 
   table.Add({Method::kPost, "/v1/recommendations", Scope::kRecommend,
              Synchronous([&engine](const Request& request) { return Recommend(engine, request); }),
              Browsers::kAllowed});
+  table.Add({Method::kPost, "/v1/recommendations/next", Scope::kRecommend,
+             Synchronous([&engine](const Request& request) { return NextPage(engine, request); }), Browsers::kAllowed});
   list("/v1/items/{id}/similar", [&engine](const Request& request, const ListRequest& question) {
     return engine.Similar(request.Parameter("id"), question);
   });

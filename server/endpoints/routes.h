@@ -9,6 +9,7 @@ void AddEventRoutes(RouteTable& table, const EndpointContext& context);         
 void AddItemRoutes(RouteTable& table, const EndpointContext& context);            // items.cc
 void AddCustomerRoutes(RouteTable& table, const EndpointContext& context);        // customers.cc
 void AddRecommendationRoutes(RouteTable& table, const EndpointContext& context);  // recommendations.cc
+void AddPageRoutes(RouteTable& table, const EndpointContext& context);            // pages.cc
 void AddVisitorRoutes(RouteTable& table, const EndpointContext& context);         // visitors.cc
 void AddOpenApiRoute(RouteTable& table);                                          // openapi.cc
 

@@ -214,10 +214,8 @@ void WriteReasons(JsonWriter& out, const std::vector<Reason>& reasons) {
 
 }  // namespace
 
-Response RecommendAnswer(const RecommendResponse& answer, const Catalog& catalog,
-                         const std::vector<std::string>& fields) {
-  JsonWriter out(256 + answer.items.size() * (160 + 64 * fields.size()));
-  out.BeginObject();
+void WriteRecommendation(JsonWriter& out, const RecommendResponse& answer, const std::vector<std::string>& fields,
+                         const Identity& reader) {
   if (!answer.recommendation_id.empty()) out.Key("recommendationId").String(answer.recommendation_id);
   out.Key("level").String(LevelName(answer.level));
   out.Key("generation").Unsigned(answer.generation);
@@ -226,14 +224,23 @@ Response RecommendAnswer(const RecommendResponse& answer, const Catalog& catalog
     out.BeginObject().Key("itemId").String(shown.external_id).Key("score").Number(shown.score);
     out.Key("level").String(LevelName(shown.level));
     if (shown.pinned) out.Key("pinned").Bool(true);
-    const Item* item = fields.empty() ? nullptr : catalog.Get(shown.item);
+    if (shown.explored && reader.kind == KeyKind::kServer) {
+      out.Key("explored").Bool(true).Key("propensity").Number(shown.propensity);
+    }
+    const Item* item = fields.empty() ? nullptr : answer.catalog->Get(shown.item);
     if (item != nullptr) WriteProperties(out.Key("properties"), *item, fields);
     if (!shown.impression.empty()) out.Key("impression").String(shown.impression);
     if (!shown.reasons.empty()) WriteReasons(out.Key("reasons"), shown.reasons);
     out.EndObject();
   }
-  out.EndArray().EndObject();
-  return JsonResponse(200, out.Take());
+  out.EndArray();
+}
+
+Response RecommendAnswer(const RecommendResponse& answer, const std::vector<std::string>& fields,
+                         const Identity& reader) {
+  JsonWriter out(256 + answer.items.size() * (160 + 64 * fields.size()));
+  WriteRecommendation(out.BeginObject(), answer, fields, reader);
+  return JsonResponse(200, out.EndObject().Take());
 }
 
 std::vector<std::string> SplitList(std::string_view text) {

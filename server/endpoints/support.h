@@ -60,9 +60,13 @@ Result<std::optional<CustomerRef>> CustomerToServe(const Request& request, const
 // Names that `return` may ask for: "title", "price", "attributes.color", ... kInvalidArgument names a wrong one.
 Status CheckItemFields(const std::vector<std::string>& fields);
 
-// {"recommendationId": ..., "level": ..., "generation": ..., "items": [...]}, each item with the `fields` it has.
-Response RecommendAnswer(const RecommendResponse& answer, const Catalog& catalog,
-                         const std::vector<std::string>& fields);
+// The members "recommendationId", "level", "generation" and "items", each item with the `fields` it has. Propensities
+// are for server keys: a page has no use for them.
+void WriteRecommendation(JsonWriter& out, const RecommendResponse& answer, const std::vector<std::string>& fields,
+                         const Identity& reader);
+// An object of these.
+Response RecommendAnswer(const RecommendResponse& answer, const std::vector<std::string>& fields,
+                         const Identity& reader);
 
 // "a, b,c" -> {"a", "b", "c"}
 std::vector<std::string> SplitList(std::string_view text);

@@ -1,4 +1,5 @@
-"""The README's recipe, as it stands there: each shell block between the recipe marks is run against a real server."""
+"""The README's recipe and the examples of docs/API.md, as they stand there: each block between the recipe marks is run
+against a real server, in their order."""
 import os
 import re
 import shutil
@@ -16,10 +17,13 @@ class RecipeTest(TemporaryFolder):
     def test_the_recipe_works_word_by_word(self):
         if not shutil.which("curl"):
             self.skipTest("no curl")
-        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-            [recipe] = MARKED.findall(file.read())
-        blocks = BLOCK.findall(recipe)
-        self.assertGreaterEqual(len(blocks), 3)
+        blocks = []
+        for page in ("README.md", os.path.join("docs", "API.md")):
+            with open(os.path.join(ROOT, page), encoding="utf-8") as file:
+                [recipe] = MARKED.findall(file.read())
+            found = BLOCK.findall(recipe)
+            self.assertGreaterEqual(len(found), 3, page)
+            blocks += found
         server = self.serve()
         environment = {**os.environ, "RAPPORT": f"http://127.0.0.1:{server.port}", "KEY": server.key}
         answers = []
@@ -38,6 +42,8 @@ class RecipeTest(TemporaryFolder):
         said = "".join(answers)
         self.assertIn('"recommendationId"', said)
         self.assertIn('"impression"', said)
+        self.assertIn('"refused":[{"itemId":"teapot-1","reason":"does not match the filter"}],"unknown":["gone"]', said)
+        self.assertIn('"placements":[{"name":"hero"', said)
 
 
 if __name__ == "__main__":

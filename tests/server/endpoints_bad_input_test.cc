@@ -104,6 +104,9 @@ TEST_F(BadInputTest, BodiesThatAreNotJson) {
                          {"PUT", "/v1/customers/7/consents"},
                          {"PUT", "/v1/customers/7/personalization"},
                          {"POST", "/v1/recommendations"},
+                         {"POST", "/v1/recommendations/next"},
+                         {"POST", "/v1/rank"},
+                         {"POST", "/v1/context"},
                          {"POST", "/v1/visitors"}};
   for (Sent sent : routes) {
     for (const std::string& body : bodies) {
@@ -259,6 +262,68 @@ TEST_F(BadInputTest, QuestionsOfWrongTypes) {
     Refuses({"GET", "/v1/popular?" + std::string(query)});
     Refuses({"GET", "/v1/items/a/similar?" + std::string(query)});
   }
+}
+
+TEST_F(BadInputTest, PagesOfWrongTypes) {
+  const auto ask = [](const std::string& members) { return Sent{"POST", "/v1/recommendations", "{" + members + "}"}; };
+  for (const char* diversity : {"-0.1", "1.01", "\"0.5\"", "true", "[]", "{}", "1e300"}) {
+    Refuses(ask("\"diversity\":" + std::string(diversity)), "diversity");
+  }
+  Refuses(ask("\"diversity\":NaN"));
+  const auto next = [](const std::string& members) {
+    return Sent{"POST", "/v1/recommendations/next", "{" + members + "}"};
+  };
+  Refuses(next(""), "recommendationId");
+  for (const char* id : {"7", "null", "[]", "{}", "true", "\"\"", "\"x\"", "\"AAAA\"", "\"..\"", "\"=\""}) {
+    Refuses(next("\"recommendationId\":" + std::string(id)), "recommendationId");
+  }
+  Refuses(next("\"recommendationId\":\"" + std::string(100000, 'A') + "\""), "recommendationId");
+  Refuses(next("\"recommendationId\":\"" + std::string(40000, 'A') + "\""), "recommendationId");
+  const std::string id = Post("/v1/recommendations", "{}").json["recommendationId"];
+  Takes(next("\"recommendationId\":\"" + id + "\""));
+  for (const char* more : {"\"count\":0", "\"count\":1001", "\"count\":\"5\"", "\"filter\":\"\"", "\"customer\":7"}) {
+    std::string name(more);
+    name = name.substr(1, name.find('"', 1) - 1);
+    Refuses(next("\"recommendationId\":\"" + id + "\"," + more), name);
+  }
+  for (size_t i = 0; i < id.size(); i += 7) {
+    std::string changed = id;
+    changed[i] = changed[i] == 'A' ? 'B' : 'A';
+    Refuses(next("\"recommendationId\":\"" + changed + "\""), "recommendationId");
+  }
+}
+
+TEST_F(BadInputTest, RankingsAndContextsOfWrongTypes) {
+  const auto rank = [](const std::string& members) { return Sent{"POST", "/v1/rank", "{" + members + "}"}; };
+  Refuses(rank(""), "items");
+  for (const char* items : {"\"a\"", "[]", "{}", "7", "[{}]", "[null]", "[[\"a\"]]", "[\"\"]", "[1.5]", "[true]"}) {
+    Refuses(rank("\"items\":" + std::string(items)), "items");
+  }
+  Refuses(rank("\"items\":[" + Repeat("\"a\",", 1000) + "\"a\"]"), "1000");
+  Refuses(rank("\"items\":[" + Repeat("\"a\",", 99999) + "\"a\"]"), "items");
+  Refuses(rank("\"items\":[\"" + std::string(257, 'i') + "\"]"), "items[0]");
+  for (const char* more : {"\"count\":5", "\"pin\":[]", "\"diversity\":0.5", "\"filter\":\"price <\"",
+                           "\"repeat\":\"x\"", "\"customer\":{}", "\"return\":[\"margin\"]"}) {
+    Refuses(rank("\"items\":[\"a\"]," + std::string(more)));
+  }
+  const auto context = [](const std::string& members) { return Sent{"POST", "/v1/context", "{" + members + "}"}; };
+  Refuses(context(""), "placements");
+  for (const char* placements :
+       {"{}", "[]", "\"top\"", "[7]", "[null]", "[{}]", "[{\"name\":7}]", "[{\"name\":\"\"}]",
+        "[{\"name\":\"a\"},{\"name\":\"a\"}]", "[{\"name\":\"a\",\"customer\":{\"userId\":\"7\"}}]",
+        "[{\"name\":\"a\",\"filter\":\"price <\"}]", "[{\"name\":\"a\",\"diversity\":2}]",
+        "[{\"name\":\"a\",\"pin\":[7]}]", "[{\"name\":\"a\",\"count\":1001}]",
+        "[{\"name\":\"a\",\"count\":600},{\"name\":\"b\",\"count\":600}]"}) {
+    Refuses(context("\"placements\":" + std::string(placements)), "placements");
+  }
+  Refuses(context("\"placements\":[" + Repeat("{\"name\":\"a\"},", 16) + "{\"name\":\"a\"}]"), "16");
+  Refuses(context("\"placements\":[" + Repeat("{},", 99999) + "{}]"), "16");
+  Refuses(context("\"placements\":[{\"name\":\"a\",\"return\":[\"margin\"]}]"), "margin");
+  Refuses(context("\"placements\":[{\"name\":\"a\"}],\"allowDuplicates\":1"), "allowDuplicates");
+  Refuses(context("\"placements\":[{\"name\":\"a\"}],\"placement\":1"), "placement");
+  Refuses(context("\"placements\":[{\"name\":" + Repeat("[", 1000) + Repeat("]", 1000) + "}]"));
+  Takes(context("\"placements\":[{\"name\":\"a\",\"scenario\":\"unheard of\"}],\"customer\":{\"userId\":\"nobody\"}"));
+  Takes(rank("\"items\":[\"unknown\",7]"));
 }
 
 TEST_F(BadInputTest, CustomersAndConsents) {

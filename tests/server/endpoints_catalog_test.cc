@@ -190,13 +190,6 @@ TEST_F(CatalogTest, BrowsersAskForTheirVisitorOnly) {
   EXPECT_EQ(Ask({"POST", "/v1/visitors", R"({"userId":"bert"})", key, visitor}).status, 403);
 }
 
-TEST_F(CatalogTest, UnsupportedWordsAreRefusedNotIgnored) {
-  const Answered answered = Post("/v1/recommendations", R"({"diversity":0.2})");
-  EXPECT_EQ(answered.status, 400);
-  EXPECT_NE(answered.detail().find("not supported yet"), std::string::npos) << answered.body;
-  EXPECT_EQ(Post("/v1/recommendations", R"({"diversity":0,"explain":false})").status, 200);
-}
-
 TEST_F(CatalogTest, ReasonsComeWhenAskedFor) {
   EXPECT_EQ(Put("/v1/items", R"([{"itemId":"a","title":"An A"},{"itemId":"b"}])").status, 200);
   const Answered silent = Post("/v1/recommendations", "{}");

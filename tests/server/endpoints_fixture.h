@@ -35,11 +35,11 @@ struct Sent {
 
 class EndpointsTest : public ::testing::Test {
  protected:
-  EndpointsTest() {
+  explicit EndpointsTest(EngineOptions options = {}) {
     Result<std::unique_ptr<Store>> store = Store::Open(folder_.path() + "/store", StoreOptions{});
     if (!store.ok()) throw std::runtime_error(store.status().ToString());
     store_ = store.Take();
-    Result<std::unique_ptr<Engine>> engine = Engine::Open(*store_, EngineOptions{});
+    Result<std::unique_ptr<Engine>> engine = Engine::Open(*store_, std::move(options));
     if (!engine.ok()) throw std::runtime_error(engine.status().ToString());
     engine_ = engine.Take();
     keys_ = std::make_unique<StoreKeySource>(*store_);

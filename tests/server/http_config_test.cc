@@ -23,7 +23,8 @@ TEST(ConfigTest, SetsWhatItNames) {
     "events": {"weights": {"viewed": 2, "ordered": 9.5}, "customWeights": {"Wish.List added": 4}, "halfLifeDays": 30},
     "recommend": {"staticItems": ["a", "b"],
                   "scenarios": [{"name": "home", "repeat": "exclude-owned", "count": 5},
-                                {"name": "mine", "source": "bought-together", "filter": "price < 3"}]}})");
+                                {"name": "mine", "source": "bought-together", "filter": "price < 3", "diversity": 0.25,
+                                 "exploration": {"slots": [4, 8], "epsilon": 0.1, "candidates": 16}}]}})");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   EXPECT_EQ(config->server.address, "::1");
   EXPECT_EQ(config->server.port, 9000);
@@ -41,6 +42,12 @@ TEST(ConfigTest, SetsWhatItNames) {
   EXPECT_EQ(scenarios.front().name, "home");  // changed in place: the first one answers for unknown names
   EXPECT_EQ(scenarios.front().repeat, RepeatPolicy::kExcludeOwned);
   EXPECT_EQ(scenarios.back().source, CandidateSource::kBoughtTogether);
+  EXPECT_EQ(scenarios.back().diversity, 0.25);
+  EXPECT_EQ(scenarios.back().exploration.slots, (std::vector<size_t>{4, 8}));
+  EXPECT_EQ(scenarios.back().exploration.epsilon, 0.1);
+  EXPECT_EQ(scenarios.back().exploration.candidates, 16u);
+  EXPECT_EQ(scenarios.back().exploration.new_items, 4u);
+  EXPECT_TRUE(scenarios.front().exploration.slots.empty());
 }
 
 TEST(ConfigTest, RefusesWhatItDoesNotKnow) {
@@ -59,6 +66,18 @@ TEST(ConfigTest, RefusesWhatItDoesNotKnow) {
       {R"({"recommend": {"scenarios": [{"name": "a"}, {"name": "b", "source": "stars"}]}})",
        "recommend.scenarios[1].source"},
       {R"({"recommend": {"scenarios": [{"name": "a", "repeats": "allow"}]}})", "recommend.scenarios[0].'repeats'"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "diversity": 2}]}})", "recommend.scenarios[0].diversity"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "exploration": 7}]}})", "recommend.scenarios[0].exploration"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "exploration": {"slots": [0]}}]}})", "exploration.slots"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "exploration": {"slots": ["2"]}}]}})", "exploration.slots"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "exploration": {"slot": [2]}}]}})", "exploration.slots"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "exploration": {"slots": [2], "slot": 1}}]}})", "'slot'"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "exploration": {"slots": [2], "epsilon": 0}}]}})", "epsilon"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "exploration": {"slots": [2], "epsilon": 1.5}}]}})", "epsilon"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "exploration": {"slots": [2], "candidates": 65}}]}})",
+       "exploration.candidates"},
+      {R"({"recommend": {"scenarios": [{"name": "a", "exploration": {"slots": [2], "candidates": 4, "newItems": 4}}]}})",
+       "exploration.newItems"},
       {"not json", "JSON"},
       {"", "empty"},
       {"[]", "object"},
