@@ -11,9 +11,9 @@ namespace {
 
 using Picks = std::vector<Answer::Pick>;
 
-// Items that the model in service has not learned from.
-bool HasHistory(const Question& question, const Item& item) {
-  return question.model() != nullptr && question.models->RowOf(item.id) != kNoRow;
+// Whether the model in service has learned from the item.
+bool HasHistory(const Question& question, ItemId item) {
+  return question.model() != nullptr && question.models->RowOf(item) != kNoRow;
 }
 
 // The first `fixed` of the page come first, the others keep their ranking.
@@ -50,14 +50,12 @@ struct Shortlist {
 std::vector<Shortlist> DealShortlists(const Question& question, std::span<const Answer::Pick> rest,
                                       const Exploration& exploration, size_t slots, Answer& answer) {
   Picks known, fresh;
-  for (const Answer::Pick& pick : rest) (HasHistory(question, *pick.item) ? known : fresh).push_back(pick);
+  for (const Answer::Pick& pick : rest) (HasHistory(question, pick.item->id) ? known : fresh).push_back(pick);
   const size_t kept = slots * exploration.new_items;
   for (const uint32_t id : question.index->times().LatestFirst()) {
     if (fresh.size() >= kept) break;
-    if (!TestBit(question.allowed, id)) continue;
-    const Item* item = question.index->catalog().Get(ItemId{id});
-    if (item == nullptr || HasHistory(question, *item)) continue;
-    if (const auto extra = answer.Extra(item->id)) fresh.push_back(*extra);
+    if (!TestBit(question.allowed, id) || HasHistory(question, ItemId{id})) continue;
+    if (const auto extra = answer.Extra(ItemId{id})) fresh.push_back(*extra);
   }
   const ShortlistSizes sizes =
       SizeShortlists(slots, exploration.candidates, exploration.new_items, {known.size(), fresh.size()});

@@ -52,8 +52,12 @@ double PlainSimilarity(const Candidates& all, size_t a, size_t b) {
   return both.empty() ? 0 : common / static_cast<double>(both.size());
 }
 
+// What an item is held against: the most similar one chosen (the method), or, in the broken twin, the average one.
+enum class Against { kMostSimilar, kAverage };
+
 // Every step looks at every pair anew.
-std::vector<uint32_t> PlainGreedy(const Candidates& all, double d, size_t count) {
+std::vector<uint32_t> PlainGreedy(const Candidates& all, double d, size_t count,
+                                  Against against = Against::kMostSimilar) {
   std::vector<uint32_t> chosen;
   const double low = all.scores.back(), range = all.scores.front() - low;
   while (chosen.size() < std::min(count, all.scores.size())) {
@@ -61,8 +65,12 @@ std::vector<uint32_t> PlainGreedy(const Candidates& all, double d, size_t count)
     double best_value = 0;
     for (uint32_t i = 0; i < all.scores.size(); ++i) {
       if (std::count(chosen.begin(), chosen.end(), i) != 0) continue;
-      double nearest = 0;
-      for (const uint32_t j : chosen) nearest = std::max(nearest, PlainSimilarity(all, i, j));
+      double nearest = 0, sum = 0;
+      for (const uint32_t j : chosen) {
+        nearest = std::max(nearest, PlainSimilarity(all, i, j));
+        sum += PlainSimilarity(all, i, j);
+      }
+      if (against == Against::kAverage && !chosen.empty()) nearest = sum / static_cast<double>(chosen.size());
       const double relevance = range > 0 ? (all.scores[i] - low) / range : 1;
       const double value = (1 - d) * relevance - d * nearest;
       if (best < 0 || value > best_value + 1e-12) {
@@ -108,6 +116,16 @@ TEST(DiversityTest, ChoosesWhatTheDefinitionChooses) {
     const auto ranking = ChooseDiverse(all.scores, similarity, 0, 15);
     for (uint32_t i = 0; i < ranking.size(); ++i) EXPECT_EQ(ranking[i], i) << "0 is the ranking";
   }
+}
+
+TEST(DiversityTest, BrokenTwinThatLooksAtTheAverageIsCaught) {
+  int told_apart = 0;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    const Candidates all(seed, 40);
+    const ItemSimilarity similarity(*all.models, all.pointers);
+    told_apart += ChooseDiverse(all.scores, similarity, 0.5, 10) != PlainGreedy(all, 0.5, 10, Against::kAverage);
+  }
+  EXPECT_GT(told_apart, 40);
 }
 
 TEST(DiversityTest, ListsGetLessAlikeAsItGrows) {
