@@ -3,12 +3,16 @@
 // Both halves may be packed. One JSON line per fit or measurement, in the order they are made:
 //   {"stage": "validation" | "test", "model", "settings", "recall20", "ndcg20", "fitSeconds", "scoreSeconds", ...}
 // Every choice (settings, weights of the blend) is made on a validation split of TRAIN; TEST is measured once, at the
-// end. --quick: small ranks, for trying out; its figures are no results.
+// end. A run that was cut short goes on from the lines of --out: what stands there is not measured again.
+// --quick: small ranks, for trying out; its figures are no results.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "data/io/byte_source.h"
 #include "engine/learning/published_blend.h"
@@ -52,12 +56,26 @@ struct Stage {
 // One owner, one thread.
 class Journal {
  public:
-  explicit Journal(const std::string& path) : file_(path.empty() ? nullptr : std::fopen(path.c_str(), "w")) {}
+  explicit Journal(const std::string& path) {
+    if (path.empty()) return;
+    std::ifstream before(path);
+    for (std::string line; std::getline(before, line);) {
+      const ordered_json json = ordered_json::parse(line, nullptr, false);
+      if (!json.is_discarded()) known_[KeyOf(json)] = json["ndcg20"]["mean"].get<double>();
+    }
+    file_ = std::fopen(path.c_str(), "a");
+  }
   ~Journal() {
     if (file_ != nullptr) std::fclose(file_);
   }
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
+
+  // NDCG@20 of what an earlier run has measured.
+  std::optional<double> Known(const char* stage, const std::string& model, const ordered_json& settings) const {
+    const auto found = known_.find(KeyOf({{"stage", stage}, {"model", model}, {"settings", settings}}));
+    return found == known_.end() ? std::nullopt : std::optional(found->second);
+  }
   void Write(const ordered_json& line) {
     const std::string text = line.dump() + "\n";
     for (std::FILE* to : {stdout, file_}) {
@@ -68,12 +86,17 @@ class Journal {
   }
 
  private:
-  std::FILE* file_;
+  static std::string KeyOf(const ordered_json& line) {
+    return line["stage"].dump() + line["model"].dump() + line["settings"].dump();
+  }
+  std::FILE* file_ = nullptr;
+  std::map<std::string, double> known_;
 };
 
 // Measures, writes the line, gives NDCG@20 back.
 double Report(const Stage& stage, const BlockScorer& scorer, ordered_json settings, double fit_seconds,
               Journal& journal) {
+  if (const std::optional<double> known = journal.Known(stage.name, scorer.name, settings)) return *known;
   const double started = SecondsNow();
   const SplitMeasured measured = MeasureSplit(stage.split, scorer, 0);
   const Interval recall = BootstrapMean(measured.recall20, 1), ndcg = BootstrapMean(measured.ndcg20, 1);
@@ -93,54 +116,54 @@ double Report(const Stage& stage, const BlockScorer& scorer, ordered_json settin
 
 struct Fitted {
   BlockScorer scorer;
-  ordered_json settings;
   double ndcg20 = 0;
 };
 
-Result<Fitted> FitFactors(const Stage& stage, AlsOptions options, Journal& journal) {
-  const double started = SecondsNow();
-  Result<AlsFit> fit = FitAls(stage.split.train, options);
-  if (!fit.ok()) return fit.status();
-  const double fit_seconds = SecondsNow() - started;
-  const auto model = std::make_shared<const AlsModel>(std::move(fit->model));
-  Fitted fitted{FactorBlocks("iALS d = " + std::to_string(options.factors), stage.split, model, 0),
-                {{"factors", options.factors},
-                 {"unobservedWeight", options.unobserved_weight},
-                 {"regularization", options.regularization},
-                 {"epochs", options.epochs}}};
-  fitted.ndcg20 = Report(stage, fitted.scorer, fitted.settings, fit_seconds, journal);
-  return fitted;
+std::string NameOf(const AlsOptions& options) { return "iALS d = " + std::to_string(options.factors); }
+ordered_json SettingsOf(const AlsOptions& options) {
+  return {{"factors", options.factors},
+          {"unobservedWeight", options.unobserved_weight},
+          {"regularization", options.regularization},
+          {"epochs", options.epochs}};
+}
+std::string NameOf(const EaseOptions&) { return "EASE"; }
+ordered_json SettingsOf(const EaseOptions& options) { return {{"regularization", options.regularization}}; }
+std::string NameOf(const GraphFilterOptions&) { return "graph filter"; }
+ordered_json SettingsOf(const GraphFilterOptions& options) {
+  return {{"rank", options.rank}, {"lowPassShare", options.low_pass_share}};
 }
 
-Result<Fitted> FitShallow(const Stage& stage, const EaseOptions& options, Journal& journal) {
-  const double started = SecondsNow();
-  Result<EaseByCustomer> fit = EaseByCustomer::Fit(stage.split.train, options);
+Result<BlockScorer> FitScorer(const PublishedSplit& split, const AlsOptions& options) {
+  Result<AlsFit> fit = FitAls(split.train, options);
   if (!fit.ok()) return fit.status();
-  const double fit_seconds = SecondsNow() - started;
-  const auto model = std::make_shared<const EaseByCustomer>(fit.Take());
-  const std::string name = options.customer_power == 0 ? "EASE" : "EASE, customers weighed";
-  Fitted fitted{EaseBlocks(name, model, stage.split.train.columns_count),
-                {{"regularization", options.regularization}, {"customerPower", options.customer_power}}};
-  fitted.ndcg20 = Report(stage, fitted.scorer, fitted.settings, fit_seconds, journal);
-  return fitted;
+  return FactorBlocks(NameOf(options), split, std::make_shared<const AlsModel>(std::move(fit->model)), 0);
+}
+Result<BlockScorer> FitScorer(const PublishedSplit& split, const EaseOptions& options) {
+  Result<EaseByCustomer> fit = EaseByCustomer::Fit(split.train, options);
+  if (!fit.ok()) return fit.status();
+  return EaseBlocks(NameOf(options), std::make_shared<const EaseByCustomer>(fit.Take()), split.train.columns_count);
+}
+Result<BlockScorer> FitScorer(const PublishedSplit& split, const GraphFilterOptions& options) {
+  Result<GraphFilter> fit = GraphFilter::Fit(split.train, options);
+  if (!fit.ok()) return fit.status();
+  return GraphBlocks(NameOf(options), split, std::make_shared<const GraphFilter>(fit.Take()));
 }
 
-Result<Fitted> FitGraph(const Stage& stage, const GraphFilterOptions& options, Journal& journal) {
+// Fits and measures.
+template <typename Options>
+Result<Fitted> Fit(const Stage& stage, const Options& options, Journal& journal) {
   const double started = SecondsNow();
-  Result<GraphFilter> fit = GraphFilter::Fit(stage.split.train, options);
-  if (!fit.ok()) return fit.status();
+  Result<BlockScorer> scorer = FitScorer(stage.split, options);
+  if (!scorer.ok()) return scorer.status();
   const double fit_seconds = SecondsNow() - started;
-  const auto model = std::make_shared<const GraphFilter>(fit.Take());
-  Fitted fitted{GraphBlocks("graph filter", stage.split, model),
-                {{"rank", options.rank}, {"lowPassShare", options.low_pass_share}}};
-  fitted.ndcg20 = Report(stage, fitted.scorer, fitted.settings, fit_seconds, journal);
+  Fitted fitted{scorer.Take()};
+  fitted.ndcg20 = Report(stage, fitted.scorer, SettingsOf(options), fit_seconds, journal);
   return fitted;
 }
 
 // What was chosen on the validation split.
 struct Choices {
   AlsOptions als;
-  EaseOptions ease;
   GraphFilterOptions graph;
   std::vector<double> theta;
 };
@@ -157,115 +180,91 @@ AlsOptions FactorSettings(double unobserved_weight, double regularization, int f
   return options;
 }
 
-// The setting with the best NDCG@20, each of them fitted and written down.
-template <typename Options, typename Fit>
-Result<Options> BestOf(const std::vector<Options>& settings, const Fit& fit) {
+// The setting with the best NDCG@20, each of them fitted and written down unless an earlier run has.
+template <typename Options>
+Result<Options> BestOf(const Stage& stage, const std::vector<Options>& settings, Journal& journal) {
   Options best = settings.front();
   double highest = -1;
   for (const Options& options : settings) {
-    const Result<Fitted> fitted = fit(options);
-    if (!fitted.ok()) return fitted.status();
-    if (fitted->ndcg20 > highest) best = options;
-    highest = std::max(highest, fitted->ndcg20);
+    std::optional<double> ndcg20 = journal.Known(stage.name, NameOf(options), SettingsOf(options));
+    if (!ndcg20) {
+      const Result<Fitted> fitted = Fit(stage, options, journal);
+      if (!fitted.ok()) return fitted.status();
+      ndcg20 = fitted->ndcg20;
+    }
+    if (*ndcg20 > highest) best = options;
+    highest = std::max(highest, *ndcg20);
   }
   return best;
 }
 
-// Nine settings for iALS at a rank that is quick to fit, four each for EASE and the graph filter; EASE on a quarter of
-// the customers, because its cost grows with their cube.
-Status ChooseSettings(const Stage& stage, const Arguments& arguments, Journal& journal, Choices& choices) {
+EaseOptions Shallow() {
+  EaseOptions options;  // lambda 100, as published; minutes each, so it is not tuned
+  options.size_max = kEaseCustomersMax;
+  return options;
+}
+
+// What the blend mixes, fitted on one stage's training half.
+Result<std::vector<BlockScorer>> FitBlended(const Stage& stage, const Arguments& arguments, const Choices& choices,
+                                            Journal& journal) {
+  std::vector<BlockScorer> scorers;
+  const auto add = [&](Result<Fitted> fitted) {
+    if (fitted.ok()) scorers.push_back(fitted->scorer);
+    return fitted.status();
+  };
+  RAPPORT_RETURN_IF_ERROR(add(Fit(stage, choices.graph, journal)));
+  AlsOptions als = choices.als;
+  als.factors = arguments.factors.front();
+  RAPPORT_RETURN_IF_ERROR(add(Fit(stage, als, journal)));
+  if (!arguments.quick) RAPPORT_RETURN_IF_ERROR(add(Fit(stage, Shallow(), journal)));
+  return scorers;
+}
+
+// Nine settings for iALS at a rank that is quick to fit, four for the graph filter; then the blend's weights.
+Result<Choices> Choose(const Stage& stage, const Arguments& arguments, Journal& journal) {
+  Choices choices;
   std::vector<AlsOptions> als;
   for (const double unobserved_weight : {0.006, 0.012, 0.024}) {
     for (const double regularization : {0.0015, 0.0025, 0.004}) {
       als.push_back(FactorSettings(unobserved_weight, regularization, arguments.quick ? 16 : 128));
     }
   }
-  Result<AlsOptions> best_als =
-      BestOf(als, [&](const AlsOptions& options) { return FitFactors(stage, options, journal); });
+  Result<AlsOptions> best_als = BestOf(stage, als, journal);
   if (!best_als.ok()) return best_als.status();
   choices.als = best_als.Take();
-
   std::vector<GraphFilterOptions> graph;
   for (const double share : {0.1, 0.2, 0.4, 0.8}) {
     graph.push_back({.rank = arguments.quick ? 16 : 256, .low_pass_share = share});
   }
-  Result<GraphFilterOptions> best_graph =
-      BestOf(graph, [&](const GraphFilterOptions& options) { return FitGraph(stage, options, journal); });
+  Result<GraphFilterOptions> best_graph = BestOf(stage, graph, journal);
   if (!best_graph.ok()) return best_graph.status();
   choices.graph = best_graph.Take();
 
-  const PublishedSplit quarter = SampleCustomers(stage.split, arguments.quick ? 0.03 : 0.25, arguments.seed);
-  std::vector<EaseOptions> ease;
-  for (const double power : {0.0, 0.3, 0.5, 0.7}) {
-    ease.push_back({.regularization = 100, .customer_power = power, .size_max = kEaseCustomersMax});
-  }
-  Result<EaseOptions> best_ease = BestOf(ease, [&](const EaseOptions& options) {
-    return FitShallow({"validation, a quarter of the customers", quarter}, options, journal);
-  });
-  if (!best_ease.ok()) return best_ease.status();
-  choices.ease = best_ease.Take();
-  return Status::Ok();
-}
-
-Result<Choices> Choose(const Stage& stage, const Arguments& arguments, Journal& journal) {
-  Choices choices;
-  RAPPORT_RETURN_IF_ERROR(ChooseSettings(stage, arguments, journal, choices));
-  std::vector<BlockScorer> scorers;
-  if (!arguments.quick) {
-    const Result<Fitted> shallow = FitShallow(stage, choices.ease, journal);
-    if (!shallow.ok()) return shallow.status();
-    scorers.push_back(shallow->scorer);
-  }
-  AlsOptions largest = choices.als;
-  largest.factors = arguments.factors.back();
-  Result<Fitted> factors = FitFactors(stage, largest, journal);
-  if (!factors.ok()) return factors.status();
-  Result<Fitted> graph = FitGraph(stage, choices.graph, journal);
-  if (!graph.ok()) return graph.status();
-  scorers.push_back(factors->scorer);
-  scorers.push_back(graph->scorer);
+  const Result<std::vector<BlockScorer>> scorers = FitBlended(stage, arguments, choices, journal);
+  if (!scorers.ok()) return scorers.status();
   PublishedBlendOptions blend;
   blend.depth = kBlendDepth;
   blend.seed = arguments.seed;
-  Result<std::vector<double>> theta = FitPublishedBlend(stage.split, scorers, blend);
+  Result<std::vector<double>> theta = FitPublishedBlend(stage.split, *scorers, blend);
   if (!theta.ok()) return theta.status();
   choices.theta = theta.Take();
-  Report(stage, BlendBlocks("blend", stage.split, scorers, choices.theta, kBlendDepth), {{"theta", choices.theta}}, 0,
-         journal);
   return choices;
 }
 
 Status MeasureTest(const Stage& stage, const Arguments& arguments, const Choices& choices, Journal& journal) {
   Report(stage, PopularityBlocks(stage.split), ordered_json::object(), 0, journal);
-  std::vector<BlockScorer> scorers;
-  if (!arguments.quick) {
-    EaseOptions plain;
-    plain.size_max = kEaseCustomersMax;
-    const bool weighed = choices.ease.customer_power != 0;
-    // The unweighted one is a check of the metric code against published figures, whether the blend takes it or not.
-    {
-      const Result<Fitted> fitted = FitShallow(stage, plain, journal);
-      if (!fitted.ok()) return fitted.status();
-      if (!weighed) scorers.push_back(fitted->scorer);
-    }
-    if (weighed) {
-      const Result<Fitted> fitted = FitShallow(stage, choices.ease, journal);
-      if (!fitted.ok()) return fitted.status();
-      scorers.push_back(fitted->scorer);
-    }
+  {
+    const Result<std::vector<BlockScorer>> scorers = FitBlended(stage, arguments, choices, journal);
+    if (!scorers.ok()) return scorers.status();
+    Report(stage, BlendBlocks("blend", stage.split, *scorers, choices.theta, kBlendDepth), {{"theta", choices.theta}},
+           0, journal);
   }
-  for (const int count : arguments.factors) {
+  for (size_t i = 1; i < arguments.factors.size(); ++i) {
     AlsOptions options = choices.als;
-    options.factors = count;
-    const Result<Fitted> fitted = FitFactors(stage, options, journal);
+    options.factors = arguments.factors[i];
+    const Result<Fitted> fitted = Fit(stage, options, journal);
     if (!fitted.ok()) return fitted.status();
-    if (count == arguments.factors.back()) scorers.push_back(fitted->scorer);
   }
-  const Result<Fitted> graph = FitGraph(stage, choices.graph, journal);
-  if (!graph.ok()) return graph.status();
-  scorers.push_back(graph->scorer);
-  Report(stage, BlendBlocks("blend", stage.split, scorers, choices.theta, kBlendDepth), {{"theta", choices.theta}}, 0,
-         journal);
   return Status::Ok();
 }
 
@@ -292,7 +291,7 @@ int main(int count, char** values) {
   app.add_option("train", arguments.train, "one customer per line: customer item item ...")->required();
   app.add_option("test", arguments.test, "the same")->required();
   app.add_option("--out", arguments.out, "JSON lines also to this file");
-  app.add_option("--factors", arguments.factors, "ranks of iALS that are measured; the last one is blended")
+  app.add_option("--factors", arguments.factors, "ranks of iALS that are measured; the first one is blended")
       ->delimiter(',')
       ->check(CLI::Range(1, 1024));
   app.add_option("--seed", arguments.seed, "of the validation split and of the blend's customers");

@@ -76,9 +76,9 @@ struct FoldInScratch {
 void FoldIn(const AlsModel& model, std::span<const uint32_t> items, std::span<const float> weights,
             FoldInScratch& scratch, std::span<float> out);
 
-// Recomputes gram and quantized from item_factors, after turning them into principal axes when they are not in them yet (a fitted
-// model is, and keeps its bits). kInvalidArgument when sizes or options disagree, kDataLoss when a factor is not
-// finite.
+// Recomputes gram and quantized from item_factors, after turning them into principal axes when they are not in them yet
+// (a fitted model is, and keeps its bits). kInvalidArgument when sizes or options disagree, kDataLoss when a factor is
+// not finite.
 Status CheckAndPrepare(AlsModel& model);
 
 }  // namespace rapport

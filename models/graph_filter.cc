@@ -83,8 +83,8 @@ Result<GraphFilter> GraphFilter::Fit(const Interactions& by_customer, const Grap
   if (model.rank_ == 0) return model;
 
   const auto items = static_cast<Eigen::Index>(by_customer.columns_count);
-  const auto carried = static_cast<Eigen::Index>(
-      std::min(smaller, model.rank_ + static_cast<size_t>(options.oversampling)));
+  const auto carried =
+      static_cast<Eigen::Index>(std::min(smaller, model.rank_ + static_cast<size_t>(options.oversampling)));
   RowMatrix y(items, carried), x(by_customer.rows, carried);
   Random random(options.seed);
   for (Eigen::Index i = 0; i < y.size(); ++i) y.data()[i] = random.Normal();
@@ -105,8 +105,7 @@ Result<GraphFilter> GraphFilter::Fit(const Interactions& by_customer, const Grap
   return model;
 }
 
-void GraphFilter::Score(std::span<const uint32_t> history, GraphFilterScratch& scratch,
-                        std::span<float> scores) const {
+void GraphFilter::Score(std::span<const uint32_t> history, GraphFilterScratch& scratch, std::span<float> scores) const {
   scratch.customers.assign(by_customer_.rows, 0.0);
   for (const uint32_t item : history) {
     for (const uint32_t customer : by_item_.RowColumns(item)) scratch.customers[customer] += item_scale_[item];

@@ -17,9 +17,9 @@
 namespace rapport {
 
 struct GraphFilterOptions {
-  int rank = 256;                // k; 0: neighbours of neighbours only
-  double low_pass_share = 0.3;   // of the second part
-  int oversampling = 32;         // directions carried beside the k
+  int rank = 256;               // k; 0: neighbours of neighbours only
+  double low_pass_share = 0.3;  // of the second part
+  int oversampling = 32;        // directions carried beside the k
   int iterations = 8;
   uint64_t seed = 1;
   int threads = 0;

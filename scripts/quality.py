@@ -143,7 +143,24 @@ def gowalla():
     run([PUBLISHED_SPLIT, os.path.join(folder, "train.txt.xz"), os.path.join(folder, "test.txt.xz"), "--out", out],
         stdout=subprocess.DEVNULL)
     with open(out, encoding="utf-8") as file:
-        return {"rows": [json.loads(line) for line in file]}
+        rows = [json.loads(line) for line in file]
+    return {"rows": rows + implicit_rows(folder)}
+
+
+def implicit_rows(folder):
+    """The peer that most people use, in an environment of its own; said loudly where it cannot be had."""
+    environment = os.path.join(WORK, "peers")
+    python = os.path.join(environment, "bin", "python")
+    try:
+        if not os.path.exists(python):
+            subprocess.run([sys.executable, "-m", "venv", environment], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", "bench/requirements.txt"], check=True, cwd=ROOT)
+        done = subprocess.run([python, "bench/implicit_published_split.py", os.path.join(folder, "train.txt.xz"),
+                               os.path.join(folder, "test.txt.xz")], check=True, cwd=ROOT, stdout=subprocess.PIPE)
+        return [json.loads(done.stdout)]
+    except (OSError, subprocess.CalledProcessError) as error:
+        say(f"SKIPPED: implicit: {error}; it needs python3-venv and a package index")
+        return []
 
 
 PARTS = {"online-retail-ii": online_retail_ii, "movietweetings": movietweetings, "ml-latest-small": ml_latest_small,

@@ -8,7 +8,15 @@ namespace rapport {
 namespace {
 
 constexpr uint64_t kFormat = 1;
-enum Flag : uint64_t { kCustomer = 1, kAnonymous = 2, kKind = 4, kRepeat = 8, kDiversity = 16, kExplain = 32, kFlagEnd = 64 };
+enum Flag : uint64_t {
+  kCustomer = 1,
+  kAnonymous = 2,
+  kKind = 4,
+  kRepeat = 8,
+  kDiversity = 16,
+  kExplain = 32,
+  kFlagEnd = 64
+};
 
 uint64_t FlagsOf(const RecommendRequest& request) {
   uint64_t flags = 0;

@@ -1,8 +1,8 @@
 // The question that a list answers, as bytes that travel sealed inside its recommendation id, so that the next page
 // asks the same without anything being kept here. Times and the place in the list are the cursor's business.
 //
-//   1, flags (1 customer, 2 of them anonymous, 4 kind, 8 repeat, 16 diversity, 32 explain), customer, scenario, kind, repeat,
-//   diversity, count, seeds, filter, boosts, pins, excludes, note            as of engine/content/token_bytes.h
+//   1, flags (1 customer, 2 of them anonymous, 4 kind, 8 repeat, 16 diversity, 32 explain), customer, scenario, kind,
+//   repeat, diversity, count, seeds, filter, boosts, pins, excludes, note            as of engine/content/token_bytes.h
 #pragma once
 
 #include <string>

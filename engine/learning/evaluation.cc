@@ -72,7 +72,7 @@ Result<Fitted> FitTask(JudgedTask task, const TrainingSet& past, Timestamp cut, 
   Fitted fitted;
   std::optional<Ranker> factors, baskets;
   for (const Rival rival : RivalsOf(task, with_ease)) {
-    Result<Ranker> ranker = FitRival(rival, past, cut, tuned.Of(task, rival));
+    Result<Ranker> ranker = FitRival(rival, past, past, cut, tuned.Of(task, rival));
     if (!ranker.ok()) return ranker.status();
     if (rival == Rival::kFactors) factors = *ranker;
     if (rival == Rival::kBasketNeighbours) baskets = *ranker;

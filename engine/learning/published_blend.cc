@@ -68,8 +68,8 @@ Result<std::vector<double>> FitPublishedBlend(const PublishedSplit& split, const
   std::vector<std::vector<Candidates>> collected(order.size());
   ParallelFor(order.size(), 1, options.threads, [&](size_t i, size_t, size_t) {
     const auto first = static_cast<uint32_t>(order[i] * kCustomersPerBlock);
-    collected[i] = Collect(split, scorers, options.depth, first,
-                           std::min(kCustomersPerBlock, split.train.rows - first));
+    collected[i] =
+        Collect(split, scorers, options.depth, first, std::min(kCustomersPerBlock, split.train.rows - first));
   });
   BlendCases cases;
   cases.features = 2 * scorers.size();

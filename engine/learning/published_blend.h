@@ -1,5 +1,5 @@
-// The blend on a published split (published_split.h): the same conditional logit that ranks pages (models/blend.h), over
-// the scores of block scorers, fitted on a validation split of the training half and applied to the same kinds of
+// The blend on a published split (published_split.h): the same conditional logit that ranks pages (models/blend.h),
+// over the scores of block scorers, fitted on a validation split of the training half and applied to the same kinds of
 // models refitted on all of it.
 //   candidates  = union of every scorer's best `depth` unseen items
 //   features    = per scorer t and sqrt(t), t = (s - low) / (high - low) over its own `depth` best, 0 elsewhere

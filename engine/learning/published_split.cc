@@ -99,20 +99,6 @@ PublishedSplit SplitForValidation(const PublishedSplit& split, double share, uin
   return out;
 }
 
-PublishedSplit SampleCustomers(const PublishedSplit& split, double share, uint64_t seed) {
-  PublishedSplit out;
-  std::vector<Triplet> kept;
-  for (uint32_t u = 0; u < split.train.rows; ++u) {
-    if (Random(seed).Fork(u).Uniform() >= share) continue;
-    const auto row = static_cast<uint32_t>(out.test.size());
-    for (const uint32_t item : split.train.RowColumns(u)) kept.push_back({row, item, 1.0f});
-    out.test.push_back(split.test[u]);
-  }
-  const auto rows = static_cast<uint32_t>(out.test.size());
-  out.train = Interactions::FromTriplets(rows, split.train.columns_count, std::move(kept)).Take();
-  return out;
-}
-
 BlockScorer PopularityBlocks(const PublishedSplit& split) {
   auto counts = std::make_shared<std::vector<float>>(split.train.columns_count);
   for (const uint32_t item : split.train.columns) (*counts)[item] += 1;

@@ -30,9 +30,6 @@ Result<PublishedSplit> ParsePublishedSplit(std::string_view train_text, std::str
 // with probability `share`, by seed.
 PublishedSplit SplitForValidation(const PublishedSplit& split, double share, uint64_t seed);
 
-// `share` of the customers, drawn by seed; items keep their numbers.
-PublishedSplit SampleCustomers(const PublishedSplit& split, double share, uint64_t seed);
-
 // Scores of every item for the training customers first .. first + count: (count, items) row major. Called from several
 // threads at once. The larger the better.
 struct BlockScorer {

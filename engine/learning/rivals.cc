@@ -13,29 +13,35 @@ std::shared_ptr<const Interactions> Share(Interactions interactions) {
   return std::make_shared<const Interactions>(std::move(interactions));
 }
 
-Result<Ranker> FitFactors(const TrainingSet& past, Timestamp cut, const RivalSettings& settings) {
-  Result<Interactions> history = BuildInteractions(past, cut, settings.history_half_life_days);
+Result<Ranker> FitFactors(const TrainingSet& past, const TrainingSet& asked, Timestamp cut,
+                          const RivalSettings& settings) {
+  Result<Interactions> matrix = BuildInteractions(past, cut, settings.history_half_life_days);
+  if (!matrix.ok()) return matrix.status();
+  Result<Interactions> history = BuildInteractions(asked, cut, settings.history_half_life_days);
   if (!history.ok()) return history.status();
-  Result<AlsFit> fit = FitAls(*history, settings.als);
+  Result<AlsFit> fit = FitAls(*matrix, settings.als);
   if (!fit.ok()) return fit.status();
   auto model = std::make_shared<ContentModel>();
   model->item_ids = past.item_ids;
   model->als = std::move(fit->model);
   model->history_half_life_days = settings.history_half_life_days;
-  return FactorRanker(RivalName(Rival::kFactors), model, past, Share(history.Take()));
+  return FactorRanker(RivalName(Rival::kFactors), model, asked, Share(history.Take()));
 }
 
-Result<Ranker> FitShallow(const TrainingSet& past, Timestamp cut, const RivalSettings& settings) {
-  Result<Interactions> history = BuildInteractions(past, cut, settings.ease_half_life_days);
+Result<Ranker> FitShallow(const TrainingSet& past, const TrainingSet& asked, Timestamp cut,
+                          const RivalSettings& settings) {
+  Result<Interactions> matrix = BuildInteractions(past, cut, settings.ease_half_life_days);
+  if (!matrix.ok()) return matrix.status();
+  Result<Interactions> history = BuildInteractions(asked, cut, settings.ease_half_life_days);
   if (!history.ok()) return history.status();
-  Result<EaseModel> model = FitEase(*history, settings.ease);
+  Result<EaseModel> model = FitEase(*matrix, settings.ease);
   if (!model.ok()) return model.status();
-  return EaseRanker(RivalName(Rival::kShallow), std::make_shared<const EaseModel>(model.Take()),
-                    Share(history.Take()));
+  return EaseRanker(RivalName(Rival::kShallow), std::make_shared<const EaseModel>(model.Take()), Share(history.Take()));
 }
 
-Result<Ranker> FitItemNeighbours(Rival rival, const TrainingSet& past, Timestamp cut, const RivalSettings& settings) {
-  Result<Interactions> history = BuildInteractions(past, cut, settings.neighbour_half_life_days);
+Result<Ranker> FitItemNeighbours(Rival rival, const TrainingSet& past, const TrainingSet& asked, Timestamp cut,
+                                 const RivalSettings& settings) {
+  Result<Interactions> history = BuildInteractions(asked, cut, settings.neighbour_half_life_days);
   if (!history.ok()) return history.status();
   Result<Interactions> groups = rival == Rival::kBasketNeighbours
                                     ? BuildBaskets(past)
@@ -43,8 +49,7 @@ Result<Ranker> FitItemNeighbours(Rival rival, const TrainingSet& past, Timestamp
   if (!groups.ok()) return groups.status();
   Result<NeighbourLists> lists = FitNeighbours(*groups, settings.neighbours);
   if (!lists.ok()) return lists.status();
-  return NeighbourRanker(RivalName(rival), std::make_shared<const NeighbourLists>(lists.Take()),
-                         Share(history.Take()));
+  return NeighbourRanker(RivalName(rival), std::make_shared<const NeighbourLists>(lists.Take()), Share(history.Take()));
 }
 
 double DrawLog(Random& random, double low, double high) { return low * std::pow(high / low, random.Uniform()); }
@@ -64,7 +69,8 @@ const char* RivalName(Rival rival) {
   return "";
 }
 
-Result<Ranker> FitRival(Rival rival, const TrainingSet& past, Timestamp cut, const RivalSettings& settings) {
+Result<Ranker> FitRival(Rival rival, const TrainingSet& past, const TrainingSet& asked, Timestamp cut,
+                        const RivalSettings& settings) {
   const auto decayed = [&](double half_life_days) {
     return DecayedCounts(past.items(), BuildPopularityEvents(past), cut, half_life_days);
   };
@@ -72,14 +78,14 @@ Result<Ranker> FitRival(Rival rival, const TrainingSet& past, Timestamp cut, con
     case Rival::kPopular: return PopularityRanker(RivalName(rival), decayed(settings.popular_half_life_days));
     case Rival::kRecent: return PopularityRanker(RivalName(rival), decayed(settings.recent_half_life_days));
     case Rival::kFrequency: {
-      Result<Interactions> history = BuildInteractions(past, cut, settings.frequency_half_life_days);
+      Result<Interactions> history = BuildInteractions(asked, cut, settings.frequency_half_life_days);
       if (!history.ok()) return history.status();
       return PersonalFrequencyRanker(RivalName(rival), Share(history.Take()), decayed(settings.recent_half_life_days));
     }
     case Rival::kBasketNeighbours:
-    case Rival::kCustomerNeighbours: return FitItemNeighbours(rival, past, cut, settings);
-    case Rival::kShallow: return FitShallow(past, cut, settings);
-    case Rival::kFactors: return FitFactors(past, cut, settings);
+    case Rival::kCustomerNeighbours: return FitItemNeighbours(rival, past, asked, cut, settings);
+    case Rival::kShallow: return FitShallow(past, asked, cut, settings);
+    case Rival::kFactors: return FitFactors(past, asked, cut, settings);
   }
   return Status::Internal("no such rival");
 }
@@ -115,7 +121,9 @@ RivalSettings DrawSettings(Rival rival, const RivalSettings& defaults, Random& r
 std::string DescribeSettings(Rival rival, const RivalSettings& settings) {
   char text[160];
   switch (rival) {
-    case Rival::kPopular: std::snprintf(text, sizeof text, "half-life %.0f days", settings.popular_half_life_days); break;
+    case Rival::kPopular:
+      std::snprintf(text, sizeof text, "half-life %.0f days", settings.popular_half_life_days);
+      break;
     case Rival::kRecent: std::snprintf(text, sizeof text, "half-life %.1f days", settings.recent_half_life_days); break;
     case Rival::kFrequency:
       std::snprintf(text, sizeof text, "half-life %.0f days, fill %.1f days", settings.frequency_half_life_days,

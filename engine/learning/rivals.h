@@ -25,10 +25,9 @@ enum class Rival : uint8_t {
   kShallow,             // EASE
   kFactors,             // iALS
 };
-inline constexpr std::array kRivals = {Rival::kPopular,          Rival::kRecent,
-                                       Rival::kFrequency,        Rival::kBasketNeighbours,
-                                       Rival::kCustomerNeighbours, Rival::kShallow,
-                                       Rival::kFactors};
+inline constexpr std::array kRivals = {
+    Rival::kPopular, Rival::kRecent, Rival::kFrequency, Rival::kBasketNeighbours, Rival::kCustomerNeighbours,
+    Rival::kShallow, Rival::kFactors};
 const char* RivalName(Rival rival);  // "item kNN by baskets"
 
 // Each rival reads its own part.
@@ -44,8 +43,10 @@ struct RivalSettings {
   double frequency_half_life_days = 365;
 };
 
+// Fitted on `past`, asked for the customers of `asked`, a table with the same item rows: mostly `past` itself.
 // kInvalidArgument for settings out of range; kResourceExhausted where EASE would outgrow ease.size_max.
-Result<Ranker> FitRival(Rival rival, const TrainingSet& past, Timestamp cut, const RivalSettings& settings);
+Result<Ranker> FitRival(Rival rival, const TrainingSet& past, const TrainingSet& asked, Timestamp cut,
+                        const RivalSettings& settings);
 
 // `defaults` with the rival's own part drawn anew, log-uniform unless said otherwise:
 //   popularity 30..1500 days, recent popularity 1..30, personal frequency 30..1500 (fill 1..30), item kNN:

@@ -56,7 +56,7 @@ Result<TunedRivals> TuneRivals(const TrainingSet& set, Timestamp begin, Timestam
         return Status::Unavailable("evaluation cancelled while tuning");
       }
       const RivalSettings settings = run == 0 ? defaults : DrawSettings(rival, defaults, random);
-      const Result<Ranker> ranker = FitRival(rival, past, begin, settings);
+      const Result<Ranker> ranker = FitRival(rival, past, past, begin, settings);
       if (!ranker.ok()) return ranker.status();
       TuningRun line{rival, DescribeSettings(rival, settings), {}};
       for (size_t task = 0; task < cases.size(); ++task) {

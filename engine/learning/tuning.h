@@ -1,5 +1,5 @@
-// Tuning of the rivals (rivals.h) on a validation window before the test window, each with the same number of draws, all
-// of them logged. The test window is never looked at: everything is a function of the lines before `until`.
+// Tuning of the rivals (rivals.h) on a validation window before the test window, each with the same number of draws,
+// all of them logged. The test window is never looked at: everything is a function of the lines before `until`.
 #pragma once
 
 #include <array>

@@ -163,6 +163,37 @@ TEST(TrainerTest, EqualTimesOfManyCustomersTrainToo) {
   EXPECT_EQ(trained->report.judged_customers, 0u);
 }
 
+TEST(TrainerTest, OneCustomerWithAHundredThousandEventsDoesNotDrownTheRest) {
+  std::vector<FixtureLine> lines = FixtureLines({});
+  const Result<TrainedModel> without = TrainOnSet(FixtureTable(lines), 90, SmallTraining(), nullptr, kClock);
+  Random random(11);
+  for (uint64_t event = 0; event < 100'000; ++event) {
+    lines.push_back(
+        Line(1'000'000, 1 + random.Below(120), 200 * random.Uniform(), EventType::kViewed, 9'000'000 + event));
+  }
+  const Result<TrainedModel> with = TrainOnSet(FixtureTable(lines), 90, SmallTraining(), nullptr, kClock);
+  ASSERT_TRUE(without.ok() && with.ok()) << with.status().ToString();
+  EXPECT_TRUE(with->report.accepted) << with->report.verdict;
+  EXPECT_GT(with->report.judged.front().ndcg10.mean, without->report.judged.front().ndcg10.mean - 0.05);
+  EXPECT_TRUE(CheckContentModel(with->model).ok());
+}
+
+TEST(TrainerTest, AnItemThatEverybodyBoughtAndOneThatNobodyKept) {
+  std::vector<FixtureLine> lines = FixtureLines({});
+  const Result<TrainedModel> without = TrainOnSet(FixtureTable(lines), 90, SmallTraining(), nullptr, kClock);
+  uint64_t event = 8'000'000;
+  for (uint64_t customer = 1; customer <= 300; ++customer) {
+    lines.push_back(Line(customer, 500, 50, EventType::kOrdered, ++event));
+    lines.push_back(Line(customer, 501, 50, EventType::kOrdered, ++event));
+    lines.push_back(Line(customer, 501, 51, EventType::kRefunded, ++event));
+  }
+  const Result<TrainedModel> with = TrainOnSet(FixtureTable(lines), 90, SmallTraining(), nullptr, kClock);
+  ASSERT_TRUE(without.ok() && with.ok()) << with.status().ToString();
+  EXPECT_TRUE(with->report.accepted) << with->report.verdict;
+  EXPECT_GT(with->report.judged.front().ndcg10.mean, without->report.judged.front().ndcg10.mean - 0.05);
+  EXPECT_TRUE(CheckContentModel(with->model).ok());
+}
+
 TEST(TrainerTest, AShortLogHoldsOutAFifth) {
   const TrainingSet week =
       FixtureTable({Line(1, 1, 0, EventType::kOrdered, 1), Line(2, 1, 10, EventType::kOrdered, 2)});

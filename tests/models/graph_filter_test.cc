@@ -67,7 +67,8 @@ TEST(GraphFilterTest, EqualsItsDefinition) {
 
 TEST(GraphFilterTest, TheSameBitsOnEveryThreadCount) {
   const Interactions x = PlantedInteractions({.customers = 700, .items = 300});
-  const GraphFilter one = GraphFilter::Fit(x, SmallOptions(1)).Take(), three = GraphFilter::Fit(x, SmallOptions(3)).Take();
+  const GraphFilter one = GraphFilter::Fit(x, SmallOptions(1)).Take(),
+                    three = GraphFilter::Fit(x, SmallOptions(3)).Take();
   GraphFilterScratch scratch;
   std::vector<float> a(x.columns_count), b(x.columns_count);
   for (uint32_t u = 0; u < x.rows; u += 13) {
