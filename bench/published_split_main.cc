@@ -213,14 +213,13 @@ Result<std::vector<BlockScorer>> FitBlended(const Stage& stage, const Arguments&
     return fitted.status();
   };
   RAPPORT_RETURN_IF_ERROR(add(Fit(stage, choices.graph, journal)));
-  AlsOptions als = choices.als;
-  als.factors = arguments.factors.front();
-  RAPPORT_RETURN_IF_ERROR(add(Fit(stage, als, journal)));
+  RAPPORT_RETURN_IF_ERROR(add(Fit(stage, choices.als, journal)));
   if (!arguments.quick) RAPPORT_RETURN_IF_ERROR(add(Fit(stage, Shallow(), journal)));
   return scorers;
 }
 
-// Nine settings for iALS at a rank that is quick to fit, four for the graph filter; then the blend's weights.
+// Nine settings for iALS at a rank that is quick to fit and four at the blended one, four for the graph filter; then
+// the blend's weights.
 Result<Choices> Choose(const Stage& stage, const Arguments& arguments, Journal& journal) {
   Choices choices;
   std::vector<AlsOptions> als;
@@ -230,6 +229,16 @@ Result<Choices> Choose(const Stage& stage, const Arguments& arguments, Journal& 
     }
   }
   Result<AlsOptions> best_als = BestOf(stage, als, journal);
+  if (!best_als.ok()) return best_als.status();
+  // The best settings move a little with the rank: four of them again at the rank that is blended.
+  std::vector<AlsOptions> at_rank;
+  for (const double unobserved_share : {1.0, 0.5}) {
+    for (const double regularization_share : {1.0, 1.6}) {
+      at_rank.push_back(FactorSettings(best_als->unobserved_weight * unobserved_share,
+                                       best_als->regularization * regularization_share, arguments.factors.front()));
+    }
+  }
+  best_als = BestOf(stage, at_rank, journal);
   if (!best_als.ok()) return best_als.status();
   choices.als = best_als.Take();
   std::vector<GraphFilterOptions> graph;

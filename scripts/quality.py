@@ -9,6 +9,7 @@ build/quality.json, an array of {name, value, target, met}.
 Each part leaves what it measured in build/quality/PART.json. A data set that is not there is said to be skipped.
 """
 import argparse
+import csv
 import datetime
 import json
 import lzma
@@ -26,6 +27,7 @@ PUBLISHED_SPLIT = os.path.join(ROOT, "build", "release", "bench", "rapport_publi
 WORK = os.path.join(ROOT, "build", "quality")
 DATA = os.environ.get("DATA") or os.path.join(os.path.dirname(ROOT), "shared", "data")
 TUNING_RUNS = 12
+FILLED = set()  # stores that this run has filled
 
 
 def say(text):
@@ -69,27 +71,63 @@ def evaluate(store, *options):
 
 
 def fresh_store(name):
+    """A folder for a store, and whether it has to be filled: it is filled once in a run of this script."""
     path = os.path.join(WORK, name)
+    if path in FILLED:
+        return path, False
     shutil.rmtree(path, ignore_errors=True)
-    return path
+    FILLED.add(path)
+    return path, True
 
 
 # ---- parts ----
 
-def online_retail_ii():
+def online_retail_store():
     folder = folder_of("online_retail_ii")
     if folder is None:
         return None
-    store = fresh_store("store-online-retail-ii")
-    files = sorted(os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(".csv.xz"))
-    run([BINARY, "import", "events", "--data", store, "--csv", "--map", "mappings/online_retail_ii.json",
-         "--rejects", os.path.join(WORK, "rejects.jsonl"), *files], stdout=subprocess.DEVNULL)
-    return {"evaluation": evaluate(store, "--protocol", "online-retail-ii", "--tune", str(TUNING_RUNS))}
+    store, empty = fresh_store("store-online-retail-ii")
+    if empty:
+        files = sorted(os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(".csv.xz"))
+        run([BINARY, "import", "events", "--data", store, "--csv", "--map", "mappings/online_retail_ii.json",
+             "--rejects", os.path.join(WORK, "rejects.jsonl"), *files], stdout=subprocess.DEVNULL)
+    return store
+
+
+def online_retail_ii():
+    store = online_retail_store()
+    return store and {"evaluation": evaluate(store, "--protocol", "online-retail-ii", "--tune", str(TUNING_RUNS))}
+
+
+def cold_start():
+    store = online_retail_store()
+    return store and {"evaluation": evaluate(store, "--protocol", "online-retail-ii", "--task", "cold")}
+
+
+def explanations():
+    store = online_retail_store()
+    return store and {"evaluation": evaluate(store, "--protocol", "online-retail-ii", "--task", "explanations")}
+
+
+def generalisation():
+    """Strong generalisation, on every data set that is a log."""
+    measured = {}
+    store = online_retail_store()
+    if store:
+        measured["Online Retail II"] = evaluate(store, "--protocol", "online-retail-ii", "--task",
+                                                "strong-generalisation")
+    for title, make in (("MovieTweetings", movietweetings_store), ("ml-latest-small", ml_latest_small_store)):
+        store = make()
+        if store:
+            measured[title] = evaluate(store, "--task", "strong-generalisation")
+    return measured or None
 
 
 def ratings_store(name, ratings, titles):
     """Every rating as one view at its time, through the real import."""
-    store = fresh_store("store-" + name)
+    store, empty = fresh_store("store-" + name)
+    if not empty:
+        return store
     items, events = os.path.join(WORK, name + "-items.jsonl"), os.path.join(WORK, name + "-events.jsonl")
     with open(items, "w", encoding="utf-8") as file:
         for movie, (title, genres) in titles.items():
@@ -107,7 +145,7 @@ def ratings_store(name, ratings, titles):
     return store
 
 
-def movietweetings():
+def movietweetings_store():
     folder = folder_of("movietweetings_100k")
     if folder is None:
         return None
@@ -115,13 +153,17 @@ def movietweetings():
         movies = [line.rstrip("\n").split("::") for line in file if "::" in line]
     with lzma.open(os.path.join(folder, "ratings.dat.xz"), "rt", encoding="utf-8") as file:
         ratings = [line.strip().split("::") for line in file]
-    store = ratings_store("movietweetings", [(r[0], r[1], int(r[3])) for r in ratings],
-                          {m[0]: (m[1], m[2].split("|")) for m in movies})
-    return {"evaluation": evaluate(store, "--split", "2013-07-31", "--until", "2013-09-02", "--tune", str(TUNING_RUNS))}
+    return ratings_store("movietweetings", [(r[0], r[1], int(r[3])) for r in ratings],
+                         {m[0]: (m[1], m[2].split("|")) for m in movies})
 
 
-def ml_latest_small():
-    import csv
+def movietweetings():
+    store = movietweetings_store()
+    return store and {"evaluation": evaluate(store, "--split", "2013-07-31", "--until", "2013-09-02", "--tune",
+                                             str(TUNING_RUNS))}
+
+
+def ml_latest_small_store():
     folder = folder_of("ml_latest_small")
     if folder is None:
         return None
@@ -129,10 +171,14 @@ def ml_latest_small():
         titles = {m["movieId"]: (m["title"], m["genres"].split("|")) for m in csv.DictReader(file)}
     with lzma.open(os.path.join(folder, "ratings.csv.xz"), "rt", encoding="utf-8", newline="") as file:
         ratings = [(r["userId"], r["movieId"], int(r["timestamp"])) for r in csv.DictReader(file)]
-    store = ratings_store("ml-latest-small", ratings, titles)
+    return ratings_store("ml-latest-small", ratings, titles)
+
+
+def ml_latest_small():
+    store = ml_latest_small_store()
     # Most customers rate in one sitting, and only 18 to 29 are on both sides of any one cut: hence many cuts.
-    return {"evaluation": evaluate(store, "--split", "2009-01-01", "--until", "2018-10-01", "--parts", "39",
-                                   "--tune", str(TUNING_RUNS), "--tune-days", "730")}
+    return store and {"evaluation": evaluate(store, "--split", "2009-01-01", "--until", "2018-10-01", "--parts", "39",
+                                             "--tune", str(TUNING_RUNS), "--tune-days", "730")}
 
 
 def gowalla():
@@ -163,7 +209,8 @@ def implicit_rows(folder):
         return []
 
 
-PARTS = {"online-retail-ii": online_retail_ii, "movietweetings": movietweetings, "ml-latest-small": ml_latest_small,
+PARTS = {"online-retail-ii": online_retail_ii, "cold-start": cold_start, "explanations": explanations,
+         "movietweetings": movietweetings, "ml-latest-small": ml_latest_small, "strong-generalisation": generalisation,
          "gowalla": gowalla}
 
 

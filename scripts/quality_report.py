@@ -63,8 +63,8 @@ def row_of(evaluation, task, model):
 
 # ---- evaluations with a time split ----
 
-def evaluation_page(key, title, evaluation, plots):
-    text = f"## {title}\n```\n{evaluation['command']}\n```\n"
+def evaluation_page(key, title, evaluation, plots, level="##"):
+    text = f"{level} {title}\n```\n{evaluation['command']}\n```\n"
     before = evaluation["before"]
     parts = evaluation.get("parts", 1)
     text += (f"Fitted on {before['lines']:,} lines of {before['customers']:,} customers and {before['items']:,} items before "
@@ -75,8 +75,10 @@ def evaluation_page(key, title, evaluation, plots):
             continue
         cases = f" ({one['cases']:,} cases)" if one.get("cases", 0) > one["customers"] else ""
         text += f"### {title}, {one['task']}: {one['customers']:,} customers{cases}, {one['relevantMean']:.1f} relevant items each\n"
+        if one.get("note"):
+            text += one["note"] + "\n\n"
         rows = [[row["model"], interval(row["ndcg10"]), interval(row["recall10"]), interval(row["recall20"]),
-                 f"{row['coverage20']:.3f}", "" if row["model"] == BLEND else signed(row["blendGain"]),
+                 f"{row['coverage20']:.3f}", "" if row is one["rows"][-1] else signed(row["blendGain"]),
                  row.get("settings", "")] for row in one["rows"]]
         text += table(["", "NDCG@10", "Recall@10", "Recall@20", "coverage@20", "the blend's paired gain, NDCG@10",
                        "settings"], rows)
@@ -122,6 +124,27 @@ def evaluation_targets(key, evaluation, targets, ratios):
         for rival in ("item kNN by baskets", "item kNN by customers", "recent popularity"):
             targets.above_zero(f"{slug}.new_items.gain_over_{rival.replace(' ', '_')}",
                                row_of(evaluation, "new items", rival)["blendGain"])
+
+
+def cold_targets(evaluation, targets):
+    for one in evaluation["tables"]:
+        for row in one["rows"]:
+            if row["model"] in ("popularity", "attribute kNN"):
+                targets.above_zero(f"{one['task'].replace(' ', '_')}.recall20_gain_over_{row['model'].replace(' ', '_')}",
+                                   row["blendGainRecall20"])
+
+
+def explanations_page(evaluation, targets):
+    text = (f"## Explanations\n```\n{evaluation['command']}\n```\nOnline Retail II, {evaluation['cases']:,} shown items of customers "
+            f"with {evaluation['historyMean']:.1f} items on average: the stated shares against what the score loses when each item of the "
+            "history is really taken away; Spearman's rank correlation by case.\n\n")
+    text += table(["", "rank correlation", "strongest reason is the strongest"],
+                  [[row["reasons"], interval(row["rankCorrelation"]), f"{row['strongest']:.3f}"]
+                   for row in evaluation["rows"]])
+    for row in evaluation["rows"]:
+        targets.least(f"explanations.rank_correlation.{row['reasons'].replace(' ', '_')}", row["rankCorrelation"]["mean"],
+                      .9)
+    return text + "\n"
 
 
 # ---- Gowalla ----
@@ -213,6 +236,16 @@ def write(measured, root):
         if key in measured:
             evaluation_targets(key, measured[key]["evaluation"], targets, ratios)
             body += evaluation_page(key, title, measured[key]["evaluation"], plots)
+    if "cold-start" in measured:
+        cold_targets(measured["cold-start"]["evaluation"], targets)
+        body += evaluation_page("cold-start", "Cold start", measured["cold-start"]["evaluation"], plots)
+    if "explanations" in measured:
+        body += explanations_page(measured["explanations"]["evaluation"], targets)
+    if "strong-generalisation" in measured:
+        body += "## Strong generalisation\n"
+        for title, evaluation in measured["strong-generalisation"].items():
+            key = "strong-generalisation-" + title.lower().replace(" ", "-")
+            body += evaluation_page(key, title, evaluation, plots, "###")
     for name, ratio in ratios.items():
         targets.least(f"blend_over_best_single.{name}", ratio, 1 - BLEND_BELOW_AT_MOST)
     if ratios:
