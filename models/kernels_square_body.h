@@ -31,18 +31,35 @@ static void AddOuter(const float* rows, size_t count, size_t stride, float* matr
   }
 }
 
+// Up to 64 rows are first copied into panels of one register's width: as they lie, the elements of a column are a whole
+// row apart and push each other out of the cache.
 static void AddOuterDouble(const double* rows, size_t count, size_t stride, double* matrix) {
+  constexpr size_t kPanelRows = 64;
+  double packed[kPanelRows * (kSizeMax + 16)];
+  const bool is_packed = count <= kPanelRows && stride <= kSizeMax + 16;
+  if (is_packed) {
+    for (size_t r = 0; r < count; ++r) {
+      for (size_t j = 0; j < stride; j += kWideLanes) {
+        StoreWide(packed + j * count + r * kWideLanes, LoadWide(rows + r * stride + j));
+      }
+    }
+  }
+  const size_t step = is_packed ? kWideLanes : stride;
+  // Element (0, j) of the rows; the elements below it are `step` apart.
+  const auto column = [&](size_t j) {
+    return is_packed ? packed + j / kWideLanes * kWideLanes * count + j % kWideLanes : rows + j;
+  };
   for (size_t i = 0; i < stride; i += 4) {
+    const double *left_a = column(i), *left_b = column(i + 1), *left_c = column(i + 2), *left_d = column(i + 3);
     for (size_t j = i / kWideLanes * kWideLanes; j < stride; j += kWideLanes) {
       WideVector a{}, b{}, c{}, d{};
-      const double* left = rows + i;
-      const double* right = rows + j;
-      for (size_t r = 0; r < count; ++r, left += stride, right += stride) {
-        const WideVector v = LoadWide(right);
-        a += left[0] * v;
-        b += left[1] * v;
-        c += left[2] * v;
-        d += left[3] * v;
+      const double* right = column(j);
+      for (size_t r = 0, at = 0; r < count; ++r, at += step) {
+        const WideVector v = LoadWide(right + at);
+        a += left_a[at] * v;
+        b += left_b[at] * v;
+        c += left_c[at] * v;
+        d += left_d[at] * v;
       }
       double* out = matrix + i * stride + j;
       StoreWide(out, LoadWide(out) + a);
@@ -114,29 +131,37 @@ static void CholeskySolve(const float* upper, size_t size, size_t stride, float*
   }
 }
 
+// Eight rows at a time against one register's width of the basis, which is copied together first (as AddOuterDouble).
 static void RotateRows(float* rows, size_t count, size_t size, const double* basis, size_t stride) {
-  constexpr size_t kBlock = 4;
-  double rotated[kBlock * kSizeMax];
-  for (size_t r = 0; r < count; r += kBlock) {
-    const size_t block = count - r < kBlock ? count - r : kBlock;
-    const float* in[kBlock];  // the last block repeats its last row
-    for (size_t i = 0; i < kBlock; ++i) in[i] = rows + (r + (i < block ? i : block - 1)) * size;
-    for (size_t k = 0; k < stride; k += kWideLanes) {
-      WideVector a{}, b{}, c{}, d{};
-      for (size_t j = 0; j < size; ++j) {
-        const WideVector v = LoadWide(basis + j * stride + k);
-        a += static_cast<double>(in[0][j]) * v;
-        b += static_cast<double>(in[1][j]) * v;
-        c += static_cast<double>(in[2][j]) * v;
-        d += static_cast<double>(in[3][j]) * v;
+  constexpr size_t kChunk = 32, kTile = 8;
+  double wide[kChunk * kSizeMax], panel[kSizeMax * kWideLanes];
+  for (size_t first = 0; first < count; first += kChunk) {
+    const size_t chunk = count - first < kChunk ? count - first : kChunk;
+    float* out = rows + first * size;
+    for (size_t i = 0; i < chunk * size; ++i) wide[i] = out[i];
+    for (size_t k = 0; k < size; k += kWideLanes) {
+      for (size_t j = 0; j < size; ++j) StoreWide(panel + j * kWideLanes, LoadWide(basis + j * stride + k));
+      const size_t lanes = size - k < kWideLanes ? size - k : kWideLanes;
+      for (size_t tile = 0; tile < chunk; tile += kTile) {
+        const double* in[kTile];  // the last tile repeats its last row
+        for (size_t i = 0; i < kTile; ++i) in[i] = wide + (tile + i < chunk ? tile + i : chunk - 1) * size;
+        WideVector a{}, b{}, c{}, d{}, e{}, f{}, g{}, h{};
+        for (size_t j = 0; j < size; ++j) {
+          const WideVector v = LoadWide(panel + j * kWideLanes);
+          a += in[0][j] * v;
+          b += in[1][j] * v;
+          c += in[2][j] * v;
+          d += in[3][j] * v;
+          e += in[4][j] * v;
+          f += in[5][j] * v;
+          g += in[6][j] * v;
+          h += in[7][j] * v;
+        }
+        const WideVector sums[kTile] = {a, b, c, d, e, f, g, h};
+        for (size_t i = 0; i < kTile && tile + i < chunk; ++i) {
+          for (size_t l = 0; l < lanes; ++l) out[(tile + i) * size + k + l] = static_cast<float>(sums[i][l]);
+        }
       }
-      StoreWide(rotated + k, a);
-      StoreWide(rotated + kSizeMax + k, b);
-      StoreWide(rotated + 2 * kSizeMax + k, c);
-      StoreWide(rotated + 3 * kSizeMax + k, d);
-    }
-    for (size_t i = 0; i < block; ++i) {
-      for (size_t k = 0; k < size; ++k) rows[(r + i) * size + k] = static_cast<float>(rotated[i * kSizeMax + k]);
     }
   }
 }
