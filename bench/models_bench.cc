@@ -1,13 +1,18 @@
 // How fast: fold-in of one customer (n = 5, 50, 500 items at d = 64), scores of a whole catalogue, the best 200 of
-// them, and one training epoch. Each case checks its answer before it is timed.
+// them, the exact best 100 with and without the int8 copy, one customer's candidates of the blend, and training by each
+// solver. Each case checks its answer before it is timed.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
+#include <map>
 #include <vector>
 
 #include "base/random.h"
 #include "models/als.h"
+#include "models/quantized_scan.h"
+#include "models/stack.h"
 #include "models/top_k.h"
 
 namespace rapport {
@@ -131,6 +136,94 @@ void BestTwoHundred(benchmark::State& state) {
 }
 BENCHMARK(BestTwoHundred)->ArgName("items")->Arg(20000)->Arg(100000)->Unit(benchmark::kMicrosecond);
 
+double CpuSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// Factors as a trained model has them: in principal axes, the first ones large. One customer after the other, by the
+// int8 scan and by ScoreAll and TopK in turn, so that both see the same machine; counters: CPU time of each, and share.
+void ExactBestHundred(benchmark::State& state) {
+  const auto items = static_cast<size_t>(state.range(0));
+  std::vector<float> factors = RandomFloats(items * kFactors, 1, 0.2), users = RandomFloats(16 * kFactors, 2, 1.0);
+  for (size_t i = 0; i < factors.size(); ++i) factors[i] /= std::sqrt(1.0f + static_cast<float>(i % kFactors));
+  const QuantizedItems copy = Quantize(factors, kFactors);
+  ScanScratch scratch;
+  std::vector<float> scores(items);
+  double plain_seconds = 0, scan_seconds = 0;
+  size_t next = 0;
+  for (auto _ : state) {
+    const std::span<const float> user = std::span(users).subspan(next++ % 16 * kFactors, kFactors);
+    const double start = CpuSeconds();
+    ScoreAll(factors, user, scores);
+    const std::vector<Scored> expected = TopK(scores, 100);
+    const double middle = CpuSeconds();
+    const std::vector<Scored> best = BestItems(copy, factors, user, 100, {}, ScoreFloor::kNone, scratch);
+    scan_seconds += CpuSeconds() - middle;
+    plain_seconds += middle - start;
+    if (best != expected) return state.SkipWithError("a wrong list");
+  }
+  const auto runs = static_cast<double>(state.iterations());
+  state.counters["plain_us"] = 1e6 * plain_seconds / runs;
+  state.counters["scan_us"] = 1e6 * scan_seconds / runs;
+  state.counters["scan_to_plain"] = scan_seconds / plain_seconds;
+}
+BENCHMARK(ExactBestHundred)->ArgName("items")->Arg(20000)->Arg(100000)->Arg(1000000)->Unit(benchmark::kMicrosecond);
+
+NeighbourLists RandomLists(uint32_t rows, uint64_t seed) {
+  Random random(seed);
+  NeighbourLists lists;
+  lists.items = rows;
+  for (uint32_t row = 0; row < rows; ++row) {
+    for (uint32_t n = 0; n < 200; ++n) {  // as many as training keeps
+      const auto other = static_cast<uint32_t>(rows * std::pow(random.Uniform(), 2.0));
+      lists.neighbours.push_back({other, 1.0f / static_cast<float>(n + 1)});
+    }
+    lists.offsets.push_back(lists.neighbours.size());
+  }
+  return lists;
+}
+
+// One page view's candidates and features: a history of 40 lines, nine in ten items allowed.
+void CollectOneCustomer(benchmark::State& state) {
+  const auto rows = static_cast<uint32_t>(state.range(0));
+  ContentModel model;
+  for (uint32_t row = 0; row < rows; ++row) model.item_ids.push_back(row + 1);
+  model.als = RandomModel(rows);
+  if (!CheckAndPrepare(model.als).ok()) return state.SkipWithError("the model was refused");
+  model.similar = RandomLists(rows, 1);
+  model.bought_together = RandomLists(rows, 2);
+  if (rows <= 6000) model.stack.shallow = RandomLists(rows, 3);
+  Random random(4);
+  for (std::vector<float>* board : {&model.popularity.popular, &model.stack.recent14, &model.stack.recent7}) {
+    for (uint32_t row = 0; row < rows; ++row) board->push_back(static_cast<float>(random.Exponential(3)));
+  }
+  SortBoards(model);
+  const Timestamp now{1000 * kDayMs};
+  std::vector<std::vector<SignalLine>> customers(32);
+  for (std::vector<SignalLine>& lines : customers) {
+    for (int n = 0; n < 40; ++n) {
+      lines.push_back({static_cast<uint32_t>(random.Below(rows)),
+                       5,
+                       1,
+                       {now.ms - static_cast<int64_t>(random.Below(300)) * kDayMs}});
+    }
+  }
+  std::vector<uint64_t> allowed((rows + 63) / 64);
+  for (uint32_t row = 0; row < rows; ++row) {
+    if (random.Below(10) != 0) allowed[row / 64] |= uint64_t{1} << (row % 64);
+  }
+  StackScratch scratch;
+  size_t next = 0;
+  for (auto _ : state) {
+    CollectCandidates(model, customers[next++ % customers.size()], now, allowed, scratch);
+    benchmark::DoNotOptimize(scratch.features.data());
+  }
+  state.counters["candidates"] = static_cast<double>(scratch.candidates.size());
+}
+BENCHMARK(CollectOneCustomer)->ArgName("items")->Arg(5000)->Arg(20000)->Unit(benchmark::kMicrosecond);
+
 // 20,000 customers, 5,000 items, power-law in both.
 Interactions RandomShop() {
   Random random(5);
@@ -156,6 +249,81 @@ void TrainThreeEpochs(benchmark::State& state) {
   state.counters["interactions"] = static_cast<double>(shop.nnz());
 }
 BENCHMARK(TrainThreeEpochs)->ArgName("threads")->Arg(1)->Arg(0)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// 6,000 customers, 3,000 items, ten tastes, power-law in both: rows long enough to be worth steps.
+Interactions TasteShop() {
+  Random random(6);
+  std::vector<Triplet> triplets;
+  for (uint32_t u = 0; u < 6000; ++u) {
+    const auto count = static_cast<size_t>(std::min(600.0, 25.0 * std::pow(1.0 - random.Uniform(), -0.7)));
+    for (size_t n = 0; n < count; ++n) {
+      auto item = static_cast<uint32_t>(3000 * std::pow(random.Uniform(), 2.0));
+      if (random.Uniform() < 0.7) item = item / 10 * 10 + u % 10;
+      triplets.push_back({u, item, 5.0f});
+    }
+  }
+  return Interactions::FromTriplets(6000, 3000, std::move(triplets)).Take();
+}
+
+struct SolverRun {
+  std::vector<double> losses, cpu_seconds;  // after each epoch, from the start; the loss is not timed
+};
+
+SolverRun RunSolver(const Interactions& shop, AlsOptions options) {
+  SolverRun run;
+  double spent = 0, mark = CpuSeconds();
+  const auto after = [&](int) {  // called after the loss of an epoch: its time is taken from a fit without losses
+    spent += CpuSeconds() - mark;
+    run.cpu_seconds.push_back(spent);
+    mark = CpuSeconds();
+    return true;
+  };
+  const Result<AlsFit> timed = FitAls(shop, options, LossTracking::kOff, after);
+  const Result<AlsFit> judged = FitAls(shop, options, LossTracking::kEveryEpoch);
+  if (timed.ok() && judged.ok()) run.losses = judged->epoch_losses;
+  return run;
+}
+
+// Six epochs by one solver and six by the exact one, on one thread. Counters: CPU time of an epoch against the
+// exact one's, and CPU time until the loss that the exact solver has after `reach` epochs (within 1e-4), against its
+// own; 0: not reached.
+void TrainBySolver(benchmark::State& state) {
+  constexpr int kEpochs = 6;
+  static std::map<int, SolverRun> exact_runs;  // of each number of factors, for the cases that follow
+  const Interactions shop = TasteShop();
+  AlsOptions options;
+  options.factors = static_cast<int>(state.range(0));
+  options.threads = 1;
+  options.epochs = kEpochs;
+  options.solver = AlsSolver::kExact;
+  SolverRun& exact = exact_runs[options.factors];
+  if (exact.losses.empty()) exact = RunSolver(shop, options);
+  options.solver = static_cast<AlsSolver>(state.range(1));
+  (options.solver == AlsSolver::kBlocks ? options.block_size : options.conjugate_gradient_steps) =
+      static_cast<int>(state.range(2));
+  for (auto _ : state) {
+    const SolverRun run = RunSolver(shop, options);
+    if (run.losses.size() != kEpochs || exact.losses.size() != kEpochs)
+      return state.SkipWithError("training went wrong");
+    state.counters["epoch_to_exact"] = run.cpu_seconds.back() / exact.cpu_seconds.back();
+    for (size_t reach : {2, 4}) {
+      const double target = exact.losses[reach - 1] * (1 + 1e-4);
+      const auto at = std::find_if(run.losses.begin(), run.losses.end(), [&](double loss) { return loss <= target; });
+      const double share = at == run.losses.end() ? 0
+                                                  : run.cpu_seconds[static_cast<size_t>(at - run.losses.begin())] /
+                                                        exact.cpu_seconds[reach - 1];
+      state.counters["to_loss_of_epoch_" + std::to_string(reach)] = share;
+    }
+    state.counters["exact_epoch_ms"] = 1e3 * exact.cpu_seconds.back() / kEpochs;
+  }
+  state.counters["interactions"] = static_cast<double>(shop.nnz());
+}
+BENCHMARK(TrainBySolver)
+    ->ArgNames({"factors", "solver", "steps_or_block"})
+    ->ArgsProduct({{64, 128, 256, 512}, {static_cast<int>(AlsSolver::kConjugateGradient)}, {3, 5}})
+    ->ArgsProduct({{64, 128, 256, 512}, {static_cast<int>(AlsSolver::kBlocks)}, {64, 128}})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace rapport

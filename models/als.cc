@@ -1,6 +1,6 @@
-// Training: alternation of exact half-epochs. Each half-epoch computes the Gram matrix of the fixed side, turns that
+// Training: alternation of half-epochs. Each half-epoch computes the Gram matrix of the fixed side, turns that
 // side into principal axes (a G = V L V^T, F <- F V: scores do not change, the Gram term becomes diagonal), and solves
-// every row of the other side (als_row.h).
+// every row of the other side, anew (als_row.h) or from its last solution, turned likewise (als_steps.h).
 #include "models/als.h"
 
 #include <Eigen/Eigenvalues>
@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "models/als_row.h"
+#include "models/als_steps.h"
 #include "models/kernels.h"
 
 namespace rapport {
@@ -21,6 +22,13 @@ constexpr size_t kDenseGrain = 1024;  // rows summed or rotated per block
 // Off-diagonal entries of a Gram matrix up to this share of their diagonals are rounding of float factors.
 constexpr double kAxesTolerance = 1e-6;
 constexpr double kAxesNoise = 1e-12;  // the same for columns that are themselves only rounding
+constexpr int kExactFactorsMax = 64;  // more: kAuto takes steps instead, docs/MODELS.md section 2
+
+constexpr std::pair<AlsSolver, std::string_view> kSolverNames[] = {
+    {AlsSolver::kAuto, "auto"},
+    {AlsSolver::kExact, "exact"},
+    {AlsSolver::kConjugateGradient, "conjugate-gradient"},
+    {AlsSolver::kBlocks, "blocks"}};
 
 size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -39,6 +47,12 @@ Status CheckOptions(const AlsOptions& o) {
   if (!positive(o.init_scale)) return Status::InvalidArgument("als: init_scale must be above 0");
   if (o.epochs < 1 || o.epochs > 10000) return Status::InvalidArgument("als: epochs must be 1 to 10000");
   if (o.threads < 0) return Status::InvalidArgument("als: threads must be 0 (all) or more");
+  if (o.conjugate_gradient_steps < 1 || o.conjugate_gradient_steps > 1000) {
+    return Status::InvalidArgument("als: conjugate_gradient_steps must be 1 to 1000");
+  }
+  if (o.block_size < 1 || o.block_size > static_cast<int>(kernels::kSizeMax)) {
+    return Status::InvalidArgument("als: block_size must be 1 to " + std::to_string(kernels::kSizeMax));
+  }
   return {};
 }
 
@@ -124,12 +138,28 @@ void Rotate(std::span<float> factors, size_t d, const PrincipalAxes& axes, int t
   });
 }
 
+// One row: `x` holds its last solution and takes the next.
+bool SolveRow(const AlsSide& side, const AlsOptions& options, AlsSolver solver, std::span<const uint32_t> columns,
+              std::span<const float> weights, double shift, FoldInScratch& scratch, std::span<float> x) {
+  const bool steps = solver == AlsSolver::kConjugateGradient && columns.size() >= kConjugateGradientRowMin;
+  const bool blocks = solver == AlsSolver::kBlocks && columns.size() > static_cast<size_t>(options.block_size);
+  if (steps && ConjugateGradientSteps(side, shift, columns, weights, options.conjugate_gradient_steps, scratch, x)) {
+    return true;
+  }
+  if (blocks && BlockSteps(side, shift, columns, weights, static_cast<size_t>(options.block_size), scratch, x)) {
+    return true;
+  }
+  return SolveAlsRow(side, shift, columns, weights, RowMethod::kAuto, scratch, x);
+}
+
 // Turns `fixed` into principal axes and solves every row of `rows` for `solved`.
 Status HalfEpoch(const Interactions& rows, const AlsOptions& options, std::span<float> fixed, std::span<float> solved) {
   const auto d = static_cast<size_t>(options.factors);
   Result<PrincipalAxes> axes = FindPrincipalAxes(Gram(fixed, d, options.threads), d);
   if (!axes.ok()) return axes.status();
   Rotate(fixed, d, *axes, options.threads);
+  const AlsSolver solver = ResolveAlsSolver(options);
+  if (solver != AlsSolver::kExact) Rotate(solved, d, *axes, options.threads);
   std::vector<double> diagonal(d);
   for (size_t k = 0; k < d; ++k) diagonal[k] = options.unobserved_weight * axes->masses[k];
   const AlsSide side{fixed.data(), d, diagonal.data()};
@@ -140,8 +170,7 @@ Status HalfEpoch(const Interactions& rows, const AlsOptions& options, std::span<
       const auto row = static_cast<uint32_t>(r);
       const std::span<const uint32_t> columns = rows.RowColumns(row);
       const double shift = AlsShift(options, columns.size(), rows.columns_count);
-      if (!SolveAlsRow(side, shift, columns, rows.RowWeights(row), RowMethod::kAuto, scratch,
-                       solved.subspan(r * d, d))) {
+      if (!SolveRow(side, options, solver, columns, rows.RowWeights(row), shift, scratch, solved.subspan(r * d, d))) {
         finite[block] = 0;
       }
     }
@@ -209,6 +238,26 @@ Status Alternate(const Interactions& by_customer, LossTracking tracking, const F
 }
 
 }  // namespace
+
+Result<AlsSolver> ParseAlsSolver(std::string_view name) {
+  for (const auto& [solver, its_name] : kSolverNames) {
+    if (name == its_name) return solver;
+  }
+  return Status::InvalidArgument("solver '" + std::string(name) +
+                                 "' is not known; use auto, exact, conjugate-gradient or blocks");
+}
+
+std::string_view AlsSolverName(AlsSolver solver) {
+  for (const auto& [one, name] : kSolverNames) {
+    if (one == solver) return name;
+  }
+  return "auto";
+}
+
+AlsSolver ResolveAlsSolver(const AlsOptions& options) {
+  if (options.solver != AlsSolver::kAuto) return options.solver;
+  return options.factors <= kExactFactorsMax ? AlsSolver::kExact : AlsSolver::kConjugateGradient;
+}
 
 std::vector<float> InitialItemFactors(uint32_t items, const AlsOptions& options) {
   Random random(options.seed);

@@ -2,13 +2,15 @@
 // 2021)
 //   L = sum_S w_ui (1 - x_u.y_i)^2 + a sum_all (x_u.y_i)^2
 //     + l sum_u (n_u + a|I|)^nu |x_u|^2 + l sum_i (n_i + a|U|)^nu |y_i|^2
-// by exact row solves in alternation: (sum_S w y y^T + a G + l_u I) x = sum_S w y, G = Y^T Y.
-// The row solve that trains is the one that folds in. Deterministic for a seed, on every thread count.
+// by row solves in alternation, exact or (AlsSolver) improving the last solution: (sum_S w y y^T + a G + l_u I) x =
+// sum_S w y, G = Y^T Y. The row solve that trains is the one that folds in. Deterministic for a seed, on every thread
+// count.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -16,6 +18,15 @@
 #include "models/quantized_scan.h"
 
 namespace rapport {
+
+// How a row is solved for (docs/MODELS.md section 2 has the measurements).
+//   kExact              anew, by Cholesky or Woodbury (als_row.h)
+//   kConjugateGradient  from its last solution by a few steps of preconditioned conjugate gradients (als_steps.h)
+//   kBlocks             iALS++: from its last solution by one Newton step per block of factors (als_steps.h)
+//   kAuto               by the number of factors: ResolveAlsSolver
+// The last two solve rows with few entries exactly. All have the same fixed points and fold in exactly, so a finished
+// model does not say which one made it.
+enum class AlsSolver : uint8_t { kAuto, kExact, kConjugateGradient, kBlocks };
 
 struct AlsOptions {
   int factors = 64;
@@ -26,7 +37,16 @@ struct AlsOptions {
   int epochs = 16;                    // one epoch: all customers, then all items
   uint64_t seed = 1;
   int threads = 0;  // 0: all cores; the result does not depend on it
+  AlsSolver solver = AlsSolver::kAuto;
+  int conjugate_gradient_steps = 3;  // per row and half-epoch
+  int block_size = 64;               // factors per Newton step of kBlocks
 };
+
+// "auto", "exact", "conjugate-gradient" or "blocks". kInvalidArgument names them.
+Result<AlsSolver> ParseAlsSolver(std::string_view name);
+std::string_view AlsSolverName(AlsSolver solver);
+// What kAuto stands for; another solver stands for itself.
+AlsSolver ResolveAlsSolver(const AlsOptions& options);
 
 // What serving needs, immutable after Fit or load. Customer factors are not kept: they are folded in.
 struct AlsModel {

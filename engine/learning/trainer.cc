@@ -31,6 +31,7 @@ Status CheckOptions(const TrainOptions& options, double half_life_days) {
   return Status::Ok();
 }
 
+// The solver is not asked for: it changes the way to a solution, not the solution, and no file says it.
 bool SameFit(const ContentModel& a, const ContentModel& b) {
   const AlsOptions &x = a.als.options, &y = b.als.options;
   return x.factors == y.factors && x.unobserved_weight == y.unobserved_weight && x.regularization == y.regularization &&
@@ -54,6 +55,7 @@ Result<Ranker> RankInService(const ContentModel& in_service, const ContentModel&
     TrainOptions settings = options;
     settings.als = in_service.als.options;
     settings.als.threads = options.als.threads;
+    settings.als.solver = options.als.solver;
     Result<ContentModel> fit = FitContentModel(past, split, in_service.history_half_life_days, settings);
     if (!fit.ok()) return fit.status();
     *theirs = fit.Take();

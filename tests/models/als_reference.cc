@@ -1,6 +1,9 @@
 #include "als_reference.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include "models/als_steps.h"
 
 namespace rapport::reference {
 namespace {
@@ -49,34 +52,157 @@ double Shift(const AlsOptions& o, double entries, double other_side, Breakage br
   return o.regularization * std::pow(entries + unobserved, o.regularization_power);
 }
 
-std::vector<double> SolveWithGram(const Matrix& other, const Matrix& gram, const AlsOptions& o,
-                                  std::span<const uint32_t> indices, std::span<const float> weights,
-                                  Breakage breakage) {
+// The quadratic of one row: minimise x.Ax / 2 - b.x, A = unobserved + sum w f f^T.
+struct RowProblem {
+  Matrix unobserved, matrix;  // a G + l I, and all of it
+  std::vector<double> right;
+};
+
+RowProblem MakeProblem(const Matrix& other, const Matrix& gram, const AlsOptions& o, std::span<const uint32_t> indices,
+                       std::span<const float> weights, Breakage breakage) {
   const size_t d = gram.size();
-  if (indices.empty()) return std::vector<double>(d, 0.0);
-  Matrix a(d, std::vector<double>(d, 0.0));
-  std::vector<double> b(d, 0.0);
+  RowProblem problem{Matrix(d, std::vector<double>(d)), {}, std::vector<double>(d)};
   for (size_t i = 0; i < d; ++i) {
-    for (size_t j = 0; j < d; ++j) a[i][j] = o.unobserved_weight * gram[i][j];
-    a[i][i] += Shift(o, static_cast<double>(indices.size()), static_cast<double>(other.size()), breakage);
+    for (size_t j = 0; j < d; ++j) problem.unobserved[i][j] = o.unobserved_weight * gram[i][j];
+    problem.unobserved[i][i] +=
+        Shift(o, static_cast<double>(indices.size()), static_cast<double>(other.size()), breakage);
   }
+  problem.matrix = problem.unobserved;
   for (size_t e = 0; e < indices.size(); ++e) {
     const std::vector<double>& y = other[indices[e]];
     double weight = weights[e];
     const double right = breakage == Breakage::kUnweightedRightSide ? 1.0 : weight;
     if (breakage == Breakage::kUnobservedOnlyMissing) weight -= o.unobserved_weight;
     for (size_t i = 0; i < d; ++i) {
-      for (size_t j = 0; j < d; ++j) a[i][j] += weight * y[i] * y[j];
-      b[i] += right * y[i];
+      for (size_t j = 0; j < d; ++j) problem.matrix[i][j] += weight * y[i] * y[j];
+      problem.right[i] += right * y[i];
     }
   }
-  return SolveLinear(std::move(a), std::move(b));
+  return problem;
 }
 
-void SolveSide(const Interactions& rows, const AlsOptions& o, const Matrix& fixed, Matrix& solved, Breakage breakage) {
+std::vector<double> SolveWithGram(const Matrix& other, const Matrix& gram, const AlsOptions& o,
+                                  std::span<const uint32_t> indices, std::span<const float> weights,
+                                  Breakage breakage) {
+  if (indices.empty()) return std::vector<double>(gram.size(), 0.0);
+  const RowProblem problem = MakeProblem(other, gram, o, indices, weights, breakage);
+  return SolveLinear(problem.matrix, problem.right);
+}
+
+std::vector<double> Product(const Matrix& a, const std::vector<double>& x) {
+  std::vector<double> out(a.size());
+  for (size_t i = 0; i < a.size(); ++i) out[i] = Dot(a[i], x);
+  return out;
+}
+
+std::vector<double> ConjugateGradients(const RowProblem& problem, int steps, std::vector<double> x) {
+  std::vector<double> r = problem.right;
+  const std::vector<double> start = Product(problem.matrix, x);
+  for (size_t k = 0; k < x.size(); ++k) r[k] -= start[k];
+  std::vector<double> z = SolveLinear(problem.unobserved, r), p = z;
+  double rest = Dot(r, z);
+  for (int step = 0; step < steps && rest > 0; ++step) {
+    const std::vector<double> product = Product(problem.matrix, p);
+    const double curvature = Dot(p, product);
+    if (!(curvature > 0)) break;
+    for (size_t k = 0; k < x.size(); ++k) {
+      x[k] += rest / curvature * p[k];
+      r[k] -= rest / curvature * product[k];
+    }
+    z = SolveLinear(problem.unobserved, r);
+    const double next = Dot(r, z);
+    for (size_t k = 0; k < x.size(); ++k) p[k] = z[k] + next / rest * p[k];
+    rest = next;
+  }
+  return x;
+}
+
+std::vector<double> Blocks(const RowProblem& problem, size_t block_size, Breakage breakage, std::vector<double> x) {
+  const size_t d = x.size();
+  for (size_t first = 0; first < d; first += block_size) {
+    const size_t size = std::min(block_size, d - first);
+    const std::vector<double> product = Product(problem.matrix, x), unobserved = Product(problem.unobserved, x);
+    Matrix block(size, std::vector<double>(size));
+    std::vector<double> step(size);
+    for (size_t i = 0; i < size; ++i) {
+      step[i] = problem.right[first + i] - product[first + i];
+      if (breakage == Breakage::kBlockWithoutUnobserved) step[i] += unobserved[first + i];
+      for (size_t j = 0; j < size; ++j) block[i][j] = problem.matrix[first + i][first + j];
+    }
+    step = SolveLinear(std::move(block), std::move(step));
+    for (size_t i = 0; i < size; ++i) x[first + i] += step[i];
+  }
+  return x;
+}
+
+// Columns: the eigenvectors of a symmetric matrix, largest eigenvalue first. Jacobi's method, sweep by sweep.
+Matrix EigenvectorsOf(Matrix a) {
+  const size_t d = a.size();
+  Matrix v(d, std::vector<double>(d));
+  for (size_t k = 0; k < d; ++k) v[k][k] = 1;
+  for (int sweep = 0; sweep < 60; ++sweep) {
+    for (size_t p = 0; p < d; ++p) {
+      for (size_t q = p + 1; q < d; ++q) {
+        if (std::abs(a[p][q]) <= 1e-17 * std::sqrt(std::abs(a[p][p] * a[q][q]))) continue;
+        const double tau = (a[q][q] - a[p][p]) / (2 * a[p][q]);
+        const double t = (tau >= 0 ? 1 : -1) / (std::abs(tau) + std::sqrt(1 + tau * tau));
+        const double c = 1 / std::sqrt(1 + t * t), s = t * c;
+        for (size_t k = 0; k < d; ++k) {
+          const double akp = a[k][p], akq = a[k][q];
+          a[k][p] = c * akp - s * akq;
+          a[k][q] = s * akp + c * akq;
+        }
+        for (size_t k = 0; k < d; ++k) {
+          const double apk = a[p][k], aqk = a[q][k];
+          a[p][k] = c * apk - s * aqk;
+          a[q][k] = s * apk + c * aqk;
+          const double vkp = v[k][p], vkq = v[k][q];
+          v[k][p] = c * vkp - s * vkq;
+          v[k][q] = s * vkp + c * vkq;
+        }
+      }
+    }
+  }
+  std::vector<size_t> order(d);
+  for (size_t k = 0; k < d; ++k) order[k] = k;
+  std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t j) { return a[i][i] > a[j][j]; });
+  Matrix sorted(d, std::vector<double>(d));
+  for (size_t i = 0; i < d; ++i) {
+    for (size_t k = 0; k < d; ++k) sorted[i][k] = v[i][order[k]];
+  }
+  return sorted;
+}
+
+Matrix TimesMatrix(const Matrix& rows, const Matrix& v) {
+  Matrix out(rows.size(), std::vector<double>(v[0].size()));
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (size_t i = 0; i < v.size(); ++i) {
+      for (size_t k = 0; k < v[0].size(); ++k) out[r][k] += rows[r][i] * v[i][k];
+    }
+  }
+  return out;
+}
+
+void SolveSide(const Interactions& rows, const AlsOptions& o, Matrix& fixed, Matrix& solved, Breakage breakage) {
+  const bool steps = o.solver == AlsSolver::kConjugateGradient, blocks = o.solver == AlsSolver::kBlocks;
+  if (blocks || breakage == Breakage::kUnturnedStart) {
+    const Matrix axes = EigenvectorsOf(GramOf(fixed));
+    fixed = TimesMatrix(fixed, axes);
+    if (breakage != Breakage::kUnturnedStart) solved = TimesMatrix(solved, axes);
+  }
   const Matrix gram = GramOf(fixed);
   for (uint32_t r = 0; r < rows.rows; ++r) {
-    solved[r] = SolveWithGram(fixed, gram, o, rows.RowColumns(r), rows.RowWeights(r), breakage);
+    const auto indices = rows.RowColumns(r);
+    const auto weights = rows.RowWeights(r);
+    const RowProblem problem = MakeProblem(fixed, gram, o, indices, weights, breakage);
+    if (steps && indices.size() >= kConjugateGradientRowMin) {
+      if (breakage == Breakage::kColdStart) solved[r].assign(gram.size(), 0.0);
+      solved[r] = ConjugateGradients(problem, o.conjugate_gradient_steps, solved[r]);
+    } else if (blocks && indices.size() > static_cast<size_t>(o.block_size)) {
+      solved[r] = Blocks(problem, static_cast<size_t>(o.block_size), breakage, solved[r]);
+    } else {
+      solved[r] = SolveWithGram(fixed, gram, o, indices, weights, breakage);
+    }
   }
 }
 

@@ -20,6 +20,10 @@ enum class Breakage {
   kCountWithoutUnobserved,  // l n^nu
   kUnweightedRightSide,     // sum y instead of sum w y
   kUnobservedOnlyMissing,   // a over the unseen cells only
+  // of the solvers that take steps
+  kColdStart,              // conjugate gradients from zero, not from the last solution
+  kUnturnedStart,          // the last solution is not turned into the new axes
+  kBlockWithoutUnobserved  // a block's gradient forgets a G x
 };
 
 struct Fit {
@@ -27,6 +31,9 @@ struct Fit {
   std::vector<double> epoch_losses;
 };
 
+// With the solver that options.solver names (kAuto: exact): the same rule for short rows, everything dense. Conjugate
+// gradients run in the factors' own axes, preconditioned by solving with a G + l I; blocks turn into principal axes
+// found by Jacobi's method.
 Fit FitAls(const Interactions& by_customer, const AlsOptions& options, Breakage breakage = Breakage::kNone);
 
 // argmin over x for one row, given all rows of the other side.
