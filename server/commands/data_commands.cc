@@ -156,6 +156,9 @@ void AddEvaluateCommand(Commands& commands) {
   command->add_option("--tune-days", a.tuning_days, "how many days those are")->capture_default_str();
   command->add_option("--factors", a.factors, "of iALS");
   command->add_option("--epochs", a.epochs, "of iALS");
+  command->add_option("--solver", a.solver, "of iALS")
+      ->check(CLI::IsMember({"auto", "exact", "conjugate-gradient", "blocks"}))
+      ->capture_default_str();
   command->add_option("--unobserved-weight", a.unobserved_weight, "of iALS");
   command->add_option("--regularization", a.regularization, "of iALS");
   command->add_option("--half-life-days", a.half_life_days, "of the history, for iALS");

@@ -68,6 +68,9 @@ Result<EvaluationOptions> MakeOptions(const EvaluateArguments& arguments) {
   RAPPORT_RETURN_IF_ERROR(ParseInstant(arguments.until, "--until", options.until));
   if (!(arguments.holdout_days > 0)) return Status::InvalidArgument("--holdout-days must be above 0");
   if (arguments.mix_share > 1) return Status::InvalidArgument("--mix-share must be within 0..1");
+  const Result<AlsSolver> solver = ParseAlsSolver(arguments.solver);
+  if (!solver.ok()) return solver.status();
+  options.rivals.als.solver = *solver;
   const auto set = [](auto& option, auto argument) {
     if (argument > 0) option = argument;
   };
@@ -139,6 +142,7 @@ std::string EvaluationJson(const EvaluationReport& report, const EvaluationOptio
                              {"options",
                               {{"factors", options.rivals.als.factors},
                                {"epochs", options.rivals.als.epochs},
+                               {"solver", AlsSolverName(ResolveAlsSolver(options.rivals.als))},
                                {"unobservedWeight", options.rivals.als.unobserved_weight},
                                {"regularization", options.rivals.als.regularization},
                                {"halfLifeDays", options.rivals.history_half_life_days},

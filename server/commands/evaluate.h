@@ -31,6 +31,7 @@ struct EvaluateArguments {
   double tuning_days = 28;                          // --tune-days: of validation, before the split
   int factors = 0;                                  // --factors
   int epochs = 0;                                   // --epochs
+  std::string solver = "auto";                      // --solver, of iALS
   double unobserved_weight = 0;                     // --unobserved-weight
   double regularization = 0;                        // --regularization
   double half_life_days = 0;                        // --half-life-days: of the history, for iALS

@@ -13,7 +13,7 @@ namespace rapport {
 namespace {
 
 struct TrainArguments {
-  std::string folder, config_file, model = "content";
+  std::string folder, config_file, model = "content", solver = "auto";
   TrainOptions options;
   bool activate = false, force = false, json = false;
 };
@@ -82,6 +82,9 @@ Status RunTrain(TrainArguments arguments, Terminal& terminal) {
   const Result<Config> config = ReadConfig(arguments.config_file);
   if (!config.ok()) return config.status();
   arguments.options.activate = arguments.activate;
+  const Result<AlsSolver> solver = ParseAlsSolver(arguments.solver);
+  if (!solver.ok()) return solver.status();
+  arguments.options.als.solver = *solver;
   if (arguments.force) arguments.options.gate = GateMode::kReportOnly;
   Result<std::unique_ptr<StoreSession>> session =
       StoreSession::Open(arguments.folder, StorePurpose::kRead, ReadingStoreOptions());
@@ -125,6 +128,9 @@ void AddTrainCommand(Commands& commands) {
       ->capture_default_str();
   command->add_option("--epochs", options.als.epochs, "times over all customers and items")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--solver", arguments->solver, "how rows are solved for: docs/MODELS.md section 2")
+      ->check(CLI::IsMember({"auto", "exact", "conjugate-gradient", "blocks"}))
       ->capture_default_str();
   command->add_option("--seed", options.als.seed, "same seed, same model")->capture_default_str();
   command->add_option("--threads", options.als.threads, "0: all cores; the result does not depend on it")

@@ -34,11 +34,17 @@ Result<TrainOptions> ReadTrainOptions(const std::string& text) {
   JsonFields fields(*body, "");
   options.als.factors = static_cast<int>(fields.Count("rank", 1, kFactorsMax).value_or(options.als.factors));
   options.als.epochs = static_cast<int>(fields.Count("epochs", 1, kEpochsMax).value_or(options.als.epochs));
+  const std::optional<std::string> solver = fields.Text("solver", limits::kShortTextBytesMax);
   options.als.seed = fields.Count("seed", 0, kSeedMax).value_or(options.als.seed);
   options.holdout_days = fields.Number("holdoutDays", 0.01, 3650).value_or(options.holdout_days);
   options.activate = fields.Flag("activate").value_or(true);
   if (fields.Flag("force").value_or(false)) options.gate = GateMode::kReportOnly;
   RAPPORT_RETURN_IF_ERROR(fields.Finish());
+  if (solver) {
+    const Result<AlsSolver> parsed = ParseAlsSolver(*solver);
+    if (!parsed.ok()) return parsed.status();
+    options.als.solver = *parsed;
+  }
   return options;
 }
 

@@ -183,6 +183,7 @@ constexpr std::string_view kSchemas = R"json({
   "oneOf": [{"required": ["userId"]}, {"required": ["anonymousId"]}]},
 "TrainRequest": {"type": "object", "additionalProperties": false, "properties": {
   "rank": {"type": "integer", "minimum": 1, "maximum": 512}, "epochs": {"type": "integer", "minimum": 1},
+  "solver": {"enum": ["auto", "exact", "conjugate-gradient", "blocks"], "default": "auto"},
   "seed": {"type": "integer"}, "holdoutDays": {"type": "number"}, "activate": {"type": "boolean", "default": true},
   "force": {"type": "boolean", "default": false, "description": "register it whatever the gate says"}}},
 "RegisterRequest": {"type": "object", "additionalProperties": false, "required": ["file"], "properties": {

@@ -26,6 +26,7 @@ class CommandsTest(TemporaryFolder):
         cases = [[], ["dance"], ["serve"], ["serve", "--data"], ["serve", "--data", self.folder, "--listen", "nowhere"],
                  ["import"], ["import", "dreams", "--data", self.folder, "x"], ["export", "events", "--data", self.folder],
                  ["train", "--data", self.folder, "--rank", "many"], ["train", "--data", self.folder, "--rank", "-3"],
+                 ["train", "--data", self.folder, "--solver", "cg"], ["evaluate", "--data", self.folder, "--solver", "cg"],
                  ["simulate"], ["simulate", "--out", self.path("s"), "--customers", "0"],
                  ["keys", "create", "--data", self.folder, "--scope", "everything"], ["serve", "--data", self.folder, "--what"],
                  ["evaluate", "--data", self.folder, "--protocol", "guess"]]

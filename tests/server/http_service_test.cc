@@ -228,13 +228,15 @@ TEST_F(ServiceTest, ModelsAnswerWithNone) {
   EXPECT_EQ(Ask(key_, Method::kGet, "/v1/models/7/file"), 404);
   EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"rank":0})"), 400);
   EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"ranks":8})"), 400);
+  EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"solver":"cg"})"), 400);
+  EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"solver":3})"), 400);
   EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/register", R"({"file":"../../etc/passwd"})"), 400);
   EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/register", R"({"file":"nobody.model"})"), 404);
 }
 
 TEST_F(ServiceTest, TrainingAnswersAtOnceAndSaysHowItEnded) {
   Start();
-  EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", "{}"), 202);
+  EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"solver":"blocks"})"), 202);
   std::string state = "running";
   nlohmann::json training;
   while (state == "running") {  // an empty store: it fails in no time, and says why
