@@ -177,6 +177,7 @@ AlsOptions FactorSettings(double unobserved_weight, double regularization, int f
   options.regularization = regularization;
   options.epochs = 8;
   options.factors = factors;
+  options.solver = AlsSolver::kExact;  // as what is compared with
   return options;
 }
 
