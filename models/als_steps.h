@@ -23,7 +23,8 @@
 
 namespace rapport {
 
-// Rows with fewer entries are better solved exactly: the dual costs no more than the steps.
+// Rows with fewer entries are solved exactly: the dual costs as much as three steps at 16 entries, half as much again
+// at 25 (docs/MODELS.md section 2).
 inline constexpr size_t kConjugateGradientRowMin = 25;
 
 // Each takes the row's last solution in `x` (d floats) and leaves the next there. False when it is not finite; `x` is
