@@ -200,14 +200,13 @@ Result<Options> BestOf(const Stage& stage, const std::vector<Options>& settings,
 }
 
 EaseOptions Shallow() {
-  EaseOptions options;  // lambda 100, as published; minutes each, so it is not tuned
+  EaseOptions options;  // lambda 100, as published: a check of the measures. Too slow here to tune, or to blend
   options.size_max = kEaseCustomersMax;
   return options;
 }
 
 // What the blend mixes, fitted on one stage's training half.
-Result<std::vector<BlockScorer>> FitBlended(const Stage& stage, const Arguments& arguments, const Choices& choices,
-                                            Journal& journal) {
+Result<std::vector<BlockScorer>> FitBlended(const Stage& stage, const Choices& choices, Journal& journal) {
   std::vector<BlockScorer> scorers;
   const auto add = [&](Result<Fitted> fitted) {
     if (fitted.ok()) scorers.push_back(fitted->scorer);
@@ -215,7 +214,6 @@ Result<std::vector<BlockScorer>> FitBlended(const Stage& stage, const Arguments&
   };
   RAPPORT_RETURN_IF_ERROR(add(Fit(stage, choices.graph, journal)));
   RAPPORT_RETURN_IF_ERROR(add(Fit(stage, choices.als, journal)));
-  if (!arguments.quick) RAPPORT_RETURN_IF_ERROR(add(Fit(stage, Shallow(), journal)));
   return scorers;
 }
 
@@ -250,7 +248,7 @@ Result<Choices> Choose(const Stage& stage, const Arguments& arguments, Journal& 
   if (!best_graph.ok()) return best_graph.status();
   choices.graph = best_graph.Take();
 
-  const Result<std::vector<BlockScorer>> scorers = FitBlended(stage, arguments, choices, journal);
+  const Result<std::vector<BlockScorer>> scorers = FitBlended(stage, choices, journal);
   if (!scorers.ok()) return scorers.status();
   PublishedBlendOptions blend;
   blend.depth = kBlendDepth;
@@ -264,10 +262,14 @@ Result<Choices> Choose(const Stage& stage, const Arguments& arguments, Journal& 
 Status MeasureTest(const Stage& stage, const Arguments& arguments, const Choices& choices, Journal& journal) {
   Report(stage, PopularityBlocks(stage.split), ordered_json::object(), 0, journal);
   {
-    const Result<std::vector<BlockScorer>> scorers = FitBlended(stage, arguments, choices, journal);
+    const Result<std::vector<BlockScorer>> scorers = FitBlended(stage, choices, journal);
     if (!scorers.ok()) return scorers.status();
     Report(stage, BlendBlocks("blend", stage.split, *scorers, choices.theta, kBlendDepth), {{"theta", choices.theta}},
            0, journal);
+  }
+  if (!arguments.quick) {
+    const Result<Fitted> fitted = Fit(stage, Shallow(), journal);
+    if (!fitted.ok()) return fitted.status();
   }
   for (size_t i = 1; i < arguments.factors.size(); ++i) {
     AlsOptions options = choices.als;
