@@ -15,15 +15,6 @@ constexpr double kDaysBeforeMin = 28;
 constexpr int64_t kYearMs = 364 * kDayMs;  // whole weeks: the same days of the week
 constexpr double kYearAgoLengths = 2.5;
 
-void LinesToSignals(std::span<const TrainingLine> lines, std::vector<SignalLine>& out) {
-  out.clear();
-  for (const TrainingLine& line : lines) {
-    const bool back = line.type == EventType::kRefunded || line.type == EventType::kCancelled;
-    const int8_t order = line.type == EventType::kOrdered ? 1 : back ? -1 : 0;
-    out.push_back({line.item, line.weight, order, line.time});
-  }
-}
-
 // Everything, or what the customer never had.
 std::vector<uint64_t> AllowedRows(std::span<const SignalLine> lines, size_t rows, RepeatTask task) {
   std::vector<uint64_t> allowed((rows + 63) / 64, ~uint64_t{0});
@@ -87,6 +78,15 @@ Status FitTask(std::span<const std::shared_ptr<const WindowCases>> windows, Blen
 }
 
 }  // namespace
+
+void LinesToSignals(std::span<const TrainingLine> lines, std::vector<SignalLine>& out) {
+  out.clear();
+  for (const TrainingLine& line : lines) {
+    const bool back = line.type == EventType::kRefunded || line.type == EventType::kCancelled;
+    const int8_t order = line.type == EventType::kOrdered ? 1 : back ? -1 : 0;
+    out.push_back({line.item, line.weight, order, line.time});
+  }
+}
 
 namespace {
 

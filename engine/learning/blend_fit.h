@@ -31,6 +31,9 @@ std::vector<WindowSpan> PlanWindows(Timestamp first, Timestamp cut, double windo
 std::vector<WindowSpan> PlanOlderWindows(Timestamp first, Timestamp cut, double window_days,
                                          std::span<const WindowSpan> planned);
 
+// Lines as the blend reads them, on the table's rows.
+void LinesToSignals(std::span<const TrainingLine> lines, std::vector<SignalLine>& out);
+
 // Cases of one window for both tasks.
 struct WindowCases {
   BlendCases with_repeats;  // the next basket

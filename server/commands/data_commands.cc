@@ -144,6 +144,9 @@ void AddEvaluateCommand(Commands& commands) {
   command->add_option("--protocol", a.protocol, "time-split or online-retail-ii")
       ->check(CLI::IsMember({"time-split", "online-retail-ii"}))
       ->capture_default_str();
+  command->add_option("--task", a.task, "ranking; explanations: are the stated reasons true (--customers: cases)")
+      ->check(CLI::IsMember({"ranking", "explanations"}))
+      ->capture_default_str();
   command->add_option("--split", a.split, "first instant that is judged, RFC 3339 or a date");
   command->add_option("--until", a.until, "first instant that is not");
   command->add_option("--holdout-days", a.holdout_days, "where --split is not given")->capture_default_str();

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "engine/learning/explanations.h"
+#include "engine/learning/trainer.h"
 
 namespace rapport {
 namespace {
@@ -39,6 +41,21 @@ ordered_json TableJson(const EvaluationTable& table) {
           {"relevantMean", table.relevant_mean},
           {"customersByOrdersBefore", strata},
           {"rows", rows}};
+}
+
+std::string ExplanationsJson(const ExplanationReport& report, Timestamp split) {
+  ordered_json rows = ordered_json::array();
+  for (const ExplanationRow& row : report.rows) {
+    rows.push_back({{"reasons", row.reasons},
+                    {"rankCorrelation", IntervalJson(row.rank_correlation)},
+                    {"strongest", row.strongest}});
+  }
+  const ordered_json json = {{"task", "explanations"},
+                             {"split", FormatRfc3339(split)},
+                             {"cases", report.cases},
+                             {"historyMean", report.history_mean},
+                             {"rows", rows}};
+  return json.dump(2) + "\n";
 }
 
 Status ParseInstant(const std::string& text, const char* flag, Timestamp& time) {
@@ -94,6 +111,36 @@ Result<EvaluationOptions> MakeOptions(const EvaluateArguments& arguments) {
   return options;
 }
 
+// Fits as Evaluate does, on what lay before the cut, and takes history items away.
+Result<std::string> ExplanationsText(const TrainingSet& set, const EvaluationOptions& options,
+                                     const EvaluateArguments& arguments) {
+  TrainOptions train;
+  train.als = options.als;
+  train.neighbours = options.neighbours;
+  train.holdout_days = options.holdout_days;
+  const Timestamp split = options.split.ms != 0 ? options.split : ChooseSplit(set, options.holdout_days);
+  const TrainingSet past = LinesBefore(set, split);
+  if (past.lines.empty()) {
+    return Status::FailedPrecondition("nothing happened before the cut at " + FormatRfc3339(split));
+  }
+  Result<ContentModel> model = FitContentModel(past, split, options.history_half_life_days, train);
+  if (!model.ok()) return model.status();
+  const auto windows = CollectWindows(past, split, options.history_half_life_days, train);
+  if (!windows.ok()) return windows.status();
+  RAPPORT_RETURN_IF_ERROR(FitBlendWeights(*windows, options.als.threads, model->stack));
+  ExplanationOptions explanations;
+  explanations.seed = options.seed;
+  explanations.threads = options.als.threads;
+  if (options.customers_max != 0) explanations.cases = options.customers_max;
+  const Result<ExplanationReport> report = JudgeExplanations(past, *model, split, explanations);
+  if (!report.ok()) return report.status();
+  const std::string json = ExplanationsJson(*report, split);
+  if (!arguments.out_file.empty()) {
+    RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(arguments.out_file, json, FileMode::kPublic));
+  }
+  return arguments.json ? json : FormatExplanations(*report);
+}
+
 Result<std::string> RunAndFormat(EvaluateArguments arguments, const Store& store) {
   RAPPORT_RETURN_IF_ERROR(ApplyProtocol(arguments));
   const Result<EvaluationOptions> options = MakeOptions(arguments);
@@ -106,6 +153,7 @@ Result<std::string> RunAndFormat(EvaluateArguments arguments, const Store& store
   const std::unique_ptr<Snapshot> snapshot = store.GetSnapshot();
   const Result<TrainingSet> set = ReadTrainingSet(store, *snapshot, arguments.weights, reading);
   if (!set.ok()) return set.status();
+  if (arguments.task == "explanations") return ExplanationsText(*set, *options, arguments);
   const Result<EvaluationReport> report = Evaluate(*set, *options);
   if (!report.ok()) return report.status();
 

@@ -3,6 +3,7 @@
 //   rapport evaluate --data DIR --protocol online-retail-ii
 //   rapport evaluate --data DIR --split 2011-09-01 --until 2011-10-01 --json
 //   rapport evaluate --data DIR --tune 10 --parts 4
+//   rapport evaluate --data DIR --task explanations
 //
 // A table for people on `out`, or JSON with --json; --out writes the JSON to a file as well.
 #pragma once
@@ -23,6 +24,7 @@ struct EvaluateArguments {
   //             "online-retail-ii": known customers, orders only, refunds left out, --split 2011-10-01 --until
   //             2011-12-10.
   std::string protocol = "time-split";
+  std::string task = "ranking";                     // --task: or "explanations": are the stated reasons true
   std::string split;                                // --split: first instant that is judged, RFC 3339 or a date
   std::string until;                                // --until: first instant that is not
   double holdout_days = 28;                         // --holdout-days: where --split is not given
