@@ -69,6 +69,13 @@ class Encoder {
       (*this)(value);
     }
   }
+  void operator()(const FieldTimes& v) {
+    Varint(v.size());
+    for (const auto& [name, time] : v) {
+      (*this)(name);
+      (*this)(time);
+    }
+  }
   template <typename R>
   requires std::is_class_v<R>
   void operator()(const R& record) { Fields(*this, record); }
@@ -175,6 +182,17 @@ class Decoder {
       (*this)(v[name]);
     }
   }
+  // The last field of a profile; one of format 1 ends before it.
+  void operator()(FieldTimes& v) {
+    v.clear();
+    if (in_.empty()) return;
+    const size_t n = Count();
+    for (size_t i = 0; i < n && ok_; ++i) {
+      std::string name;
+      (*this)(name);
+      (*this)(v[name]);
+    }
+  }
   template <typename R>
   requires std::is_class_v<R>
   void operator()(R& record) { Fields(*this, record); }
@@ -205,7 +223,7 @@ class Decoder {
 RAPPORT_FIELDS(Decimal, r.mantissa, r.scale)
 RAPPORT_FIELDS(CustomerRef, r.name_space, r.external_id)
 RAPPORT_FIELDS(Profile, r.id, r.ref, r.personalization, r.time_zone, r.locale, r.country, r.audiences, r.traits,
-               r.created_at, r.updated_at)
+               r.created_at, r.updated_at, r.told_at)
 RAPPORT_FIELDS(Consent, r.channel, r.purpose, r.given, r.time, r.source, r.proof)
 RAPPORT_FIELDS(Link, r.child, r.parent, r.time)
 RAPPORT_FIELDS(Item, r.id, r.external_id, r.kind, r.title, r.categories, r.tags, r.price, r.margin, r.stock,

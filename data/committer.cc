@@ -8,6 +8,7 @@
 
 #include "data/archive.h"
 #include "data/codec.h"
+#include "data/profile_update.h"
 #include "data/store_impl.h"
 
 namespace rapport {
@@ -25,11 +26,6 @@ bool SameItem(Item a, Item b) {
   a.id = b.id = ItemId{};
   a.updated_at = b.updated_at = Timestamp{};
   return EncodeRecord(a) == EncodeRecord(b);
-}
-
-bool IsEmptyList(const Value& value) {
-  const auto* list = std::get_if<std::vector<std::string>>(&value);
-  return list != nullptr && list->empty();
 }
 
 }  // namespace
@@ -258,27 +254,13 @@ class GroupCommit {
     Result<Profile> read = ReadProfile(id);
     if (!read.ok()) return Refused(read.status());
     Profile profile = read.Take();
-    const std::string before = EncodeRecord(profile);
-    if (op.time_zone) profile.time_zone = *op.time_zone;
-    if (op.locale) profile.locale = *op.locale;
-    if (op.country) profile.country = *op.country;
-    if (op.audiences) profile.audiences = *op.audiences;
-    for (const auto& [name, value] : op.traits) {
-      if (IsEmptyList(value)) {
-        profile.traits.erase(name);
-      } else {
-        profile.traits[name] = value;
-      }
-    }
-    if (profile.traits.size() > limits::kAttributesMax) {
-      return Refused(Status::ResourceExhausted("the customer would have more than " +
-                                               std::to_string(limits::kAttributesMax) + " traits; remove some first"));
-    }
+    const Result<ProfileChange> change = UpdateFields(op, profile);
+    if (!change.ok()) return Refused(change.status());
     Touch(id);
-    if (EncodeRecord(profile) == before) return Applied(is_new ? Outcome::kCreated : Outcome::kUnchanged, id.value);
-    profile.updated_at = std::max(profile.updated_at, op.time);
-    PutProfile(profile);
-    return Applied(is_new ? Outcome::kCreated : Outcome::kUpdated, id.value);
+    if (*change == ProfileChange::kFields) profile.updated_at = std::max(profile.updated_at, op.time);
+    if (*change != ProfileChange::kNone) PutProfile(profile);
+    const Outcome same = *change == ProfileChange::kFields ? Outcome::kUpdated : Outcome::kUnchanged;
+    return Applied(is_new ? Outcome::kCreated : same, id.value);
   }
 
   OperationResult Do(SetPersonalization& op) {

@@ -35,6 +35,11 @@ struct CustomerRef {
 
 enum class Personalization : uint8_t { kOn = 0, kOff = 1 };
 
+// When the newest word about each field of a profile was said, so that an older one that arrives late changes nothing.
+// Traits by name, the profile's own fields as kOwnField + name; a removed trait keeps its time.
+using FieldTimes = std::map<std::string, Timestamp>;
+inline constexpr char kOwnField = '\x01';
+
 struct Profile {
   CustomerId id;
   CustomerRef ref;
@@ -46,6 +51,7 @@ struct Profile {
   Attributes traits;
   Timestamp created_at;
   Timestamp updated_at;
+  FieldTimes told_at;
 };
 
 struct Consent {
@@ -201,7 +207,13 @@ struct ApiKey {
   bool revoked = false;
 };
 
-enum class ModelState : uint8_t { kCandidate = 0, kActive = 1, kRetired = 2, kRefused = 3 };
+enum class ModelState : uint8_t {
+  kCandidate = 0,
+  kActive = 1,
+  kRetired = 2,
+  kRefused = 3,
+  kRemoved = 4,  // its file is gone, the record stays
+};
 
 // One row of the models' registry.
 struct ModelRecord {

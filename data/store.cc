@@ -259,7 +259,8 @@ Status Store::Impl::Migrate() {
   const std::optional<std::string> stored = Get(kMeta, "format");
   if (stored == current) return Status::Ok();
   // Format 0 (before the first release) had no item sets and no index of duplicates: both follow from the events.
-  if (stored) RAPPORT_RETURN_IF_ERROR(RebuildDerivedLocked());
+  // Format 1 had profiles without FieldTimes: they are read as they are, and the first word about a field counts.
+  if (stored && Decoder(*stored).Varint() == 0) RAPPORT_RETURN_IF_ERROR(RebuildDerivedLocked());
   return FromRocks(db->Put(Write(), families[kMeta], "format", current), "cannot write the format number");
 }
 

@@ -39,7 +39,7 @@ enum Family : size_t {
 inline constexpr const char* kFamilyNames[kFamilyCount] = {"default", "lookup",   "profile", "consent",
                                                            "link",    "event",    "message", "item_set",
                                                            "item",    "decision", "key",     "model"};
-inline constexpr uint64_t kFormatVersion = 1;
+inline constexpr uint64_t kFormatVersion = 2;
 
 // Ids given out so far. Written with every batch.
 struct Sequence {

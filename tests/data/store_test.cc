@@ -11,6 +11,7 @@
 #include <map>
 #include <thread>
 
+#include "base/limits.h"
 #include "base/random.h"
 #include "base/temp_folder.h"
 #include "data/codec.h"
@@ -422,6 +423,44 @@ TEST(StoreTest, AnOlderFormatIsBroughtForwardANewerOneRefused) {
   const auto newer = Store::Open(folder.path(), StoreOptions{});
   EXPECT_EQ(newer.status().code(), StatusCode::kFailedPrecondition);
   EXPECT_NE(newer.status().message().find("99"), std::string::npos);
+}
+
+TEST(StoreTest, AnOlderWordAboutATraitChangesNothing) {
+  TempFolder folder;
+  auto store = OpenOrDie(folder.path());
+  const CustomerRef who = User("late");
+  const auto say = [&](int64_t minute, const std::string& name, Value value) {
+    UpdateProfile update{who, Timestamp{kNow.ms + minute * kMinuteMs}};
+    update.traits[name] = std::move(value);
+    update.country = "country " + std::to_string(minute);
+    const auto done = store->ApplyAndWait({update});
+    EXPECT_TRUE(done.ok() && (*done)[0].status.ok());
+    return (*done)[0].outcome;
+  };
+  const auto profile = [&] { return store->GetProfile(*store->FindCustomer(who)).Take(); };
+  say(10, "plan", std::string("gold"));
+  EXPECT_EQ(say(5, "plan", std::string("silver")), Outcome::kUnchanged) << "a late retry of an older identify";
+  EXPECT_EQ(std::get<std::string>(profile().traits.at("plan")), "gold");
+  EXPECT_EQ(profile().country, "country 10");
+  EXPECT_EQ(say(5, "city", std::string("Bern")), Outcome::kUpdated) << "nothing newer was said about it";
+  EXPECT_EQ(std::get<std::string>(profile().traits.at("city")), "Bern");
+  EXPECT_EQ(say(10, "plan", std::string("gold")), Outcome::kUnchanged);
+  EXPECT_EQ(say(20, "plan", std::vector<std::string>{}), Outcome::kUpdated) << "removed";
+  EXPECT_EQ(say(15, "plan", std::string("bronze")), Outcome::kUnchanged) << "the removal is newer";
+  EXPECT_EQ(profile().traits.count("plan"), 0u);
+  EXPECT_EQ(say(25, "plan", std::string("gold")), Outcome::kUpdated);
+  // The same value again, later: what lies between the two is old all the same.
+  say(40, "plan", std::string("gold"));
+  store.reset();
+  store = OpenOrDie(folder.path());
+  EXPECT_EQ(say(30, "plan", std::string("none")), Outcome::kUnchanged);
+  EXPECT_EQ(std::get<std::string>(profile().traits.at("plan")), "gold");
+  for (int i = 0; i < 1000; ++i) {
+    say(50 + i, "t" + std::to_string(i), 1.0);
+    say(50 + i, "t" + std::to_string(i), std::vector<std::string>{});
+  }
+  EXPECT_LE(profile().told_at.size(), 2 * limits::kAttributesMax);
+  EXPECT_TRUE(profile().told_at.contains("plan"));
 }
 
 // The one log file that holds what was not flushed yet.
