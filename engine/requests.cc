@@ -31,6 +31,7 @@ const char* BecauseName(Because because) {
     case Because::kNew: return "new";
     case Because::kConfigured: return "configured";
     case Because::kPinned: return "pinned";
+    case Because::kExplored: return "explored";
     case Because::kModel: return "model";
   }
   return "model";

@@ -54,7 +54,8 @@ enum class Because : uint8_t {
   kNew,
   kConfigured,
   kPinned,
-  kModel,  // nothing stands out
+  kExplored,  // by chance, so that something is learned about it
+  kModel,     // nothing stands out
 };
 const char* BecauseName(Because because);  // "bought-with"
 

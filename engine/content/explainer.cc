@@ -176,6 +176,10 @@ void Explainer::Seeds(Origin origin) {
 // Stages that need no numbers.
 void Explainer::Rest() {
   for (size_t slot = 0; slot < response_.items.size(); ++slot) {
+    if (response_.items[slot].explored) {
+      parts_[slot] = {{Because::kExplored, {}, 1}};
+      continue;
+    }
     switch (response_.items[slot].origin) {
       case Origin::kPinned: Add(slot, Because::kPinned, {}, 1); break;
       case Origin::kRepeats: AddDeed(slot, response_.items[slot].item, 1); break;

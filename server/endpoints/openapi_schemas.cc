@@ -147,7 +147,7 @@ constexpr std::string_view kSchemas = R"json({
       "items": {"$ref": "#/components/schemas/Reason"}}}}}}},
 "Reason": {"type": "object", "required": ["because", "share"], "properties": {
   "because": {"enum": ["ordered", "added", "viewed", "clicked", "rated", "other", "bought-with", "similar-to", "popular",
-    "recent", "trending", "category", "new", "configured", "pinned", "model"]},
+    "recent", "trending", "category", "new", "configured", "pinned", "explored", "model"]},
   "share": {"type": "number", "minimum": 0, "maximum": 1, "description": "of all that speaks for the item"},
   "itemId": {"type": "string", "description": "what was ordered, viewed, ...; absent where it may not be named"},
   "title": {"type": "string"}}},

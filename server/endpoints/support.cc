@@ -201,10 +201,13 @@ Status CheckItemFields(const std::vector<std::string>& fields) {
 
 namespace {
 
-void WriteReasons(JsonWriter& out, const std::vector<Reason>& reasons) {
+// Which items were drawn is not for browsers: there they have no reason that stands out.
+void WriteReasons(JsonWriter& out, const std::vector<Reason>& reasons, KeyKind reader) {
   out.BeginArray();
   for (const Reason& reason : reasons) {
-    out.BeginObject().Key("because").String(BecauseName(reason.because)).Key("share").Number(reason.share);
+    const bool kept_back = reason.because == Because::kExplored && reader != KeyKind::kServer;
+    out.BeginObject().Key("because").String(BecauseName(kept_back ? Because::kModel : reason.because));
+    out.Key("share").Number(reason.share);
     if (!reason.item.empty()) out.Key("itemId").String(reason.item);
     if (!reason.title.empty()) out.Key("title").String(reason.title);
     out.EndObject();
@@ -230,7 +233,7 @@ void WriteRecommendation(JsonWriter& out, const RecommendResponse& answer, const
     const Item* item = fields.empty() ? nullptr : answer.catalog->Get(shown.item);
     if (item != nullptr) WriteProperties(out.Key("properties"), *item, fields);
     if (!shown.impression.empty()) out.Key("impression").String(shown.impression);
-    if (!shown.reasons.empty()) WriteReasons(out.Key("reasons"), shown.reasons);
+    if (!shown.reasons.empty()) WriteReasons(out.Key("reasons"), shown.reasons, reader.kind);
     out.EndObject();
   }
   out.EndArray();

@@ -169,6 +169,25 @@ TEST_F(ReasonsTest, WhatMayNotBeNamedIsNot) {
   EXPECT_EQ(Shown(3).reasons[0].item, "item-1") << "sold out, but the customer ordered it";
 }
 
+TEST_F(ReasonsTest, WhatWasDrawnSaysSo) {
+  EngineOptions options;
+  options.scenarios[0].exploration = {{2}, 1.0, 2, 0};
+  CatalogBuilder builder;
+  for (const Item& item : items_) builder.Put(item);
+  RecommendRequest request;
+  request.now = kShopOpens;
+  request.count = 2;
+  request.explain = true;
+  const auto recommender = Recommender::Make(options, kKey).Take();
+  const auto answer = recommender->Recommend({builder.Build(), ModelSet::Make(1, model_), customer_}, request);
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  ASSERT_EQ(answer->items.size(), 2u);
+  EXPECT_NE(answer->items[0].reasons[0].because, Because::kExplored);
+  ASSERT_TRUE(answer->items[1].explored);
+  EXPECT_EQ(answer->items[1].reasons[0].because, Because::kExplored);
+  EXPECT_EQ(answer->items[1].reasons[0].item, "");
+}
+
 TEST_F(ReasonsTest, FactorsSeedsPinsAndBoardsHaveTheirs) {
   RecommendRequest pinned;
   pinned.pins = {{"item-4", 1}};
