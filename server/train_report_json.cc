@@ -23,21 +23,48 @@ std::string TrainReportToJson(const TrainReport& report) {
                       {"recall20", IntervalJson(model.recall20)},
                       {"coverage20", model.coverage20}});
   }
-  const Json json{{"generation", report.generation},
-                  {"accepted", report.accepted},
-                  {"activated", report.activated},
-                  {"verdict", report.verdict},
-                  {"customers", report.customers},
-                  {"items", report.items},
-                  {"interactions", report.interactions},
-                  {"events", report.events},
-                  {"judgedCustomers", report.judged_customers},
-                  {"splitAt", FormatRfc3339(report.split_at)},
-                  {"trainedUntil", FormatRfc3339(report.trained_until)},
-                  {"judged", std::move(judged)},
-                  {"fitSeconds", report.fit_seconds},
-                  {"totalSeconds", report.total_seconds},
-                  {"file", report.file}};
+  Json json{{"generation", report.generation},
+            {"accepted", report.accepted},
+            {"activated", report.activated},
+            {"verdict", report.verdict},
+            {"foreignFactors", report.foreign},
+            {"customers", report.customers},
+            {"items", report.items},
+            {"interactions", report.interactions},
+            {"events", report.events},
+            {"judgedCustomers", report.judged_customers},
+            {"splitAt", FormatRfc3339(report.split_at)},
+            {"trainedUntil", FormatRfc3339(report.trained_until)},
+            {"judged", std::move(judged)},
+            {"fitSeconds", report.fit_seconds},
+            {"totalSeconds", report.total_seconds},
+            {"file", report.file}};
+  if (report.drift) json["drift"] = Json::parse(DriftReportToJson(*report.drift));
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string DriftReportToJson(const DriftReport& report) {
+  const auto divergence = [](const Divergence& one) {
+    return Json{{"bits", one.value}, {"byChance", one.expected}, {"drifted", one.drifted()}};
+  };
+  Json json{{"judged", report.judged},
+            {"drifted", report.drifted},
+            {"words", report.words},
+            {"trainedUntil", FormatRfc3339(report.trained_until)},
+            {"linesSince", report.lines_since},
+            {"linesBefore", report.lines_before}};
+  if (report.judged) {
+    json["items"] = divergence(report.items);
+    json["types"] = divergence(report.types);
+    json["factorlessShare"] = report.factorless_share;
+    json["newCustomersShare"] = report.new_customers_share;
+    json["newCustomersShareBefore"] = report.new_customers_share_before;
+  }
+  if (report.judged_customers > 0) {
+    json["judgedCustomers"] = report.judged_customers;
+    json["ndcg10"] = IntervalJson(report.ndcg10);
+  }
+  if (report.overlap20) json["overlap20"] = IntervalJson(*report.overlap20);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -63,6 +90,7 @@ std::string TrainReportToText(const TrainReport& report) {
                   model.recall20.upper, model.coverage20);
     out += line;
   }
+  if (report.drift) out += FormatDrift(*report.drift);
   out += (report.accepted ? "accepted: " : "refused: ") + report.verdict + "\n";
   return out;
 }

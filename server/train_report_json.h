@@ -8,6 +8,7 @@
 namespace rapport {
 
 std::string TrainReportToJson(const TrainReport& report);
+std::string DriftReportToJson(const DriftReport& report);
 // The same for people: a table of what was judged and the gate's words, several lines.
 std::string TrainReportToText(const TrainReport& report);
 

@@ -44,8 +44,10 @@ Served ScoreTarget(const ContentModel& model, std::span<const SignalLine> lines,
   scratch.also.clear();
   const auto at = std::lower_bound(scratch.candidates.begin(), scratch.candidates.end(), target);
   const auto place = static_cast<size_t>(at - scratch.candidates.begin());
-  return {ScoreCandidate(model.stack.repeats_theta, scratch, place),
-          scratch.scores[static_cast<size_t>(StackSource::kFactors) * model.rows() + target]};
+  Served served{ScoreCandidate(model.stack.repeats_theta, scratch, place), 0};
+  const float* factor = model.als.item_factors.data() + size_t{target} * scratch.factor.size();
+  for (size_t k = 0; k < scratch.factor.size(); ++k) served.factors += double{scratch.factor[k]} * factor[k];
+  return served;
 }
 
 // The history as the factors hear it, and the shares of `target` over `rows` (ascending): zeros for those without.

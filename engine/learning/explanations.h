@@ -3,9 +3,9 @@
 //
 //   case       = (customer with at least history_min items, one of the ten items that the blend would show first)
 //   lost_i     = score(history) - score(history without every line of item i), by the functions that serve
-//   measure    = Spearman's rank correlation of (stated_i) with (lost_i) over the items of one case, averaged over cases
-//   factors    = the same for x . y alone and its shares in closed form (models/fold_in_shares.h)
-//   permuted   = the same with the stated shares given to the wrong items: what no knowledge at all would reach
+//   measure    = Spearman's rank correlation of (stated_i) with (lost_i) over the items of one case, averaged over
+//   cases factors    = the same for x . y alone and its shares in closed form (models/fold_in_shares.h) permuted   =
+//   the same with the stated shares given to the wrong items: what no knowledge at all would reach
 // Time, allowed items and the model stay as they are; only the history changes.
 #pragma once
 

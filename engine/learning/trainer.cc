@@ -51,8 +51,9 @@ Result<Ranker> RankInService(const ContentModel& in_service, const ContentModel&
   };
   if (in_service.trained_until < split) return rank("in service", Borrow(in_service));
   auto theirs = std::make_shared<ContentModel>(candidate);
-  if (!SameFit(in_service, candidate)) {
+  if (options.foreign || !SameFit(in_service, candidate)) {
     TrainOptions settings = options;
+    settings.foreign = nullptr;
     settings.als = in_service.als.options;
     settings.als.threads = options.als.threads;
     settings.als.solver = options.als.solver;
@@ -63,6 +64,24 @@ Result<Ranker> RankInService(const ContentModel& in_service, const ContentModel&
   theirs->stack.repeats_theta = in_service.stack.repeats_theta;  // the weights speak of sources, not of items
   theirs->stack.new_theta = in_service.stack.new_theta;
   return rank("in service, refitted", std::move(theirs));
+}
+
+Result<AlsModel> FitFactors(const TrainingSet& set, const Interactions& by_customer, const TrainOptions& options,
+                            const FitProgress& progress) {
+  if (options.foreign) return options.foreign->For(set.item_ids);
+  Result<AlsFit> fit = FitAls(by_customer, options.als, LossTracking::kOff, progress);
+  if (!fit.ok()) return fit.status();
+  return std::move(fit->model);
+}
+
+// The settings are the file's; what the file does not say of a fit stays ours.
+void UseForeign(std::shared_ptr<const ForeignFactors> foreign, TrainOptions& options) {
+  const AlsOptions& theirs = foreign->options();
+  options.als.factors = theirs.factors;
+  options.als.unobserved_weight = theirs.unobserved_weight;
+  options.als.regularization = theirs.regularization;
+  options.als.regularization_power = theirs.regularization_power;
+  options.foreign = std::move(foreign);
 }
 
 JudgedModel Summarize(const Measured& measured, uint64_t seed) {
@@ -87,7 +106,7 @@ Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, do
         "nothing to learn from: in " + std::to_string(set.lines.size()) +
         " event lines no customer has an item with a weight above zero (all refunded or removed?)");
   }
-  Result<AlsFit> als = FitAls(*by_customer, options.als, LossTracking::kOff, progress);
+  Result<AlsModel> als = FitFactors(set, *by_customer, options, progress);
   if (!als.ok()) return als.status();
   Result<NeighbourLists> similar = FitNeighbours(*by_customer, options.neighbours);
   if (!similar.ok()) return similar.status();
@@ -100,7 +119,7 @@ Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, do
   model.trained_until = as_of;
   model.history_half_life_days = history_half_life_days;
   model.item_ids = set.item_ids;
-  model.als = std::move(als->model);
+  model.als = als.Take();
   model.similar = similar.Take();
   model.bought_together = bought_together.Take();
   model.popularity = FitPopularity(set.items(), BuildPopularityEvents(set), as_of, options.popularity);
@@ -148,10 +167,11 @@ size_t CasesIn(std::span<const std::shared_ptr<const WindowCases>> windows) {
 }  // namespace
 
 Result<std::vector<std::shared_ptr<const WindowCases>>> CollectWindows(const TrainingSet& set, Timestamp cut,
-                                                                       double half_life_days,
-                                                                       const TrainOptions& options,
+                                                                       double half_life_days, const TrainOptions& given,
                                                                        const TrainProgress& progress,
                                                                        WindowCache* cache) {
+  TrainOptions options = given;
+  options.foreign = nullptr;  // they have seen the windows
   std::vector<std::shared_ptr<const WindowCases>> windows;
   std::vector<WindowSpan> plan = PlanWindows(set.first, cut, options.holdout_days);
   const size_t planned = plan.size();
@@ -225,6 +245,10 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
   report.events = set.events_read;
   report.trained_until = set.last;
   report.split_at = ChooseSplit(set, options.holdout_days);
+  report.foreign = options.foreign != nullptr;
+  if (options.foreign) {
+    report.split_at = std::max(report.split_at, Timestamp{options.foreign->trained_until().ms + 1});
+  }
 
   const TrainingSet past = LinesBefore(set, report.split_at);
   Result<ContentModel> candidate = Status::FailedPrecondition("no past");
@@ -250,6 +274,14 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
     report.judged_customers = judgement->customers;
     report.accepted = judgement->verdict.accepted;
     report.verdict = judgement->verdict.words;
+    if (options.foreign && judgement->customers < kGateCustomersMin && options.gate == GateMode::kEnforce) {
+      report.accepted = false;
+      report.verdict = "only " + std::to_string(judgement->customers) +
+                       " customers came back after what the factors have seen (" +
+                       FormatRfc3339(options.foreign->trained_until()) + "), " + std::to_string(kGateCustomersMin) +
+                       " are needed to judge them: train them on events before " +
+                       FormatRfc3339(ChooseSplit(set, options.holdout_days));
+    }
   } else {
     report.accepted = true;
     report.verdict = "without a comparison: nothing to learn from before " + FormatRfc3339(report.split_at);
@@ -285,8 +317,25 @@ Result<TrainedModel> RunTraining(const Store& store, const Snapshot& snapshot, c
   if (progress) reading = [&progress](double share_done) { return progress("reading", share_done); };
   Result<TrainingSet> set = ReadTrainingSet(store, snapshot, weights, {}, reading);
   if (!set.ok()) return set.status();
-  Result<TrainedModel> trained = TrainOnSet(*set, weights.history_half_life_days, options, in_service, clock, progress);
-  if (trained.ok()) trained->report.total_seconds = SecondsBetween(started, clock.Now());
+  double half_life_days = weights.history_half_life_days;
+  TrainOptions resolved = options;
+  if (options.table) {
+    Result<std::shared_ptr<const ForeignFactors>> foreign =
+        ForeignFactors::Make(*options.table, *store.catalog(), *set, options.coverage);
+    if (!foreign.ok()) return foreign.status();
+    UseForeign(foreign.Take(), resolved);
+    half_life_days = resolved.foreign->history_half_life_days();
+  }
+  Result<TrainedModel> trained = TrainOnSet(*set, half_life_days, resolved, in_service, clock, progress);
+  if (!trained.ok()) return trained;
+  if (in_service != nullptr) {
+    RAPPORT_RETURN_IF_ERROR(Tell(progress, "drift", 0));
+    DriftOptions drift;
+    drift.seed = options.als.seed;
+    drift.threads = options.als.threads;
+    trained->report.drift = MeasureDrift(*set, *in_service, &trained->model, drift);
+  }
+  trained->report.total_seconds = SecondsBetween(started, clock.Now());
   return trained;
 }
 

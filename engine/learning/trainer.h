@@ -13,6 +13,8 @@
 #include "base/status.h"
 #include "data/store.h"
 #include "engine/learning/blend_fit.h"
+#include "engine/learning/drift.h"
+#include "engine/learning/foreign_factors.h"
 #include "engine/learning/gate.h"
 #include "engine/learning/training_set.h"
 #include "engine/options.h"
@@ -41,6 +43,13 @@ struct TrainOptions {
   bool activate = true;      // put in service when the gate agrees
   GateMode gate = GateMode::kEnforce;
   size_t judged_customers_max = 5000;  // sampled by seed beyond it
+  // Factors trained elsewhere, instead of fitting `als`; RunTraining resolves them to `foreign`. `als` then has their
+  // settings and stands in for them in the blend's windows. Judged on the days after their trained_until where that
+  // lies later than the usual cut; refused when fewer than kGateCustomersMin customers came back in them, unless `gate`
+  // says otherwise.
+  std::shared_ptr<const FactorTable> table;
+  ForeignFactors::Coverage coverage = ForeignFactors::Coverage::kWhole;
+  std::shared_ptr<const ForeignFactors> foreign;
 };
 
 // One row of the judgement: what was measured on the held-out days, higher is better.
@@ -53,10 +62,12 @@ struct JudgedModel {
 struct TrainReport {
   uint64_t generation = 0;  // 0: refused before it was registered
   bool accepted = false, activated = false;
-  std::string verdict;  // the gate's words
+  std::string verdict;   // the gate's words
+  bool foreign = false;  // factors from elsewhere
   uint64_t customers = 0, items = 0, interactions = 0, events = 0, judged_customers = 0;
   Timestamp split_at, trained_until;
   std::vector<JudgedModel> judged;
+  std::optional<DriftReport> drift;  // of the model that was in service
   double fit_seconds = 0, total_seconds = 0;
   std::string file;
 };

@@ -115,22 +115,21 @@ Result<EvaluationOptions> MakeOptions(const EvaluateArguments& arguments) {
 Result<std::string> ExplanationsText(const TrainingSet& set, const EvaluationOptions& options,
                                      const EvaluateArguments& arguments) {
   TrainOptions train;
-  train.als = options.als;
-  train.neighbours = options.neighbours;
+  train.als = options.rivals.als;
   train.holdout_days = options.holdout_days;
   const Timestamp split = options.split.ms != 0 ? options.split : ChooseSplit(set, options.holdout_days);
   const TrainingSet past = LinesBefore(set, split);
   if (past.lines.empty()) {
     return Status::FailedPrecondition("nothing happened before the cut at " + FormatRfc3339(split));
   }
-  Result<ContentModel> model = FitContentModel(past, split, options.history_half_life_days, train);
+  Result<ContentModel> model = FitContentModel(past, split, options.rivals.history_half_life_days, train);
   if (!model.ok()) return model.status();
-  const auto windows = CollectWindows(past, split, options.history_half_life_days, train);
+  const auto windows = CollectWindows(past, split, options.rivals.history_half_life_days, train);
   if (!windows.ok()) return windows.status();
-  RAPPORT_RETURN_IF_ERROR(FitBlendWeights(*windows, options.als.threads, model->stack));
+  RAPPORT_RETURN_IF_ERROR(FitBlendWeights(*windows, options.rivals.als.threads, model->stack));
   ExplanationOptions explanations;
   explanations.seed = options.seed;
-  explanations.threads = options.als.threads;
+  explanations.threads = options.rivals.als.threads;
   if (options.customers_max != 0) explanations.cases = options.customers_max;
   const Result<ExplanationReport> report = JudgeExplanations(past, *model, split, explanations);
   if (!report.ok()) return report.status();

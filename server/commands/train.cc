@@ -3,9 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/engine.h"
-#include "server/commands/command.h"
-#include "server/commands/store_access.h"
-#include "server/config.h"
+#include "server/commands/train_run.h"
 #include "server/train_report_json.h"
 
 namespace rapport {
@@ -86,29 +84,37 @@ Status RunTrain(TrainArguments arguments, Terminal& terminal) {
   if (!solver.ok()) return solver.status();
   arguments.options.als.solver = *solver;
   if (arguments.force) arguments.options.gate = GateMode::kReportOnly;
-  Result<std::unique_ptr<StoreSession>> session =
+  const Result<std::unique_ptr<StoreSession>> session =
       StoreSession::Open(arguments.folder, StorePurpose::kRead, ReadingStoreOptions());
   if (!session.ok()) return session.status();
-  Store* local = (*session)->local();
-  const Result<TrainReport> report = local ? TrainHere(*local, *config, arguments.options, terminal)
-                                           : TrainBesideServer(**session, *config, arguments.options, terminal);
+  const Result<TrainReport> report = TrainThrough(**session, *config, arguments.options, terminal);
   if (!report.ok()) return report.status();
-  if (arguments.json) {
-    std::fprintf(terminal.out, "%s\n", TrainReportToJson(*report).c_str());
-  } else {
-    std::fputs(TrainReportToText(*report).c_str(), terminal.out);
-  }
-  if (!report->accepted) {
-    return Status::FailedPrecondition("the model was refused and the one in service stays: " + report->verdict +
-                                      "; --force insists");
-  }
-  std::fprintf(terminal.error, "rapport train: generation %llu is %s\n",
-               static_cast<unsigned long long>(report->generation),
-               report->activated ? "in service" : "registered; put it in service with 'rapport models activate'");
-  return Status::Ok();
+  return TellTraining(*report, arguments.json, "train", terminal);
 }
 
 }  // namespace
+
+Result<TrainReport> TrainThrough(StoreSession& session, const Config& config, const TrainOptions& options,
+                                 Terminal& terminal) {
+  if (Store* local = session.local()) return TrainHere(*local, config, options, terminal);
+  return TrainBesideServer(session, config, options, terminal);
+}
+
+Status TellTraining(const TrainReport& report, bool json, const char* command, Terminal& terminal) {
+  if (json) {
+    std::fprintf(terminal.out, "%s\n", TrainReportToJson(report).c_str());
+  } else {
+    std::fputs(TrainReportToText(report).c_str(), terminal.out);
+  }
+  if (!report.accepted) {
+    return Status::FailedPrecondition("the model was refused and the one in service stays: " + report.verdict +
+                                      "; --force insists");
+  }
+  std::fprintf(terminal.error, "rapport %s: generation %llu is %s\n", command,
+               static_cast<unsigned long long>(report.generation),
+               report.activated ? "in service" : "registered; put it in service with 'rapport models activate'");
+  return Status::Ok();
+}
 
 void AddTrainCommand(Commands& commands) {
   auto arguments = std::make_shared<TrainArguments>();

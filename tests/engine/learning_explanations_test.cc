@@ -1,9 +1,8 @@
 // Stated reasons held against real leave-one-out on a generated shop; the permuted control is the broken twin.
-#include "engine/learning/explanations.h"
-
 #include <gtest/gtest.h>
 
 #include "engine/learning/blend_fit.h"
+#include "engine/learning/explanations.h"
 #include "engine/learning/trainer.h"
 #include "learning_fixture.h"
 
