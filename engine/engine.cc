@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <atomic>
+#include <filesystem>
 #include <mutex>
 
 #include "base/file.h"
@@ -42,6 +43,10 @@ struct Engine::Impl {
     if (generation == 0) return ModelSet::Make(0, nullptr);
     const Result<ModelRecord> record = store.GetModel(generation);
     if (!record.ok()) return record.status();
+    if (record->state == ModelState::kRemoved) {
+      return Status::FailedPrecondition("the file of generation " + std::to_string(generation) +
+                                        " was removed as an old one; choose a newer one, or train again");
+    }
     Result<ContentModel> model = ReadContentModel(store.models_folder() + "/" + record->file);
     if (!model.ok()) return model.status();
     return ModelSet::Make(generation, std::make_shared<const ContentModel>(model.Take()));
@@ -198,7 +203,39 @@ Result<uint64_t> Engine::RegisterModel(const std::string& file_name, const std::
   operations.push_back(PutModel{record});
   const auto results = impl_->store.ApplyAndWait(std::move(operations));
   RAPPORT_RETURN_IF_ERROR(FirstRefusal(results));
+  (void)RemoveOldModels();  // the new one is there whatever becomes of the old ones; the next time tries again
   return (*results)[0].id;
+}
+
+Status Engine::RemoveOldModels() {
+  std::lock_guard hold(impl_->activation);  // nobody puts one in service meanwhile
+  const size_t kept = impl_->options.models_kept;
+  if (kept == 0) return Status::Ok();
+  const std::vector<ModelRecord> models = impl_->store.Models();
+  const uint64_t in_service = impl_->store.ActiveGeneration();
+  const auto stays = [&](size_t i) { return i + kept >= models.size() || models[i].generation == in_service; };
+  std::vector<Operation> operations;
+  Status first;
+  for (size_t i = 0; i < models.size(); ++i) {
+    ModelRecord old = models[i];
+    if (stays(i) || old.state == ModelState::kRemoved) continue;
+    bool shared = false;  // the same file may have been registered twice
+    for (size_t other = 0; other < models.size(); ++other) shared |= stays(other) && models[other].file == old.file;
+    std::error_code error;
+    if (!shared) std::filesystem::remove(impl_->store.models_folder() + "/" + old.file, error);
+    if (error && first.ok()) {
+      first = Status::Unavailable("cannot remove " + impl_->store.models_folder() + "/" + old.file + ": " +
+                                  error.message());
+    }
+    if (error) continue;
+    old.state = ModelState::kRemoved;
+    operations.push_back(PutModel{old});
+  }
+  if (!operations.empty()) {
+    const Status marked = FirstRefusal(impl_->store.ApplyAndWait(std::move(operations)));
+    if (first.ok()) first = marked;
+  }
+  return first;
 }
 
 std::shared_ptr<const ModelSet> Engine::models() const { return impl_->publisher.Get(); }

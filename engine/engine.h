@@ -49,6 +49,9 @@ class Engine {
                             const FormatReport& format_report = {});
   // Rolls forward or back to a registered generation (0: none): loads, checks, swaps, then records it.
   Status Activate(uint64_t generation);
+  // Takes away the files of older generations than the newest options().models_kept and the one in service; their
+  // records stay, as removed. Train and RegisterModel call it. The first error; the rest is tried all the same.
+  Status RemoveOldModels();
   // Registers a model file that was trained elsewhere (checked first), already inside models_folder().
   Result<uint64_t> RegisterModel(const std::string& file_name, const std::string& report_json, Timestamp now);
 

@@ -74,6 +74,7 @@ struct EngineOptions {
   size_t history_cache_customers = 100000;
   size_t filter_cache_entries = 256;
   size_t filter_cache_bytes = 64u << 20;  // of compiled bitmaps
+  size_t models_kept = 10;                // newest generations whose files stay, beside the one in service; 0: all
   size_t session_events = 50;             // newest events that make an anonymous visitor's session
   // Share of "what this customer orders again" where repeats are allowed and the model brings no blend of its own
   // (engine/content/ranker.h). On the validation month of Online Retail II 0.5 to 1 do best, and 0 worst.

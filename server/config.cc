@@ -168,6 +168,27 @@ Status ReadRecommend(const Json& json, EngineOptions* engine) {
   return fields.Finish();
 }
 
+Status ReadTraining(const Json& json, Config* config) {
+  TrainingPlan& plan = config->training;
+  JsonFields fields(json, "training.");
+  Set(plan.every_hours, fields.Number("everyHours", 0.1, kDaysMax));
+  if (const auto at = fields.Text("at", limits::kShortTextBytesMax)) {
+    const Result<int> minute = ParseMinuteOfDay(*at);
+    if (!minute.ok()) fields.FailField("at", minute.status().message());
+    if (minute.ok()) plan.at_minute = *minute;
+  }
+  if (plan.every_hours > 0 && plan.at_minute) fields.FailField("at", "and everyHours exclude each other");
+  Set(plan.time_zone, fields.Text("timeZone", limits::kShortTextBytesMax));
+  if (const Result<TimeZone> zone = TimeZone::Open(plan.time_zone); !zone.ok()) {
+    fields.FailField("timeZone", "must be a zone of the IANA list, like Europe/Zurich");
+  }
+  Set(plan.events_min, fields.Count("eventsMin", 0, kCountMax));
+  Set(plan.activate, fields.Flag("activate"));
+  Set(plan.threads, fields.Count("threads", 0, 1024));
+  Set(config->engine.models_kept, fields.Count("keepModels", 0, 100000));
+  return fields.Finish();
+}
+
 }  // namespace
 
 Result<Config> ParseConfig(std::string_view text) {
@@ -178,6 +199,7 @@ Result<Config> ParseConfig(std::string_view text) {
   if (const Json* server = fields.Find("server")) fields.Fail(ReadServer(*server, &config));
   if (const Json* store = fields.Find("store")) fields.Fail(ReadStore(*store, &config.store));
   if (const Json* events = fields.Find("events")) fields.Fail(ReadWeights(*events, &config.engine.weights));
+  if (const Json* training = fields.Find("training")) fields.Fail(ReadTraining(*training, &config));
   if (const Json* recommend = fields.Find("recommend")) fields.Fail(ReadRecommend(*recommend, &config.engine));
   RAPPORT_RETURN_IF_ERROR(fields.Finish());
   return config;

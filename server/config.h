@@ -9,6 +9,7 @@
 #include "data/store.h"
 #include "engine/options.h"
 #include "server/server.h"
+#include "server/training_schedule.h"
 
 namespace rapport {
 
@@ -16,6 +17,7 @@ struct Config {
   EngineOptions engine;
   StoreOptions store;
   ServerOptions server;
+  TrainingPlan training;
   bool public_metrics = false;               // /metrics without a key, also when listening beyond the loopback
   int64_t stop_timeout_ms = 30 * kSecondMs;  // what is not finished then is cut off
 };

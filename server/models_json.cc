@@ -30,6 +30,7 @@ const char* ModelStateName(ModelState state) {
     case ModelState::kActive: return "active";
     case ModelState::kRetired: return "retired";
     case ModelState::kRefused: return "refused";
+    case ModelState::kRemoved: return "removed";
   }
   return "";
 }

@@ -9,6 +9,7 @@
 #include "server/commands/store_access.h"
 #include "server/endpoints/endpoints.h"
 #include "server/endpoints/json_writer.h"
+#include "server/training_clockwork.h"
 #include "server/training_jobs.h"
 
 namespace rapport {
@@ -70,6 +71,7 @@ struct Service::Impl {
   std::unique_ptr<Store> store;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<TrainingJobs> training;
+  std::unique_ptr<TrainingClockwork> clockwork;  // none without a schedule
   std::optional<StoreKeySource> key_source;
   std::optional<Authenticator> authenticator;
   RouteTable routes;
@@ -90,7 +92,12 @@ Status Service::Impl::OpenStore() {
   if (!made.ok()) return made.status();
   engine = made.Take();
   if (!engine->startup_note().empty()) log.Warning("model.left_out", {{"detail", engine->startup_note()}});
-  training = std::make_unique<TrainingJobs>(*engine, clock, log);
+  training = std::make_unique<TrainingJobs>(*engine, clock, log, config.training.threads);
+  if (config.training.scheduled()) {
+    auto clockwork_made = TrainingClockwork::Make(config.training, *engine, *training, clock, log, metrics);
+    if (!clockwork_made.ok()) return clockwork_made.status();
+    clockwork = clockwork_made.Take();
+  }
   key_source.emplace(*store);
   authenticator.emplace(*key_source, store->DeriveKey("visitor"));
   return Status::Ok();
@@ -168,6 +175,7 @@ Result<std::unique_ptr<Service>> Service::Start(const std::string& folder, const
   RAPPORT_RETURN_IF_ERROR(impl.EnsureOperatorKey());
   RAPPORT_RETURN_IF_ERROR(impl.Listen());
   RAPPORT_RETURN_IF_ERROR(impl.Announce());
+  if (impl.clockwork) impl.clockwork->Start();
   return service;
 }
 
@@ -183,6 +191,7 @@ bool Service::Stop() {
     std::error_code ignored;  // commands that find a file of a stopped server say that nobody answers
     std::filesystem::remove(ServerFile(impl.folder), ignored);
   }
+  if (impl.clockwork) impl.clockwork->Stop();
   if (impl.training) impl.training->Stop();
   // Writes whose clients were cut off still have callbacks into the parts above the store: let them run first.
   if (impl.store) (void)impl.store->ApplyAndWait({});

@@ -1,9 +1,11 @@
 #include "server/training_jobs.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/parallel.h"
 #include "server/train_report_json.h"
 
 namespace rapport {
@@ -13,7 +15,9 @@ namespace {
 // Page views come first. A thread's own nice value is a Linux thing: setpriority with a thread id. Threads started
 // by this one inherit it.
 void LowerPriorityOfThisThread() {
-  constexpr int kTrainingNice = 10;
+  constexpr int kTrainingNice = 19;
+  const sched_param unused{};
+  (void)::sched_setscheduler(0, SCHED_BATCH, &unused);  // never takes the processor from a thread that wakes up
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kTrainingNice);
 }
 
@@ -40,7 +44,10 @@ Result<uint64_t> TrainingJobs::Start(const TrainOptions& options) {
 
 void TrainingJobs::RunJob(TrainOptions options) {
   LowerPriorityOfThisThread();
-  log_.Info("training.started", {{"factors", options.als.factors}, {"epochs", options.als.epochs}});
+  const int threads = threads_ > 0 ? threads_ : std::max(1, HardwareThreads() - 1);
+  options.als.threads = options.neighbours.threads = options.shallow.ease.threads = threads;
+  log_.Info("training.started",
+            {{"threads", threads}, {"factors", options.als.factors}, {"epochs", options.als.epochs}});
   const TrainProgress progress = [this](const char* stage, double share_done) {
     std::lock_guard lock(mutex_);
     job_.stage = stage;

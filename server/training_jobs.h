@@ -30,7 +30,9 @@ struct TrainingJob {
 // Thread-safe. `engine`, `clock` and `log` must outlive it.
 class TrainingJobs {
  public:
-  TrainingJobs(Engine& engine, const Clock& clock, Log& log) : engine_(engine), clock_(clock), log_(log) {}
+  // `threads` of a training; 0: one core is left to page views.
+  TrainingJobs(Engine& engine, const Clock& clock, Log& log, int threads = 0)
+      : engine_(engine), clock_(clock), log_(log), threads_(threads) {}
   ~TrainingJobs();  // cancels and waits
 
   // The job's number; kUnavailable while one runs or after Stop.
@@ -45,6 +47,7 @@ class TrainingJobs {
   Engine& engine_;
   const Clock& clock_;
   Log& log_;
+  const int threads_;
   std::atomic<bool> cancelled_{false};
   mutable std::mutex mutex_;  // guards what follows
   TrainingJob job_;
