@@ -15,6 +15,7 @@ inline constexpr size_t kItemListMax = 64;                // categories, tags, a
 inline constexpr size_t kAttributesMax = 128;             // attributes of one item, traits of one customer
 inline constexpr size_t kAttributeBytesMax = 8 * 1024;
 inline constexpr size_t kEmbeddingMax = 4096;
+inline constexpr size_t kNewcomersMax = 20000;  // items without a row in the model that take part by attributes
 inline constexpr size_t kOperationsPerApplyMax = 16384;
 
 inline constexpr size_t kHistoryEventsMax = 1000;  // newest events of one customer that models and filters read

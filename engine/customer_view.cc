@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/content/attributes.h"
+
 namespace rapport {
 
 CustomerSummary SummaryOf(const CustomerView& view) {
@@ -73,7 +75,11 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Load(CustomerId root)
     keep(view->locale, profile->locale);
     keep(view->country, profile->country);
     view->audiences.insert(view->audiences.end(), profile->audiences.begin(), profile->audiences.end());
+    const std::vector<uint64_t> traits = DescribeCustomer(*profile);
+    view->traits.insert(view->traits.end(), traits.begin(), traits.end());
   }
+  std::sort(view->traits.begin(), view->traits.end());
+  view->traits.erase(std::unique(view->traits.begin(), view->traits.end()), view->traits.end());
   std::sort(view->audiences.begin(), view->audiences.end());
   view->audiences.erase(std::unique(view->audiences.begin(), view->audiences.end()), view->audiences.end());
   Result<std::vector<HistoryEntry>> history = store_.ReadHistory(root, limits::kHistoryEventsMax, snapshot.get());

@@ -23,6 +23,7 @@ struct CustomerView {
   std::string time_zone, locale, country;                  // of the first that names one, users before visitors
   std::vector<HistoryEntry> history;                       // ascending by event id, at most kHistoryEventsMax lines
   ItemSet items;                                           // everything ever viewed, ordered, owned
+  std::vector<uint64_t> traits;                            // tokens (content/attributes.h), ascending, unique
 };
 
 // What a page is told of it.

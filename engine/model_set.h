@@ -6,14 +6,16 @@
 #include <mutex>
 #include <vector>
 
+#include "models/attributes.h"
 #include "models/content_model.h"
 
 namespace rapport {
 
 // Immutable; shared by every request that started with it; freed when the last of them ends.
 struct ModelSet {
-  uint64_t generation = 0;                      // 0: none trained yet
-  std::shared_ptr<const ContentModel> content;  // null: none
+  uint64_t generation = 0;                                // 0: none trained yet
+  std::shared_ptr<const ContentModel> content;            // null: none
+  std::shared_ptr<const AttributeIndex> attribute_index;  // null: the model knows no attributes
   std::vector<uint32_t> row_of_item;  // ItemId.value -> model row, kNoRow; as long as the largest known id + 1
 
   static std::shared_ptr<const ModelSet> Make(uint64_t generation, std::shared_ptr<const ContentModel> content);

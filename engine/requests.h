@@ -22,10 +22,12 @@ const char* LevelName(Level level);  // "personal"
 enum class Origin : uint8_t {
   kPinned,
   kBlend,
+  kCold,     // the blend without a history: traits, what is popular, what is in season
   kFactors,  // of a model without a blend
   kRepeats,
   kSeedsBought,   // ordered with a seed
   kSeedsSimilar,  // chosen by the customers who chose a seed
+  kSeedsKin,      // like a new seed, by attributes
   kHistorySimilar,
   kCategory,
   kPopular,

@@ -52,22 +52,29 @@ void AddCustomer(const BlendCases& cases, size_t customer, const Eigen::VectorXd
   sums.value += value / chosen - log_sum;
   sums.customers += 1;
   sums.gradient += mean_chosen / chosen - mean;
-  sums.curvature += values.transpose() * p.asDiagonal() * values - mean * mean.transpose();
+  // The lower triangle only: Evaluate mirrors it.
+  const Eigen::MatrixXd weighted = p.cwiseSqrt().asDiagonal() * values;
+  sums.curvature.selfadjointView<Eigen::Lower>().rankUpdate(weighted.transpose());
+  sums.curvature.selfadjointView<Eigen::Lower>().rankUpdate(mean, -1.0);
 }
 
-// Penalised means over all customers; blocks are added in their order.
-Sums Evaluate(const BlendCases& cases, const Eigen::VectorXd& theta, double l2, int threads) {
-  const size_t customers = cases.offsets.size() - 1;
+// Penalised means over all customers; parts and their blocks are added in their order.
+Sums Evaluate(std::span<const BlendCases* const> parts, const Eigen::VectorXd& theta, double l2, int threads) {
   const Eigen::Index features = theta.size();
-  std::vector<Sums> blocks((customers + kCustomersPerBlock - 1) / kCustomersPerBlock, Sums(features));
-  ParallelFor(customers, kCustomersPerBlock, threads, [&](size_t begin, size_t end, size_t block) {
-    for (size_t customer = begin; customer < end; ++customer) AddCustomer(cases, customer, theta, blocks[block]);
-  });
   Sums all(features);
-  for (const Sums& block : blocks) all.Add(block);
+  for (const BlendCases* cases : parts) {
+    const size_t customers = cases->offsets.size() - 1;
+    std::vector<Sums> blocks((customers + kCustomersPerBlock - 1) / kCustomersPerBlock, Sums(features));
+    ParallelFor(customers, kCustomersPerBlock, threads, [&](size_t begin, size_t end, size_t block) {
+      for (size_t customer = begin; customer < end; ++customer) AddCustomer(*cases, customer, theta, blocks[block]);
+    });
+    for (const Sums& block : blocks) all.Add(block);
+  }
   const double scale = all.customers > 0 ? 1 / all.customers : 0;
   all.value = all.value * scale - l2 / 2 * theta.squaredNorm();
   all.gradient = all.gradient * scale - l2 * theta;
+  const Eigen::MatrixXd lower = all.curvature;
+  all.curvature = lower.selfadjointView<Eigen::Lower>();
   all.curvature = all.curvature * scale + l2 * Eigen::MatrixXd::Identity(features, features);
   return all;
 }
@@ -90,19 +97,25 @@ Status Check(const BlendCases& cases, const BlendOptions& options) {
 
 }  // namespace
 
-Result<std::vector<double>> FitBlend(const BlendCases& cases, const BlendOptions& options) {
-  RAPPORT_RETURN_IF_ERROR(Check(cases, options));
-  Eigen::VectorXd theta = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(cases.features));
-  Sums now = Evaluate(cases, theta, options.l2, options.threads);
+Result<std::vector<double>> FitBlend(std::span<const BlendCases* const> parts, const BlendOptions& options) {
+  if (parts.empty()) return Status::FailedPrecondition("no cases: nothing to blend by");
+  for (const BlendCases* part : parts) {
+    RAPPORT_RETURN_IF_ERROR(Check(*part, options));
+    if (part->features != parts.front()->features) {
+      return Status::InvalidArgument("the parts of the blend's cases have different features");
+    }
+  }
+  Eigen::VectorXd theta = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(parts.front()->features));
+  Sums now = Evaluate(parts, theta, options.l2, options.threads);
   if (now.customers == 0) return Status::FailedPrecondition("nobody chose any of the candidates: nothing to blend by");
   for (int i = 0; i < options.iterations_max; ++i) {
     const Eigen::VectorXd step = now.curvature.ldlt().solve(now.gradient);
     // Halved until the objective grows: far from the optimum a full step may overshoot.
     double length = 1;
-    Sums next = Evaluate(cases, theta + step, options.l2, options.threads);
+    Sums next = Evaluate(parts, theta + step, options.l2, options.threads);
     while (next.value < now.value && length > 1e-6) {
       length /= 2;
-      next = Evaluate(cases, theta + length * step, options.l2, options.threads);
+      next = Evaluate(parts, theta + length * step, options.l2, options.threads);
     }
     const double gain = next.value - now.value;
     if (!(gain > 0)) break;
@@ -114,9 +127,15 @@ Result<std::vector<double>> FitBlend(const BlendCases& cases, const BlendOptions
   return std::vector<double>(theta.data(), theta.data() + theta.size());
 }
 
+Result<std::vector<double>> FitBlend(const BlendCases& cases, const BlendOptions& options) {
+  const BlendCases* const one[] = {&cases};
+  return FitBlend(std::span<const BlendCases* const>(one), options);
+}
+
 double BlendObjective(const BlendCases& cases, std::span<const double> theta, double l2) {
   const Eigen::Map<const Eigen::VectorXd> vector(theta.data(), static_cast<Eigen::Index>(theta.size()));
-  return Evaluate(cases, vector, l2, 1).value;
+  const BlendCases* const one[] = {&cases};
+  return Evaluate(one, vector, l2, 1).value;
 }
 
 }  // namespace rapport

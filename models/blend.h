@@ -34,6 +34,8 @@ struct BlendOptions {
 // theta. kInvalidArgument for shapes that disagree or numbers that are not finite; kFailedPrecondition when nobody
 // chose a candidate. Customers without a chosen candidate are left out. The same bits on every thread count.
 Result<std::vector<double>> FitBlend(const BlendCases& cases, const BlendOptions& options);
+// The same over several sets of cases with the same features, one after the other.
+Result<std::vector<double>> FitBlend(std::span<const BlendCases* const> parts, const BlendOptions& options);
 
 // The objective above, for tests.
 double BlendObjective(const BlendCases& cases, std::span<const double> theta, double l2);

@@ -12,8 +12,12 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "models/als.h"
+#include "models/attributes.h"
 #include "models/neighbours.h"
 #include "models/popularity.h"
+#include "models/repurchase.h"
+#include "models/session_knn.h"
+#include "models/trait_popularity.h"
 
 namespace rapport {
 
@@ -24,10 +28,14 @@ inline constexpr uint32_t kNoRow = 0xffffffffu;
 struct StackModel {
   std::vector<float> recent14, recent7;  // decayed counts, (rows) or empty
   // Rows with a score above 0 on each board, best first; made at fit and load (SortBoards), never stored.
-  std::vector<uint32_t> popular_order, recent14_order, recent7_order;
-  NeighbourLists shallow;             // EASE, each item's largest weights
-  std::vector<double> repeats_theta;  // where repeats may be shown: kStackFeatures numbers, or none
+  std::vector<uint32_t> popular_order, recent14_order, recent7_order, season_order;
+  std::vector<float> season;  // counts of the same weeks a year before, (rows) or empty
+  NeighbourLists shallow;     // EASE, each item's largest weights
+  // kStackFeatures numbers each, or none.
+  std::vector<double> repeats_theta;  // where repeats may be shown
   std::vector<double> new_theta;      // where only new items may
+  std::vector<double> cold_theta;     // for a customer without history
+  std::vector<double> session_theta;  // for a visitor of whom only this session is known
 };
 
 struct ContentModel {
@@ -39,6 +47,11 @@ struct ContentModel {
   NeighbourLists bought_together;      // by orders
   PopularityModel popularity;
   StackModel stack;
+  // Empty where the model was fitted without them.
+  AttributeModel attributes;   // rows as item_ids
+  SessionModel sessions;       // what was chosen together, newest last
+  RepurchaseModel repurchase;  // when it is time again
+  TraitModel traits;           // what customers with a trait choose
 
   uint32_t rows() const { return static_cast<uint32_t>(item_ids.size()); }
   // kNoRow when the model does not know the item. O(log rows).

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 
 namespace rapport {
 namespace {
@@ -109,8 +111,8 @@ void Add(const NeighbourLists& lists, const StackScratch::WeightedRows& history,
 // The sources of one customer, one after the other: candidates first, then their features.
 class Sources {
  public:
-  Sources(const ContentModel& model, Timestamp now, std::span<const uint64_t> allowed, StackScratch& scratch)
-      : model_(model), now_(now), allowed_(allowed), scratch_(scratch) {
+  Sources(const ContentModel& model, const StackQuestion& question, StackScratch& scratch)
+      : model_(model), question_(question), now_(question.now), allowed_(question.allowed), scratch_(scratch) {
     scratch_.bits.assign((model.rows() + 63) / 64, 0);
     for (const uint32_t row : scratch_.also) scratch_.bits[row / 64] |= uint64_t{1} << (row % 64);
   }
@@ -119,17 +121,24 @@ class Sources {
     Board(StackSource::kPopular, model_.popularity.popular, model_.stack.popular_order);
     Board(StackSource::kRecent14, model_.stack.recent14, model_.stack.recent14_order);
     Board(StackSource::kRecent7, model_.stack.recent7, model_.stack.recent7_order);
+    Board(StackSource::kSeason, model_.stack.season, model_.stack.season_order);
     Own(StackSource::kOwn365, 365, scratch_.own365);
     Own(StackSource::kOwn90, 90, scratch_.own90);
+    Repurchase();
     Factors();
     Sum(scratch_.sorted, Signal::kTaste, now_, 60, scratch_.history);
     KeepLargest(kNeighbourHistoryMax, scratch_.history);
     Neighbours(StackSource::kBaskets60, model_.bought_together, scratch_.sums[0]);
     Neighbours(StackSource::kCustomers60, model_.similar, scratch_.sums[1]);
+    Neighbours(StackSource::kAttributes, model_.attributes.kin, scratch_.sums[4]);
     Sum(scratch_.sorted, Signal::kTaste, now_, 365, scratch_.history);
     KeepLargest(kNeighbourHistoryMax, scratch_.history);
     Neighbours(StackSource::kBaskets365, model_.bought_together, scratch_.sums[2]);
     Neighbours(StackSource::kShallow, model_.stack.shallow, scratch_.sums[3]);
+    NewestSession();
+    Clear(model_.rows(), scratch_.sums[6]);
+    AddTraitScores(model_.traits, question_.traits, scratch_.sums[6].sums, scratch_.sums[6].touched);
+    OfferSums(StackSource::kTraits, scratch_.sums[6]);
     scratch_.candidates.clear();
     for (size_t word = 0; word < scratch_.bits.size(); ++word) {
       for (uint64_t bits = scratch_.bits[word]; bits != 0; bits &= bits - 1) {
@@ -153,7 +162,13 @@ class Sources {
     WriteBoard(StackSource::kCustomers60, scratch_.sums[1].sums);
     WriteBoard(StackSource::kBaskets365, scratch_.sums[2].sums);
     WriteBoard(StackSource::kShallow, scratch_.sums[3].sums);
+    WriteBoard(StackSource::kSeason, model_.stack.season);
+    WriteOwn(StackSource::kRepurchase, scratch_.repurchase);
+    WriteBoard(StackSource::kAttributes, scratch_.sums[4].sums);
+    WriteBoard(StackSource::kSession, scratch_.sums[5].sums);
+    WriteBoard(StackSource::kTraits, scratch_.sums[6].sums);
   }
+  float HighestOf(StackSource source) const { return highest_[static_cast<size_t>(source)]; }
 
  private:
   float& Highest(StackSource source) { return highest_[static_cast<size_t>(source)]; }
@@ -182,12 +197,58 @@ class Sources {
     Clear(model_.rows(), sums);
     if (lists.items != model_.rows()) return;
     Add(lists, scratch_.history, sums);
+    OfferSums(source, sums);
+  }
+  void OfferSums(StackSource source, const TouchedSums& sums) {
     scratch_.had.resize(sums.touched.size());  // spare until the features are written
     for (size_t block = 0; block < sums.touched.size(); ++block) {
       const uint64_t word = allowed_.empty() ? ~uint64_t{0} : block < allowed_.size() ? allowed_[block] : 0;
       scratch_.had[block] = sums.touched[block] != 0 ? word : 0;
     }
     Offer(source, TopKPositive(sums.sums, kStackDepth, scratch_.had));
+  }
+
+  // Items ordered more often than they came back.
+  void Repurchase() {
+    StackScratch::WeightedRows& due = scratch_.repurchase;
+    due = {};
+    if (model_.repurchase.terms.size() != model_.rows()) return;
+    const std::vector<SignalLine>& lines = scratch_.sorted;
+    std::vector<Timestamp> times;
+    for (size_t i = 0; i < lines.size();) {
+      const uint32_t row = lines[i].row;
+      int kept = 0;
+      times.clear();
+      for (; i < lines.size() && lines[i].row == row; ++i) {
+        kept += lines[i].order;
+        if (lines[i].order > 0) times.push_back(lines[i].time);
+      }
+      if (kept <= 0) continue;
+      std::sort(times.begin(), times.end());
+      const double chance = RepurchaseChance(model_.repurchase.terms[row], times, now_);
+      if (!(chance > 0)) continue;
+      due.rows.push_back(row);
+      due.weights.push_back(static_cast<float>(chance));
+    }
+    Offer(StackSource::kRepurchase, BestOfOwn(due, allowed_));
+  }
+  void NewestSession() {
+    TouchedSums& sums = scratch_.sums[5];
+    Clear(model_.rows(), sums);
+    if (model_.sessions.items != model_.rows()) return;
+    const SessionOptions options;
+    std::vector<const SignalLine*> newest;
+    for (const SignalLine& line : question_.lines) {
+      if (line.weight > 0) newest.push_back(&line);
+    }
+    std::stable_sort(newest.begin(), newest.end(),
+                     [](const SignalLine* a, const SignalLine* b) { return a->time < b->time; });
+    std::vector<uint32_t> rows;
+    for (auto line = newest.rbegin(); line != newest.rend() && rows.size() < options.items_asked_max; ++line) {
+      if (std::find(rows.begin(), rows.end(), (*line)->row) == rows.end()) rows.push_back((*line)->row);
+    }
+    AddSessionScores(model_.sessions, rows, options, scratch_.session, sums.sums, sums.touched);
+    OfferSums(StackSource::kSession, sums);
   }
 
   // The two columns of a source.
@@ -216,11 +277,100 @@ class Sources {
   }
 
   const ContentModel& model_;
+  const StackQuestion& question_;
   const Timestamp now_;
   const std::span<const uint64_t> allowed_;
   StackScratch& scratch_;
   std::array<float, kStackSources> highest_{};
 };
+
+// How price and category of an item agree with a history.
+class Likeness {
+ public:
+  Likeness(const AttributeModel& attributes, const StackScratch::WeightedRows& history) {
+    if (attributes.rows() == 0) return;
+    double logs = 0, priced = 0, total = 0;
+    for (size_t i = 0; i < history.rows.size(); ++i) {
+      const float price = attributes.prices[history.rows[i]];
+      const uint64_t category = attributes.categories[history.rows[i]];
+      total += history.weights[i];
+      if (category != 0) by_category_[category] += history.weights[i];
+      if (!(price > 0)) continue;
+      logs += history.weights[i] * std::log(price);
+      priced += history.weights[i];
+    }
+    if (priced > 0) mean_log_price_ = logs / priced;
+    for (auto& [category, weight] : by_category_) weight /= total;
+  }
+  float Price(float price) const {
+    if (!mean_log_price_ || !(price > 0)) return 0;
+    const double apart = (std::log(price) - *mean_log_price_) / kPriceSpread;
+    return static_cast<float>(std::exp(-0.5 * apart * apart));
+  }
+  float Category(uint64_t category) const {
+    const auto found = by_category_.find(category);
+    return found == by_category_.end() ? 0.0f : static_cast<float>(found->second);
+  }
+
+ private:
+  static constexpr double kPriceSpread = 0.7;
+  std::optional<double> mean_log_price_;
+  std::map<uint64_t, double> by_category_;
+};
+
+// The newcomers nearest to the customer, appended to the candidates with their features.
+void CollectNewcomers(const ContentModel& model, const StackQuestion& question, const Likeness& likeness,
+                      float highest_factor, StackScratch& scratch) {
+  const Newcomers& all = *question.newcomers;
+  const size_t d = scratch.factor.size();
+  std::vector<float> factor(all.size()), attributes(all.size()), boards(all.size());
+  if (d > 0 && highest_factor > 0) {
+    ScoreAll(all.factors, scratch.factor, factor);
+    for (float& score : factor) score = std::isfinite(score) ? std::clamp(score / highest_factor, 0.0f, 2.0f) : 0.0f;
+  }
+  if (!scratch.profile.empty()) {
+    for (size_t i = 0; i < all.size(); ++i) attributes[i] = std::max(0.0f, Dot(all.vectors[i], scratch.profile));
+  }
+  for (size_t i = 0; i < all.size(); ++i) boards[i] = all.recent[i] + all.season[i];
+  std::vector<uint32_t> chosen;
+  for (const std::vector<float>* scores : {&factor, &attributes, &boards}) {
+    for (const Scored& one : TopKPositive(*scores, kNewcomerDepth, question.newcomers_allowed)) {
+      chosen.push_back(one.index);
+    }
+  }
+  std::sort(chosen.begin(), chosen.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
+  for (const uint32_t i : chosen) {
+    scratch.candidates.push_back(model.rows() + i);
+    scratch.features.resize(scratch.candidates.size() * kStackFeatures, 0.0f);
+    float* features = scratch.features.data() + (scratch.candidates.size() - 1) * kStackFeatures;
+    features[SlotAt(NewcomerSlot::kIsNew)] = 1;
+    features[SlotAt(NewcomerSlot::kFactor)] = factor[i];
+    features[SlotAt(NewcomerSlot::kAttributes)] = attributes[i];
+    features[SlotAt(NewcomerSlot::kRecent)] = all.recent[i];
+    features[SlotAt(NewcomerSlot::kSeason)] = all.season[i];
+    features[SlotAt(NewcomerSlot::kPrice)] = likeness.Price(all.prices[i]);
+    features[SlotAt(NewcomerSlot::kCategory)] = likeness.Category(all.categories[i]);
+  }
+}
+
+// What the history is like: scratch.history, the profile of its attributes, price and category.
+Likeness DescribeHistory(const ContentModel& model, std::span<const SignalLine> sorted, Timestamp now,
+                         const Newcomers* newcomers, StackScratch& scratch) {
+  Sum(sorted, Signal::kTaste, now, model.history_half_life_days, scratch.history);
+  scratch.profile.clear();
+  const bool wanted = newcomers != nullptr && newcomers->size() > 0;
+  if (wanted && model.attributes.rows() != 0 && !scratch.history.rows.empty()) {
+    AttributeProfile(model.attributes, scratch.history.rows, scratch.history.weights, scratch.profile);
+  }
+  return {model.attributes, scratch.history};
+}
+
+// The trend scores of the allowed rows are shares of this.
+float HighestTrend(const ContentModel& model, std::span<const uint64_t> allowed) {
+  const std::vector<Scored> best = TopKPositive(model.popularity.trending, 1, allowed);
+  return best.empty() ? 0.0f : best.front().score;
+}
 
 std::vector<uint32_t> OrderOf(std::span<const float> board) {
   std::vector<uint32_t> order;
@@ -235,21 +385,31 @@ std::vector<uint32_t> OrderOf(std::span<const float> board) {
 
 }  // namespace
 
-void CollectCandidates(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now,
-                       std::span<const uint64_t> allowed, StackScratch& scratch) {
-  scratch.sorted.assign(lines.begin(), lines.end());
+void CollectCandidates(const ContentModel& model, const StackQuestion& question, StackScratch& scratch) {
+  scratch.sorted.assign(question.lines.begin(), question.lines.end());
   std::stable_sort(scratch.sorted.begin(), scratch.sorted.end(),
                    [](const SignalLine& a, const SignalLine& b) { return a.row < b.row; });
-  Sources sources(model, now, allowed, scratch);
+  Sources sources(model, question, scratch);
   sources.Gather();
   sources.WriteFeatures();
 
   scratch.had.assign((model.rows() + 63) / 64, 0);
   for (const SignalLine& line : scratch.sorted) scratch.had[line.row / 64] |= uint64_t{1} << (line.row % 64);
-  for (size_t i = 0; i < scratch.candidates.size(); ++i) {
-    const uint32_t row = scratch.candidates[i];
-    const bool had = (scratch.had[row / 64] >> (row % 64) & 1) != 0;
-    scratch.features[(i + 1) * kStackFeatures - 1] = had ? 1.0f : 0.0f;
+  const Likeness likeness = DescribeHistory(model, scratch.sorted, question.now, question.newcomers, scratch);
+  const float highest_trend = HighestTrend(model, question.allowed);
+  float* features = scratch.features.data();
+  for (const uint32_t row : scratch.candidates) {
+    const float trend = model.popularity.trending[row];
+    features[MarkAt(StackMark::kHad)] = (scratch.had[row / 64] >> (row % 64) & 1) != 0 ? 1.0f : 0.0f;
+    features[MarkAt(StackMark::kTrend)] = highest_trend > 0 && trend > 0 ? trend / highest_trend : 0.0f;
+    if (model.attributes.rows() != 0) {
+      features[MarkAt(StackMark::kPrice)] = likeness.Price(model.attributes.prices[row]);
+      features[MarkAt(StackMark::kCategory)] = likeness.Category(model.attributes.categories[row]);
+    }
+    features += kStackFeatures;
+  }
+  if (question.newcomers != nullptr && question.newcomers->size() > 0) {
+    CollectNewcomers(model, question, likeness, sources.HighestOf(StackSource::kFactors), scratch);
   }
 }
 
@@ -265,6 +425,7 @@ void SortBoards(ContentModel& model) {
   model.stack.popular_order = OrderOf(model.popularity.popular);
   model.stack.recent14_order = OrderOf(model.stack.recent14);
   model.stack.recent7_order = OrderOf(model.stack.recent7);
+  model.stack.season_order = OrderOf(model.stack.season);
 }
 
 bool IsBoardOrder(std::span<const uint32_t> order, std::span<const float> board) {

@@ -43,21 +43,29 @@ size_t PlaceOf(const StackScratch& scratch, uint32_t row) {
 }  // namespace
 
 bool IsBoard(StackSource source) {
-  return source == StackSource::kPopular || source == StackSource::kRecent14 || source == StackSource::kRecent7;
+  switch (source) {
+    case StackSource::kPopular:
+    case StackSource::kRecent14:
+    case StackSource::kRecent7:
+    case StackSource::kSeason:
+    case StackSource::kTraits: return true;
+    default: return false;
+  }
 }
 
 size_t RemovalsMax(size_t rows) { return std::clamp<size_t>(4'000'000 / std::max<size_t>(1, rows), 16, 256); }
 
-StackShares ShareStack(const ContentModel& model, std::span<const double> theta, std::span<const SignalLine> lines,
-                       Timestamp now, std::span<const uint64_t> allowed, std::span<const uint32_t> targets,
-                       StackScratch& scratch) {
+StackShares ShareStack(const ContentModel& model, std::span<const double> theta, const StackQuestion& question,
+                       std::span<const uint32_t> targets, StackScratch& scratch) {
   StackShares shares;
-  shares.history = RowsToRemove(lines, now, RemovalsMax(model.rows()), targets);
+  StackQuestion asked = question;
+  asked.newcomers = nullptr;
+  shares.history = RowsToRemove(question.lines, question.now, RemovalsMax(model.rows()), targets);
   const size_t n = shares.history.size();
   shares.drops.assign(targets.size() * n, 0);
   shares.boards.assign(targets.size() * kStackSources, 0);
   scratch.also.assign(targets.begin(), targets.end());
-  CollectCandidates(model, lines, now, allowed, scratch);
+  CollectCandidates(model, asked, scratch);
   std::vector<double> full;
   for (size_t t = 0; t < targets.size(); ++t) {
     const size_t place = PlaceOf(scratch, targets[t]);
@@ -71,10 +79,11 @@ StackShares ShareStack(const ContentModel& model, std::span<const double> theta,
   std::vector<SignalLine> left;
   for (size_t i = 0; i < n; ++i) {
     left.clear();
-    for (const SignalLine& line : lines) {
+    for (const SignalLine& line : question.lines) {
       if (line.row != shares.history[i]) left.push_back(line);
     }
-    CollectCandidates(model, left, now, allowed, scratch);
+    asked.lines = left;
+    CollectCandidates(model, asked, scratch);
     for (size_t t = 0; t < targets.size(); ++t) {
       shares.drops[t * n + i] = full[t] - ScoreCandidate(theta, scratch, PlaceOf(scratch, targets[t]));
     }

@@ -27,17 +27,16 @@ struct StackShares {
   }
 };
 
-// Sources that are the same for everybody.
+// Sources that hear no history: the same for everybody, or for everybody with the same traits.
 bool IsBoard(StackSource source);
 
 // How many items are taken away for an explanation: 16 to 256, such that about four million scores are computed by each
 // source.
 size_t RemovalsMax(size_t rows);
 
-// Explains `targets`, rows in any order, unique. Arguments as of CollectCandidates; `scratch` is overwritten.
-// REQUIRES theta of kStackFeatures numbers, `lines` not a view of scratch.
-StackShares ShareStack(const ContentModel& model, std::span<const double> theta, std::span<const SignalLine> lines,
-                       Timestamp now, std::span<const uint64_t> allowed, std::span<const uint32_t> targets,
-                       StackScratch& scratch);
+// Explains `targets`, rows in any order, unique. Arguments as of CollectCandidates, newcomers are not looked at;
+// `scratch` is overwritten. REQUIRES theta of kStackFeatures numbers, question.lines not a view of scratch.
+StackShares ShareStack(const ContentModel& model, std::span<const double> theta, const StackQuestion& question,
+                       std::span<const uint32_t> targets, StackScratch& scratch);
 
 }  // namespace rapport

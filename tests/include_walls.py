@@ -38,7 +38,7 @@ WALLS = [
     ("Boost", r"boost/", r"server/.*"),
     ("nlohmann JSON", r"nlohmann/", r"server/.*|data/io/.*"),
     ("OpenSSL", r"openssl/", r"base/crypto\.cc"),
-    ("ICU", r"unicode/", r"base/time_zone\.cc"),
+    ("ICU", r"unicode/", r"base/(time_zone|words)\.cc"),
     ("libarchive", r"archive(_entry)?\.h$", r"data/io/.*"),
     ("CLI11", r"CLI/", r"server/commands/.*|server/main\.cc"),
 ]

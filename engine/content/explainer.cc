@@ -53,7 +53,9 @@ class Explainer {
     parts_.resize(response.items.size());
   }
 
-  void Blend();
+  // What the history and the boards add, for items of one origin.
+  void Blend(Origin origin, const StackPlan& plan);
+  void Newcomers();
   void Factors(const RepeatBlend& repeats);
   void HistoryNeighbours();
   void Seeds(Origin origin);
@@ -91,23 +93,44 @@ class Explainer {
   std::vector<uint32_t> rows_;
 };
 
-void Explainer::Blend() {
-  if (!Select(Origin::kBlend)) return;
-  const std::vector<double>* theta = PrepareBlend(question_, weights_, scratch_);
-  if (theta == nullptr) return;
-  const std::vector<SignalLine> lines = scratch_.stack.lines;
-  const StackShares shares =
-      ShareStack(*question_.model(), *theta, lines, question_.as_of(), scratch_.allowed_rows, rows_, scratch_.stack);
+void Explainer::Blend(Origin origin, const StackPlan& plan) {
+  if (!Select(origin) || plan.theta == nullptr) return;
+  const std::vector<SignalLine> lines(plan.asked.lines.begin(), plan.asked.lines.end());
+  StackQuestion asked = plan.asked;
+  asked.lines = lines;
+  const StackShares shares = ShareStack(*question_.model(), *plan.theta, asked, rows_, scratch_.stack);
   for (size_t t = 0; t < slots_.size(); ++t) {
     for (size_t i = 0; i < shares.history.size(); ++i) {
       AddDeed(slots_[t], ItemOf(shares.history[i]), shares.DropsOf(t)[i]);
     }
     double popular = 0, recent = 0;
     for (size_t s = 0; s < kStackSources; ++s) {
-      (static_cast<StackSource>(s) == StackSource::kPopular ? popular : recent) += shares.boards[t * kStackSources + s];
+      const auto source = static_cast<StackSource>(s);
+      const bool long_term = source == StackSource::kPopular || source == StackSource::kTraits;
+      (long_term ? popular : recent) += shares.boards[t * kStackSources + s];
     }
     Add(slots_[t], Because::kPopular, {}, popular);
     Add(slots_[t], Because::kRecent, {}, recent);
+  }
+}
+
+// What the model has no row for speaks through its attributes: the history's items that are its kin, by weight and
+// likeness.
+void Explainer::Newcomers() {
+  if (question_.newcomers == nullptr || question_.model() == nullptr) return;
+  const std::vector<uint64_t>& ids = question_.newcomers->item_ids;
+  SumTaste(question_.history, weights_, question_.model()->history_half_life_days, question_.as_of(), scratch_.items);
+  if (!MapToRows(*question_.models, scratch_.items, scratch_)) return;
+  for (size_t slot = 0; slot < response_.items.size(); ++slot) {
+    const RecommendedItem& shown = response_.items[slot];
+    const auto at = std::lower_bound(ids.begin(), ids.end(), shown.item.value);
+    if (shown.origin != Origin::kBlend || at == ids.end() || *at != shown.item.value) continue;
+    for (const Neighbour& kin : question_.newcomers->kin[static_cast<size_t>(at - ids.begin())]) {
+      const auto row = std::find(scratch_.rows.begin(), scratch_.rows.end(), kin.item);
+      if (row == scratch_.rows.end()) continue;
+      AddDeed(slot, ItemOf(kin.item),
+              double{scratch_.weights[static_cast<size_t>(row - scratch_.rows.begin())]} * kin.score);
+    }
   }
 }
 
@@ -188,7 +211,11 @@ void Explainer::Rest() {
       case Origin::kTrending: Add(slot, Because::kTrending, {}, 1); break;
       case Origin::kConfigured: Add(slot, Because::kConfigured, {}, 1); break;
       case Origin::kLatest: Add(slot, Because::kNew, {}, 1); break;
+      case Origin::kSeedsKin:
+        for (const Item* seed : question_.seeds) Add(slot, Because::kSimilarTo, seed->id, 1);
+        break;
       case Origin::kBlend:
+      case Origin::kCold:
       case Origin::kFactors:
       case Origin::kSeedsBought:
       case Origin::kSeedsSimilar:
@@ -223,7 +250,9 @@ void Explainer::Write() {
 void ExplainAnswer(const Question& question, const EventWeights& weights, const RepeatBlend& repeats,
                    RankScratch& scratch, RecommendResponse& response) {
   Explainer explainer(question, weights, scratch, response);
-  explainer.Blend();
+  explainer.Blend(Origin::kBlend, PlanBlend(question, weights, scratch));
+  explainer.Blend(Origin::kCold, PlanCold(question, scratch));
+  explainer.Newcomers();
   explainer.Factors(repeats);
   explainer.HistoryNeighbours();
   explainer.Seeds(Origin::kSeedsBought);

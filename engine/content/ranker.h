@@ -51,6 +51,7 @@ struct RankScratch {
   std::vector<float> scores;  // (model rows)
   StackScratch stack;         // of the blend
   Bitmap allowed_rows;        // bit = model row
+  Bitmap allowed_newcomers;   // bit = newcomer
 };
 
 // Rows and weights of the items that the model knows, into scratch; false when there are none.

@@ -1,8 +1,8 @@
 // Requests resolved into questions, and the order in which the stages are asked:
 //
 //   kPersonal          blend, or factors (level personal or session) -> similar to seeds, or to the history
-//                      -> popular -> static -> latest
-//   kSimilar           similar to seeds -> same category -> then as kPersonal
+//                      -> without a history: the blend of traits and boards -> popular -> static -> latest
+//   kSimilar           similar to seeds -> kin of new seeds -> same category -> then as kPersonal
 //   kBoughtTogether    bought with seeds -> similar to seeds -> same category -> then as kPersonal
 //   kOnlyOrdered       whatever the scenario, orders by frequency and recency first
 #include "engine/content/recommender.h"
@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "engine/content/carried_question.h"
 #include "engine/content/explainer.h"
+#include "engine/content/newcomer_cache.h"
 #include "engine/content/page.h"
 #include "engine/content/recommender_seam.h"
 #include "engine/content/stages.h"
@@ -176,6 +177,7 @@ struct Recommender::Impl {
   mutable CatalogIndexCache indexes;
   mutable FilterCache filters;
   mutable ModelBoardsCache boards;
+  mutable NewcomerCache newcomers;
   mutable ScratchPool scratch;
 };
 
@@ -214,6 +216,7 @@ void Recommender::Impl::Begin(const RecommendContext& context, Timestamp now, Qu
   question.index = indexes.Get(context.catalog);
   question.models = context.models != nullptr ? context.models : kNoModels;
   question.boards = boards.Get(question.models->content);
+  question.newcomers = newcomers.Get(*question.index, question.models);
   question.customer = context.customer != nullptr ? context.customer : kNobody;
   question.rules.now = now;
   question.rules.audiences =
@@ -221,6 +224,7 @@ void Recommender::Impl::Begin(const RecommendContext& context, Timestamp now, Qu
   if (question.customer->personalization == Personalization::kOff) return;
   question.rules.customer_items = &question.customer->items;
   question.history = question.customer->history;
+  question.traits = question.customer->traits;
   if (question.customer->anonymous) question.history = NewestEvents(question.history, options.session_events);
 }
 
@@ -278,6 +282,7 @@ void Recommender::Impl::OfferAboutSeeds(const Question& question, CandidateSourc
     }
     OfferNeighboursOfSeeds(question, question.model()->similar, Origin::kSeedsSimilar, scratch_space, answer);
   }
+  if (!answer.full()) OfferKinOfNewcomers(question, answer);
   if (!answer.full()) OfferKin(question, filters, answer);
 }
 
@@ -289,6 +294,7 @@ void Recommender::Impl::FallBack(const Question& question, RankScratch& scratch_
     OfferNeighboursOfSeeds(question, question.model()->similar, Origin::kSeedsSimilar, scratch_space, answer);
   }
   if (next()) OfferNeighboursOfHistory(question, options.weights, scratch_space, answer);
+  if (next()) OfferCold(question, scratch_space, answer);
   if (next()) OfferBoard(question, question.boards->popular, Origin::kPopular, answer);
   if (next()) OfferStatic(question, options.static_items, answer);
   if (next()) OfferLatest(question, Level::kStatic, answer);
@@ -457,6 +463,7 @@ Result<RecommendResponse> Recommender::Impl::ItemToItem(const RecommendContext& 
   Question question;
   RAPPORT_RETURN_IF_ERROR(ResolveList(context, request, question));
   question.history = {};
+  question.traits = {};
   AddSeed(question.index->catalog().Get(item), true, question);
   auto lease = scratch.Borrow();
   Restrict(question, (*lease).allowed_rows);

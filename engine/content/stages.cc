@@ -1,6 +1,7 @@
 #include "engine/content/stages.h"
 
 #include <algorithm>
+#include <map>
 
 namespace rapport {
 
@@ -103,38 +104,89 @@ const std::vector<double>& ThetaFor(const StackModel& stack, RepeatPolicy policy
 
 }  // namespace
 
-const std::vector<double>* PrepareBlend(const Question& question, const EventWeights& weights, RankScratch& scratch) {
-  const ContentModel* model = question.model();
-  if (model == nullptr || question.history.empty()) return nullptr;
-  const std::vector<double>& theta = ThetaFor(model->stack, question.rules.repeat);
-  if (theta.empty()) return nullptr;
-  MapSignals(*question.models, question.history, weights, scratch.stack.lines);
-  if (scratch.stack.lines.empty()) return nullptr;
-  scratch.allowed_rows.assign(WordsFor(model->rows()), 0);
-  for (uint32_t row = 0; row < model->rows(); ++row) {
-    if (TestBit(question.allowed, model->item_ids[row])) SetBit(scratch.allowed_rows, row);
-  }
-  return &theta;
+namespace {
+
+// The theta that a visitor of whom only a session is known is answered with, where it was fitted.
+const std::vector<double>& ThetaForHistory(const Question& question, const StackModel& stack) {
+  const bool session = question.customer->anonymous && !stack.session_theta.empty() &&
+                       question.rules.repeat != RepeatPolicy::kOnlyOrdered;
+  return session ? stack.session_theta : ThetaFor(stack, question.rules.repeat);
 }
 
-void OfferBlended(const Question& question, const EventWeights& weights, RankScratch& scratch, Answer& answer) {
-  const std::vector<double>* theta = PrepareBlend(question, weights, scratch);
-  if (theta == nullptr) return;
-  const ContentModel* model = question.model();
-  StackScratch& stack = scratch.stack;
-  CollectCandidates(*model, stack.lines, question.as_of(), scratch.allowed_rows, stack);
-  std::vector<Scored> ranked = RankCandidates(*theta, stack);
+StackPlan PlanStack(const Question& question, const std::vector<double>& theta, std::span<const SignalLine> lines,
+                    RankScratch& scratch) {
+  const ContentModel& model = *question.model();
+  scratch.allowed_rows.assign(WordsFor(model.rows()), 0);
+  for (uint32_t row = 0; row < model.rows(); ++row) {
+    if (TestBit(question.allowed, model.item_ids[row])) SetBit(scratch.allowed_rows, row);
+  }
+  // A session's weights were fitted on what was not in it yet.
+  if (&theta == &model.stack.session_theta) {
+    for (const SignalLine& line : lines) ClearBit(scratch.allowed_rows, line.row);
+  }
+  const Newcomers* newcomers = question.newcomers.get();
+  scratch.allowed_newcomers.assign(WordsFor(newcomers != nullptr ? newcomers->size() : 0), 0);
+  for (size_t i = 0; newcomers != nullptr && i < newcomers->size(); ++i) {
+    if (TestBit(question.allowed, newcomers->item_ids[i])) SetBit(scratch.allowed_newcomers, i);
+  }
+  return {&theta,
+          {lines, question.traits, question.as_of(), scratch.allowed_rows, newcomers, scratch.allowed_newcomers}};
+}
+
+void OfferPlanned(const Question& question, const StackPlan& plan, Level level, Origin origin, StackScratch& scratch,
+                  Answer& answer) {
+  const ContentModel& model = *question.model();
+  CollectCandidates(model, plan.asked, scratch);
+  std::vector<Scored> ranked = RankCandidates(*plan.theta, scratch);
   if (ranked.empty()) return;
   const float lowest = ranked.back().score;
   for (Scored& one : ranked) {
-    one = {static_cast<uint32_t>(model->item_ids[one.index]), one.score - lowest};
+    const uint64_t id =
+        one.index < model.rows() ? model.item_ids[one.index] : question.newcomers->item_ids[one.index - model.rows()];
+    one = {static_cast<uint32_t>(id), one.score - lowest};
   }
   RankPositive(question.gains, ranked);
-  answer.BeginStage(question.personal_level(), Origin::kBlend);
+  answer.BeginStage(level, origin);
   for (const Scored& one : ranked) {
     if (answer.full()) return;
     answer.Offer(ItemId{one.index}, one.score);
   }
+}
+
+}  // namespace
+
+StackPlan PlanBlend(const Question& question, const EventWeights& weights, RankScratch& scratch) {
+  const ContentModel* model = question.model();
+  if (model == nullptr || question.history.empty()) return {};
+  const std::vector<double>& theta = ThetaForHistory(question, model->stack);
+  if (theta.empty()) return {};
+  std::vector<SignalLine>& lines = scratch.stack.lines;
+  MapSignals(*question.models, question.history, weights, lines);
+  return lines.empty() ? StackPlan() : PlanStack(question, theta, lines, scratch);
+}
+
+StackPlan PlanCold(const Question& question, RankScratch& scratch) {
+  const ContentModel* model = question.model();
+  if (model == nullptr || model->stack.cold_theta.empty() || !question.history.empty()) return {};
+  if (question.rules.repeat == RepeatPolicy::kOnlyOrdered) return {};
+  return PlanStack(question, model->stack.cold_theta, {}, scratch);
+}
+
+void OfferBlended(const Question& question, const EventWeights& weights, RankScratch& scratch, Answer& answer) {
+  const StackPlan plan = PlanBlend(question, weights, scratch);
+  if (plan.theta == nullptr) return;
+  OfferPlanned(question, plan, question.personal_level(), Origin::kBlend, scratch.stack, answer);
+}
+
+void OfferCold(const Question& question, RankScratch& scratch, Answer& answer) {
+  const StackPlan plan = PlanCold(question, scratch);
+  if (plan.theta == nullptr) return;
+  const std::vector<uint64_t>& known = question.model()->traits.tokens;
+  const bool segment = std::any_of(question.traits.begin(), question.traits.end(), [&](uint64_t token) {
+    return std::binary_search(known.begin(), known.end(), token);
+  });
+  const Level level = segment ? Level::kSegment : Level::kPopular;
+  OfferPlanned(question, plan, level, Origin::kCold, scratch.stack, answer);
 }
 
 void OfferPersonal(const Question& question, const EventWeights& weights, const RepeatBlend& blend,
@@ -191,6 +243,29 @@ void OfferNeighboursOfHistory(const Question& question, const EventWeights& weig
   SumTaste(question.history, weights, model->history_half_life_days, question.as_of(), scratch.items);
   if (!MapToRows(*question.models, scratch.items, scratch)) return;
   OfferNeighbours(question, model->similar, Origin::kHistorySimilar, scratch, answer);
+}
+
+void OfferKinOfNewcomers(const Question& question, Answer& answer) {
+  if (question.newcomers == nullptr) return;
+  const std::vector<uint64_t>& ids = question.newcomers->item_ids;
+  std::map<uint64_t, float> sums;  // by item id
+  for (const Item* seed : question.seeds) {
+    const auto at = std::lower_bound(ids.begin(), ids.end(), seed->id.value);
+    if (at == ids.end() || *at != seed->id.value) continue;
+    for (const Neighbour& kin : question.newcomers->kin[static_cast<size_t>(at - ids.begin())]) {
+      sums[question.model()->item_ids[kin.item]] += kin.score;
+    }
+  }
+  std::vector<Scored> candidates;
+  for (const auto& [id, score] : sums) {
+    if (TestBit(question.allowed, id)) candidates.push_back({static_cast<uint32_t>(id), score});
+  }
+  RankPositive(question.gains, candidates);
+  answer.BeginStage(Level::kSimilar, Origin::kSeedsKin);
+  for (const Scored& one : candidates) {
+    if (answer.full()) return;
+    answer.Offer(ItemId{one.index}, one.score);
+  }
 }
 
 void OfferKin(const Question& question, FilterCache& filters, Answer& answer) {

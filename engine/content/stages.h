@@ -23,8 +23,10 @@ struct Question {
   std::shared_ptr<const CatalogIndex> index;
   std::shared_ptr<const ModelSet> models;        // never null
   std::shared_ptr<const ModelBoards> boards;     // never null
+  std::shared_ptr<const Newcomers> newcomers;    // items the model has no row for; may be null
   std::shared_ptr<const CustomerView> customer;  // never null
   std::span<const HistoryEntry> history;         // empty when personalization is off; a session's events if anonymous
+  std::span<const uint64_t> traits;              // empty when personalization is off
   std::vector<const Item*> seeds;
   std::vector<ItemId> excluded;
   std::vector<uint64_t> seed_groups;
@@ -49,11 +51,20 @@ struct RepeatBlend {
   double half_life_days = 365;
 };
 
-// The blend's weights for the policy at hand, or null where it does not rank; with history (scratch.stack.lines) and
-// allowed rows (scratch.allowed_rows) as the blend reads them.
-const std::vector<double>* PrepareBlend(const Question& question, const EventWeights& weights, RankScratch& scratch);
+// What the blend is asked, and the weights for the policy and customer at hand; null where it does not rank. The views
+// of `asked` are into the question and into scratch (stack.lines, allowed_rows, allowed_newcomers).
+struct StackPlan {
+  const std::vector<double>* theta = nullptr;
+  StackQuestion asked;
+};
+// By the history: a customer's, or a session's. By traits and boards alone, for whoever has no history.
+StackPlan PlanBlend(const Question& question, const EventWeights& weights, RankScratch& scratch);
+StackPlan PlanCold(const Question& question, RankScratch& scratch);
 // The blend of all models (models/stack.h), where the model has weights for the policy at hand: best candidates first.
 void OfferBlended(const Question& question, const EventWeights& weights, RankScratch& scratch, Answer& answer);
+// The same for a customer without history: what is liked by those with the same traits (level "segment"), and what is
+// popular, rising and in season (level "popular").
+void OfferCold(const Question& question, RankScratch& scratch, Answer& answer);
 // The customer's factor, folded in from the history, against every item of the model.
 void OfferPersonal(const Question& question, const EventWeights& weights, const RepeatBlend& blend,
                    RankScratch& scratch, Answer& answer);
@@ -64,6 +75,8 @@ void OfferNeighboursOfSeeds(const Question& question, const NeighbourLists& list
                             Answer& answer);
 void OfferNeighboursOfHistory(const Question& question, const EventWeights& weights, RankScratch& scratch,
                               Answer& answer);
+// Kin by attributes of the seeds that the model has no row for.
+void OfferKinOfNewcomers(const Question& question, Answer& answer);
 // Items that share a category with a seed, the popular ones first: for seeds that the model does not know.
 void OfferKin(const Question& question, FilterCache& filters, Answer& answer);
 void OfferBoard(const Question& question, std::span<const Scored> board, Origin origin, Answer& answer);

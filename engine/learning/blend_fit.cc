@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "base/parallel.h"
+#include "base/random.h"
+#include "engine/learning/attribute_table.h"
+#include "engine/learning/content_parts.h"
 
 namespace rapport {
 namespace {
@@ -14,63 +18,215 @@ constexpr int kOlderWindows = 16;
 constexpr double kDaysBeforeMin = 28;
 constexpr int64_t kYearMs = 364 * kDayMs;  // whole weeks: the same days of the week
 constexpr double kYearAgoLengths = 2.5;
+constexpr double kPriorCases = 0.5;
+constexpr double kPretendedShare = 0.1;
+constexpr size_t kPretendedEvery = 4;  // cases
 
-// Everything, or what the customer never had.
-std::vector<uint64_t> AllowedRows(std::span<const SignalLine> lines, size_t rows, RepeatTask task) {
-  std::vector<uint64_t> allowed((rows + 63) / 64, ~uint64_t{0});
-  if (task == RepeatTask::kNewItemsOnly) {
-    for (const SignalLine& line : lines) allowed[line.row / 64] &= ~(uint64_t{1} << (line.row % 64));
-  }
-  return allowed;
+bool Counts(const TrainingLine& line, bool orders) {
+  return orders ? line.type == EventType::kOrdered : line.weight > 0;
 }
 
-BlendCases CollectTask(const TrainingSet& past, const ContentModel& model, Timestamp as_of, const JudgedCases& judged,
-                       int threads) {
+// Whether anybody ordered in the window; else what has a positive weight is chosen.
+bool AnyOrder(const TrainingSet& all, WindowSpan window) {
+  return std::any_of(all.lines.begin(), all.lines.end(), [&](const TrainingLine& line) {
+    return line.type == EventType::kOrdered && line.time >= window.begin && line.time < window.until;
+  });
+}
+
+// Rows of `all` as rows of `past`, newcomers after them; kNoRow for what is neither.
+std::vector<uint32_t> RankedRows(const TrainingSet& all, const TrainingSet& past, const Newcomers& newcomers) {
+  const auto place = [](const std::vector<uint64_t>& ids, uint64_t id) -> std::optional<uint32_t> {
+    const auto at = std::lower_bound(ids.begin(), ids.end(), id);
+    if (at == ids.end() || *at != id) return std::nullopt;
+    return static_cast<uint32_t>(at - ids.begin());
+  };
+  std::vector<uint32_t> rows;
+  for (const uint64_t id : all.item_ids) {
+    if (const auto row = place(past.item_ids, id)) {
+      rows.push_back(*row);
+    } else if (const auto newcomer = place(newcomers.item_ids, id)) {
+      rows.push_back(past.items() + *newcomer);
+    } else {
+      rows.push_back(kNoRow);
+    }
+  }
+  return rows;
+}
+
+// The first basket of one customer in the window, as lines on `rows`.
+std::vector<SignalLine> FirstBasket(std::span<const TrainingLine> lines, const std::vector<uint32_t>& rows,
+                                    WindowSpan window, bool orders) {
+  std::vector<SignalLine> basket;
+  const TrainingLine* opening = nullptr;
+  for (const TrainingLine& line : lines) {
+    if (line.time < window.begin || line.time >= window.until || !Counts(line, orders)) continue;
+    if (opening == nullptr) opening = &line;
+    const bool same = orders ? line.group == opening->group : line.event == opening->event;
+    if (!same || rows[line.item] == kNoRow) continue;
+    const int8_t order = line.type == EventType::kOrdered ? 1 : 0;
+    basket.push_back({rows[line.item], line.weight, order, line.time});
+  }
+  return basket;
+}
+
+std::vector<uint32_t> RowsOf(std::span<const SignalLine> lines) {
+  std::vector<uint32_t> rows;
+  for (const SignalLine& line : lines) rows.push_back(line.row);
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  return rows;
+}
+
+enum class Whose { kUnknown, kKnown };
+
+std::vector<StackCase> BasketsOf(Whose whose, const TrainingSet& all, const TrainingSet& past,
+                                 const Newcomers& newcomers, WindowSpan window) {
+  const std::vector<uint32_t> rows = RankedRows(all, past, newcomers);
+  const bool orders = AnyOrder(all, window);
+  std::vector<StackCase> cases;
+  for (uint32_t customer = 0; customer < all.customers(); ++customer) {
+    const uint64_t id = all.customer_ids[customer];
+    const bool known = std::binary_search(past.customer_ids.begin(), past.customer_ids.end(), id);
+    if (known != (whose == Whose::kKnown)) continue;
+    StackCase one;
+    one.lines = FirstBasket(all.LinesOf(customer), rows, window, orders);
+    if (one.lines.empty()) continue;
+    one.relevant = RowsOf(one.lines);
+    if (all.attributes != nullptr) {
+      const auto traits = all.attributes->TraitsOf(id);
+      one.traits.assign(traits.begin(), traits.end());
+    }
+    cases.push_back(std::move(one));
+  }
+  return cases;
+}
+
+// Seeded, without replacement, in the order they stood in.
+void Draw(std::vector<StackCase>& cases, size_t count, uint64_t seed) {
+  if (cases.size() <= count) return;
+  Random random(seed);
+  std::vector<size_t> order(cases.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  for (size_t i = 0; i < count; ++i) std::swap(order[i], order[i + random.Below(order.size() - i)]);
+  order.resize(count);
+  std::sort(order.begin(), order.end());
+  std::vector<StackCase> drawn;
+  for (const size_t i : order) drawn.push_back(std::move(cases[i]));
+  cases = std::move(drawn);
+}
+
+// What the cases of one window are collected with.
+struct WindowModel {
+  const ContentModel& model;
+  Newcomers newcomers;
+  PretendedItems pretended;
+};
+
+// The case as if the pretended items were newcomers: relevant ones are rows after the model's.
+StackCase Pretend(const StackCase& one, const WindowModel& window) {
+  const auto place = [&](uint32_t row) -> std::optional<uint32_t> {
+    const std::vector<uint32_t>& rows = window.pretended.rows;
+    const auto at = std::lower_bound(rows.begin(), rows.end(), row);
+    if (at == rows.end() || *at != row) return std::nullopt;
+    return window.model.rows() + static_cast<uint32_t>(at - rows.begin());
+  };
+  StackCase out = one;
+  out.relevant.clear();
+  for (const uint32_t row : one.relevant) {
+    if (row < window.model.rows()) out.relevant.push_back(place(row).value_or(row));
+  }
+  std::sort(out.relevant.begin(), out.relevant.end());
+  // Lines of new newcomers are no lines of these.
+  std::erase_if(out.lines, [&](const SignalLine& line) { return line.row >= window.model.rows(); });
+  for (SignalLine& line : out.lines) line.row = place(line.row).value_or(line.row);
+  return out;
+}
+
+BlendCases CollectCases(const WindowModel& window, Timestamp as_of, const std::vector<StackCase>& cases, int threads) {
   struct One {
     std::vector<float> features;
     std::vector<uint8_t> chosen;
   };
-  std::vector<One> collected(judged.cases.size());
+  std::vector<One> collected(cases.size());
   ParallelFor(collected.size(), 16, threads, [&](size_t begin, size_t end, size_t) {
     StackScratch scratch;
-    std::vector<SignalLine> lines;
     for (size_t i = begin; i < end; ++i) {
-      const JudgedCase& one = judged.cases[i];
-      LinesToSignals(past.LinesOf(one.customer), lines);
-      CollectCandidates(model, lines, as_of, AllowedRows(lines, model.rows(), judged.repeats), scratch);
+      const bool pretend = i % kPretendedEvery == kPretendedEvery - 1 && !window.pretended.rows.empty();
+      const StackCase one = pretend ? Pretend(cases[i], window) : cases[i];
+      if (pretend) {
+        CollectCase(window.model, window.pretended.newcomers, as_of, one, scratch, window.pretended.rows);
+      } else {
+        CollectCase(window.model, window.newcomers, as_of, one, scratch);
+      }
       collected[i].features = scratch.features;
       for (const uint32_t row : scratch.candidates) {
         collected[i].chosen.push_back(std::binary_search(one.relevant.begin(), one.relevant.end(), row) ? 1 : 0);
       }
     }
   });
-  BlendCases cases;
-  cases.features = kStackFeatures;
-  for (const One& one : collected) {
-    cases.values.insert(cases.values.end(), one.features.begin(), one.features.end());
-    cases.chosen.insert(cases.chosen.end(), one.chosen.begin(), one.chosen.end());
-    cases.offsets.push_back(cases.chosen.size());
+  BlendCases out;
+  out.features = kStackFeatures;
+  for (One& one : collected) {
+    out.values.insert(out.values.end(), one.features.begin(), one.features.end());
+    out.chosen.insert(out.chosen.end(), one.chosen.begin(), one.chosen.end());
+    out.offsets.push_back(out.chosen.size());
+    one = {};
+  }
+  return out;
+}
+
+// Cases of customers with a history.
+std::vector<StackCase> WithHistory(const TrainingSet& past, const JudgedCases& judged) {
+  std::vector<StackCase> cases;
+  for (const JudgedCase& one : judged.cases) {
+    StackCase& out = cases.emplace_back();
+    LinesToSignals(past.LinesOf(one.customer), out.lines);
+    if (past.attributes != nullptr) {
+      const auto traits = past.attributes->TraitsOf(past.customer_ids[one.customer]);
+      out.traits.assign(traits.begin(), traits.end());
+    }
+    out.relevant = one.relevant;
+    out.task = judged.repeats;
   }
   return cases;
 }
 
-void Append(const BlendCases& from, BlendCases& to) {
-  const uint64_t base = to.chosen.size();
-  to.values.insert(to.values.end(), from.values.begin(), from.values.end());
-  to.chosen.insert(to.chosen.end(), from.chosen.begin(), from.chosen.end());
-  for (size_t i = 1; i < from.offsets.size(); ++i) to.offsets.push_back(base + from.offsets[i]);
+// Customers without history, others standing in, each once as "cold" and once as "session".
+void CollectCold(const TrainingSet& all, const TrainingSet& past, const WindowModel& fitted, WindowSpan window,
+                 size_t customers_max, uint64_t seed, int threads, WindowCases& out) {
+  const Newcomers& newcomers = fitted.newcomers;
+  std::vector<StackCase> baskets = BasketsOf(Whose::kUnknown, all, past, newcomers, window);
+  if (baskets.size() < kColdCasesWanted) {
+    std::vector<StackCase> others = BasketsOf(Whose::kKnown, all, past, newcomers, window);
+    Draw(others, kColdCasesWanted - baskets.size(), seed);
+    std::move(others.begin(), others.end(), std::back_inserter(baskets));
+  }
+  if (customers_max != 0) Draw(baskets, customers_max, seed);
+  std::vector<StackCase> cold, sessions;
+  for (size_t i = 0; i < baskets.size(); ++i) {
+    if (auto one = GiveLines(baskets[i], 1 + i % 5)) sessions.push_back(std::move(*one));
+    cold.push_back(std::move(baskets[i]));
+    cold.back().lines.clear();
+  }
+  out.cold = CollectCases(fitted, window.begin, cold, threads);
+  out.session = CollectCases(fitted, window.begin, sessions, threads);
 }
 
 Status FitTask(std::span<const std::shared_ptr<const WindowCases>> windows, BlendCases WindowCases::*task, int threads,
                std::vector<double>& theta) {
   theta.clear();
-  BlendCases all;
-  all.features = kStackFeatures;
-  for (const auto& window : windows) Append((*window).*task, all);
-  if (all.offsets.size() - 1 < kBlendCustomersMin) return Status::Ok();
+  std::vector<const BlendCases*> parts;
+  size_t customers = 0;
+  for (const auto& window : windows) {
+    parts.push_back(&((*window).*task));
+    customers += parts.back()->offsets.size() - 1;
+  }
+  if (customers < kBlendCustomersMin) return Status::Ok();
   BlendOptions options;
   options.threads = threads;
-  Result<std::vector<double>> fitted = FitBlend(all, options);
+  // A prior of the weights that as many cases outweigh.
+  options.l2 += kPriorCases / static_cast<double>(customers);
+  Result<std::vector<double>> fitted = FitBlend(parts, options);
   // Nobody chose a candidate: there is nothing to weigh them by, and the factors rank alone.
   if (!fitted.ok()) return fitted.status().code() == StatusCode::kFailedPrecondition ? Status::Ok() : fitted.status();
   theta = fitted.Take();
@@ -86,6 +242,49 @@ void LinesToSignals(std::span<const TrainingLine> lines, std::vector<SignalLine>
     const int8_t order = line.type == EventType::kOrdered ? 1 : back ? -1 : 0;
     out.push_back({line.item, line.weight, order, line.time});
   }
+}
+
+std::vector<uint64_t> AllowedRows(std::span<const SignalLine> lines, size_t rows, RepeatTask task) {
+  std::vector<uint64_t> allowed((rows + 63) / 64, ~uint64_t{0});
+  if (task == RepeatTask::kNewItemsOnly) {
+    for (const SignalLine& line : lines) {
+      if (line.row < rows) allowed[line.row / 64] &= ~(uint64_t{1} << (line.row % 64));
+    }
+  }
+  return allowed;
+}
+
+std::vector<StackCase> FirstBaskets(const TrainingSet& all, const TrainingSet& past, const Newcomers& newcomers,
+                                    WindowSpan window) {
+  return BasketsOf(Whose::kUnknown, all, past, newcomers, window);
+}
+
+void CollectCase(const ContentModel& model, const Newcomers& newcomers, Timestamp as_of, const StackCase& one,
+                 StackScratch& scratch, std::span<const uint32_t> hidden) {
+  std::vector<uint64_t> allowed = AllowedRows(one.lines, model.rows(), one.task);
+  for (const uint32_t row : hidden) allowed[row / 64] &= ~(uint64_t{1} << (row % 64));
+  std::vector<uint64_t> newcomers_allowed((newcomers.size() + 63) / 64, ~uint64_t{0});
+  std::vector<SignalLine> lines;
+  for (const SignalLine& line : one.lines) {
+    if (line.row < model.rows()) {
+      lines.push_back(line);
+    } else if (one.task == RepeatTask::kNewItemsOnly) {
+      const size_t newcomer = line.row - model.rows();
+      newcomers_allowed[newcomer / 64] &= ~(uint64_t{1} << (newcomer % 64));
+    }
+  }
+  CollectCandidates(model, {lines, one.traits, as_of, allowed, &newcomers, newcomers_allowed}, scratch);
+}
+
+std::optional<StackCase> GiveLines(const StackCase& basket, size_t given) {
+  if (basket.lines.size() <= given) return std::nullopt;
+  StackCase out = basket;
+  out.task = RepeatTask::kNewItemsOnly;
+  out.lines.resize(given);
+  const std::vector<uint32_t> had = RowsOf(out.lines);
+  std::erase_if(out.relevant, [&](uint32_t row) { return std::binary_search(had.begin(), had.end(), row); });
+  if (out.relevant.empty()) return std::nullopt;
+  return out;
 }
 
 namespace {
@@ -125,26 +324,36 @@ std::vector<WindowSpan> PlanOlderWindows(Timestamp first, Timestamp cut, double 
   return windows;
 }
 
-WindowCases CollectWindow(const TrainingSet& all, const TrainingSet& past, const ContentModel& model, WindowSpan window,
-                          size_t customers_max, uint64_t seed, int threads) {
+Result<WindowCases> CollectWindow(const TrainingSet& all, const TrainingSet& past, const ContentModel& model,
+                                  WindowSpan window, size_t customers_max, uint64_t seed, int threads) {
+  AttributeOptions attributes;
+  attributes.threads = threads;
+  Result<PretendedItems> pretended = PretendSome(model, CountCustomers(past), kPretendedShare, seed, attributes);
+  if (!pretended.ok()) return pretended.status();
+  const WindowModel fitted{model, NewcomersOf(past.attributes.get(), model, window.until, threads), pretended.Take()};
   CaseOptions options;
   options.split = window.begin;
   options.until = window.until;
   options.cases_max = customers_max;
   options.seed = seed;
+  options.newcomers = fitted.newcomers.item_ids;
   WindowCases out;
-  options.relevant = RelevantSet::kNextBasket;
-  options.repeats = RepeatTask::kWithRepeats;
-  out.with_repeats = CollectTask(past, model, window.begin, MakeCases(all, past, options), threads);
-  options.relevant = RelevantSet::kWindow;
-  options.repeats = RepeatTask::kNewItemsOnly;
-  out.new_items = CollectTask(past, model, window.begin, MakeCases(all, past, options), threads);
+  const auto collect = [&](RelevantSet relevant, RepeatTask repeats) {
+    options.relevant = relevant;
+    options.repeats = repeats;
+    return CollectCases(fitted, window.begin, WithHistory(past, MakeCases(all, past, options)), threads);
+  };
+  out.with_repeats = collect(RelevantSet::kNextBasket, RepeatTask::kWithRepeats);
+  out.new_items = collect(RelevantSet::kWindow, RepeatTask::kNewItemsOnly);
+  CollectCold(all, past, fitted, window, customers_max, seed, threads, out);
   return out;
 }
 
 Status FitBlendWeights(std::span<const std::shared_ptr<const WindowCases>> windows, int threads, StackModel& stack) {
   RAPPORT_RETURN_IF_ERROR(FitTask(windows, &WindowCases::with_repeats, threads, stack.repeats_theta));
-  return FitTask(windows, &WindowCases::new_items, threads, stack.new_theta);
+  RAPPORT_RETURN_IF_ERROR(FitTask(windows, &WindowCases::new_items, threads, stack.new_theta));
+  RAPPORT_RETURN_IF_ERROR(FitTask(windows, &WindowCases::cold, threads, stack.cold_theta));
+  return FitTask(windows, &WindowCases::session, threads, stack.session_theta);
 }
 
 Ranker BlendRanker(std::string name, std::shared_ptr<const ContentModel> model, const TrainingSet& past,
@@ -160,7 +369,11 @@ Ranker BlendRanker(std::string name, std::shared_ptr<const ContentModel> model, 
     LinesToSignals(past.LinesOf(customer), lines);
     for (SignalLine& line : lines) line.row = model_row[line.row];
     std::erase_if(lines, [](const SignalLine& line) { return line.row == kNoRow; });
-    CollectCandidates(*model, lines, as_of, AllowedRows(lines, model->rows(), task), scratch);
+    const std::span<const uint64_t> traits = past.attributes != nullptr
+                                                 ? past.attributes->TraitsOf(past.customer_ids[customer])
+                                                 : std::span<const uint64_t>();
+    const std::vector<uint64_t> allowed = AllowedRows(lines, model->rows(), task);
+    CollectCandidates(*model, {lines, traits, as_of, allowed, nullptr, {}}, scratch);
     std::vector<float> ranked(model->rows());
     ScoreFactors(*model, scratch, ranked);
     if (!theta.empty()) {

@@ -163,6 +163,7 @@ EvaluationTable Tally::Finish(JudgedTask task, uint64_t seed) const {
     table.strata.push_back({kStrata[s].name, static_cast<size_t>(std::count(strata_.begin(), strata_.end(), s))});
   }
   const std::vector<double> blend = rows_.empty() ? std::vector<double>() : ByCustomer(rows_.back().ndcg10);
+  const std::vector<double> blend_recall20 = rows_.empty() ? std::vector<double>() : ByCustomer(rows_.back().recall20);
   table.customers = blend.size();
   for (size_t r = 0; r < rows_.size(); ++r) {
     EvaluationRow row;
@@ -174,6 +175,7 @@ EvaluationTable Tally::Finish(JudgedTask task, uint64_t seed) const {
     row.recall20 = BootstrapMean(ByCustomer(rows_[r].recall20), seed);
     row.coverage20 = rows_[r].coverage20 / cases;
     row.blend_gain = BootstrapPairedDifference(blend, ndcg10, seed);
+    row.blend_gain_recall20 = BootstrapPairedDifference(blend_recall20, ByCustomer(rows_[r].recall20), seed);
     row.ndcg10_strata.assign(kStrata.size(), 0);
     for (size_t i = 0; i < strata_.size(); ++i) row.ndcg10_strata[strata_[i]] += rows_[r].ndcg10[i];
     for (size_t s = 0; s < kStrata.size(); ++s) {
@@ -182,17 +184,6 @@ EvaluationTable Tally::Finish(JudgedTask task, uint64_t seed) const {
     table.rows.push_back(std::move(row));
   }
   return table;
-}
-
-Status ChooseWindow(const TrainingSet& set, const EvaluationOptions& options, Timestamp& split, Timestamp& until) {
-  split = options.split.ms != 0 ? options.split : ChooseSplit(set, options.holdout_days);
-  until = options.until.ms != 0 ? options.until : Timestamp{set.last.ms + 1};
-  if (until <= split) {
-    return Status::InvalidArgument("the window ends (" + FormatRfc3339(until) + ") before it starts (" +
-                                   FormatRfc3339(split) + ")");
-  }
-  if (options.parts < 1 || options.parts > 1000) return Status::InvalidArgument("parts must be from 1 to 1000");
-  return Status::Ok();
 }
 
 // One evaluation in the making. One owner, one thread.
@@ -305,6 +296,17 @@ Result<EvaluationReport> Evaluator::Run() {
 
 }  // namespace
 
+Status ChooseWindow(const TrainingSet& set, const EvaluationOptions& options, Timestamp& split, Timestamp& until) {
+  split = options.split.ms != 0 ? options.split : ChooseSplit(set, options.holdout_days);
+  until = options.until.ms != 0 ? options.until : Timestamp{set.last.ms + 1};
+  if (until <= split) {
+    return Status::InvalidArgument("the window ends (" + FormatRfc3339(until) + ") before it starts (" +
+                                   FormatRfc3339(split) + ")");
+  }
+  if (options.parts < 1 || options.parts > 1000) return Status::InvalidArgument("parts must be from 1 to 1000");
+  return Status::Ok();
+}
+
 Result<EvaluationReport> Evaluate(const TrainingSet& set, const EvaluationOptions& options,
                                   const EvaluationProgress& progress) {
   if (set.lines.empty()) return Status::FailedPrecondition("nothing to judge: no event lines");
@@ -331,6 +333,7 @@ std::string FormatEvaluation(const EvaluationReport& report) {
   for (const EvaluationTable& table : report.tables) {
     add("\n%s: %zu customers, %.1f relevant items each\n", table.task.c_str(), table.customers, table.relevant_mean);
     if (table.cases > table.customers) add("(%zu cases; a customer counts once)\n", table.cases);
+    if (!table.note.empty()) out += table.note + "\n";
     add("%-26s  %-22s  %-22s  %-22s  %s\n", "", "NDCG@10", "Recall@10", "Recall@20", "coverage@20");
     for (const EvaluationRow& row : table.rows) {
       add("%-26s", row.model.c_str());
@@ -339,10 +342,13 @@ std::string FormatEvaluation(const EvaluationReport& report) {
       interval(row.recall20);
       add("  %.3f\n", row.coverage20);
     }
-    add("NDCG@10 by orders before:  ");
-    for (const EvaluationStratum& stratum : table.strata) add("%5s (%zu)  ", stratum.name.c_str(), stratum.customers);
-    out += "\n";
+    if (!table.strata.empty()) {
+      add("NDCG@10 by orders before:  ");
+      for (const EvaluationStratum& stratum : table.strata) add("%5s (%zu)  ", stratum.name.c_str(), stratum.customers);
+      out += "\n";
+    }
     for (const EvaluationRow& row : table.rows) {
+      if (table.strata.empty()) break;
       add("%-26s ", row.model.c_str());
       for (size_t s = 0; s < row.ndcg10_strata.size(); ++s) {
         const int width = 5 + 3 + static_cast<int>(std::to_string(table.strata[s].customers).size());
@@ -354,10 +360,12 @@ std::string FormatEvaluation(const EvaluationReport& report) {
       }
       out += "\n";
     }
-    add("The blend's paired gain in NDCG@10 over:\n");
+    add("%-26s  %-25s  %s\n", "The blend's paired gain:", "NDCG@10", "Recall@20");
     for (size_t i = 0; i + 1 < table.rows.size(); ++i) {
       const Interval& gain = table.rows[i].blend_gain;
-      add("%-26s  %+.4f [%+.4f %+.4f]%s%s\n", table.rows[i].model.c_str(), gain.mean, gain.lower, gain.upper,
+      const Interval& found = table.rows[i].blend_gain_recall20;
+      add("%-26s  %+.4f [%+.4f %+.4f]  %+.4f [%+.4f %+.4f]%s%s\n", table.rows[i].model.c_str(), gain.mean, gain.lower,
+          gain.upper, found.mean, found.lower, found.upper,
           report.tuning.empty() || table.rows[i].settings.empty() ? "" : "  ",
           report.tuning.empty() ? "" : table.rows[i].settings.c_str());
     }

@@ -46,6 +46,7 @@ struct EvaluationRow {
   double coverage20 = 0;              // share of the catalogue seen before the cut that stands in anybody's top 20
   std::vector<double> ndcg10_strata;  // mean by EvaluationTable::strata
   Interval blend_gain;                // NDCG@10 of the blend less this model's, customers paired
+  Interval blend_gain_recall20;       // the same of Recall@20
 };
 
 // Customers by the number of orders (or active days without orders) they had before the cut.
@@ -55,11 +56,12 @@ struct EvaluationStratum {
 };
 
 struct EvaluationTable {
-  std::string task;  // "next basket", "new items"
+  std::string task;  // "next basket", "new items", or a cold one (cold_evaluation.h)
+  std::string note;  // what is ranked, where it is not everything
   size_t customers = 0;
   size_t cases = 0;  // more than customers where the window has parts
   double relevant_mean = 0;
-  std::vector<EvaluationStratum> strata;
+  std::vector<EvaluationStratum> strata;  // none for a cold task
   std::vector<EvaluationRow> rows;
 };
 
@@ -79,6 +81,9 @@ using EvaluationProgress = std::function<bool(const char* stage, double share_do
 // back after it.
 Result<EvaluationReport> Evaluate(const TrainingSet& set, const EvaluationOptions& options,
                                   const EvaluationProgress& progress = {});
+
+// [split, until) of the options, or the last days of the table. kInvalidArgument for dates the wrong way round.
+Status ChooseWindow(const TrainingSet& set, const EvaluationOptions& options, Timestamp& split, Timestamp& until);
 
 // Aligned columns for people, a line of context above each table.
 std::string FormatEvaluation(const EvaluationReport& report);

@@ -40,7 +40,7 @@ struct Served {
 Served ScoreTarget(const ContentModel& model, std::span<const SignalLine> lines, Timestamp as_of, uint32_t target,
                    StackScratch& scratch) {
   scratch.also = {target};
-  CollectCandidates(model, lines, as_of, {}, scratch);
+  CollectCandidates(model, {lines, {}, as_of, {}, nullptr, {}}, scratch);
   scratch.also.clear();
   const auto at = std::lower_bound(scratch.candidates.begin(), scratch.candidates.end(), target);
   const auto place = static_cast<size_t>(at - scratch.candidates.begin());
@@ -90,7 +90,7 @@ CaseResult JudgeCase(const TrainingSet& past, const ContentModel& model, Timesta
   StackScratch scratch;
   std::vector<SignalLine> lines, without;
   LinesToSignals(past.LinesOf(one.customer), lines);
-  CollectCandidates(model, lines, as_of, {}, scratch);
+  CollectCandidates(model, {lines, {}, as_of, {}, nullptr, {}}, scratch);
   const std::vector<Scored> ranked = RankCandidates(model.stack.repeats_theta, scratch);
   if (ranked.empty()) return {};
   const uint32_t target = ranked[std::min(one.pick, ranked.size() - 1)].index;
@@ -109,7 +109,7 @@ CaseResult JudgeCase(const TrainingSet& past, const ContentModel& model, Timesta
 
   const FactorShares factors = ShareFactors(model, lines, as_of, rows, target);
   const StackShares shares =
-      ShareStack(model, model.stack.repeats_theta, lines, as_of, {}, std::span(&target, 1), scratch);
+      ShareStack(model, model.stack.repeats_theta, {lines, {}, as_of, {}, nullptr, {}}, std::span(&target, 1), scratch);
   std::vector<double> stated(rows.size());  // 0 for what a reason was not asked for
   for (size_t i = 0; i < shares.history.size(); ++i) {
     stated[static_cast<size_t>(std::lower_bound(rows.begin(), rows.end(), shares.history[i]) - rows.begin())] =

@@ -27,6 +27,11 @@ std::vector<uint32_t> MapItemRows(const std::vector<uint64_t>& from, const std::
   return rows;
 }
 
+uint32_t RowIn(const std::vector<uint64_t>& ids, uint64_t id) {
+  const auto at = std::lower_bound(ids.begin(), ids.end(), id);
+  return at != ids.end() && *at == id ? static_cast<uint32_t>(at - ids.begin()) : kNoRow;
+}
+
 bool InWindow(const TrainingLine& line, const CaseOptions& options) {
   return line.time >= options.split && line.time < options.until;
 }
@@ -104,7 +109,11 @@ JudgedCases MakeCases(const TrainingSet& all, const TrainingSet& past, const Cas
   JudgedCases judged;
   judged.repeats = options.repeats;
   const Chosen chosen = ChooseSignal(all, options);
-  const std::vector<uint32_t> past_rows = MapItemRows(all.item_ids, past.item_ids);
+  std::vector<uint32_t> past_rows = MapItemRows(all.item_ids, past.item_ids);
+  for (size_t k = 0; k < options.newcomers.size(); ++k) {
+    const uint32_t row = RowIn(all.item_ids, options.newcomers[k]);
+    if (row != kNoRow && past_rows[row] == kNoRow) past_rows[row] = past.items() + static_cast<uint32_t>(k);
+  }
   uint32_t place = 0;
   for (uint32_t customer = 0; customer < past.customers(); ++customer) {
     while (all.customer_ids[place] != past.customer_ids[customer]) ++place;

@@ -35,6 +35,8 @@ struct CaseOptions {
   RepeatTask repeats = RepeatTask::kWithRepeats;
   size_t cases_max = 0;  // 0: all; otherwise that many customers drawn by `seed`
   uint64_t seed = 1;
+  // Items without a row that may be relevant too, ascending: number k counts as row past.items() + k.
+  std::span<const uint64_t> newcomers;
 };
 
 struct JudgedCase {

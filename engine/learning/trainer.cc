@@ -133,6 +133,7 @@ Result<ContentModel> FitContentModel(const TrainingSet& set, Timestamp as_of, do
     model.stack.shallow = LargestWeights(*shallow, options.shallow.per_item, options.als.threads);
   }
   RAPPORT_RETURN_IF_ERROR(CheckAndPrepare(model.als));
+  RAPPORT_RETURN_IF_ERROR(FitContentParts(set, as_of, options.parts, options.als.threads, model));
   SortBoards(model);
   RAPPORT_RETURN_IF_ERROR(CheckContentModel(model));
   return model;
@@ -150,8 +151,10 @@ Result<std::shared_ptr<const WindowCases>> CollectOne(const TrainingSet& set, Wi
     return std::shared_ptr<const WindowCases>();
   }
   if (!model.ok()) return model.status();
-  return std::make_shared<const WindowCases>(
-      CollectWindow(set, past, *model, window, options.blend_customers_max, options.als.seed, options.als.threads));
+  Result<WindowCases> cases =
+      CollectWindow(set, past, *model, window, options.blend_customers_max, options.als.seed, options.als.threads);
+  if (!cases.ok()) return cases.status();
+  return std::make_shared<const WindowCases>(cases.Take());
 }
 
 // Of the task that has fewer.
@@ -296,9 +299,10 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
     if (!windows.empty()) {
       // The days that were judged are the newest window; the candidate is the model from before it.
       const WindowSpan newest{report.split_at, {set.last.ms + 1}};
-      windows.insert(windows.begin(), std::make_shared<const WindowCases>(
-                                          CollectWindow(set, past, trained.model, newest, options.blend_customers_max,
-                                                        options.als.seed, options.als.threads)));
+      Result<WindowCases> cases = CollectWindow(set, past, trained.model, newest, options.blend_customers_max,
+                                                options.als.seed, options.als.threads);
+      if (!cases.ok()) return cases.status();
+      windows.insert(windows.begin(), std::make_shared<const WindowCases>(cases.Take()));
       RAPPORT_RETURN_IF_ERROR(FitBlendWeights(windows, options.als.threads, refit->stack));
     }
     trained.model = refit.Take();

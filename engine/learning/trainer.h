@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "data/store.h"
 #include "engine/learning/blend_fit.h"
+#include "engine/learning/content_parts.h"
 #include "engine/learning/drift.h"
 #include "engine/learning/foreign_factors.h"
 #include "engine/learning/gate.h"
@@ -39,6 +40,7 @@ struct TrainOptions {
   ShallowOptions shallow;
   size_t blend_customers_max = 1500;  // cases per held-out window and task
   PopularityOptions popularity;
+  ContentPartsOptions parts;
   double holdout_days = 28;  // judged on the last days of the log; at most a fifth of its span
   bool activate = true;      // put in service when the gate agrees
   GateMode gate = GateMode::kEnforce;

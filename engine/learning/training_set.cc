@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "base/limits.h"
+#include "engine/content/attributes.h"
+#include "engine/learning/attribute_table.h"
 
 namespace rapport {
 namespace {
@@ -97,6 +100,7 @@ struct ScanFilter {
   std::unordered_set<uint64_t> personalization_off;  // roots
   std::unordered_set<uint64_t> known;                // roots with a user identity; only for kKnownOnly
   uint64_t items_shown = 0, items_other = 0;
+  std::shared_ptr<AttributeTable> attributes = std::make_shared<AttributeTable>();
 
   uint64_t Root(uint64_t customer) const {
     for (size_t step = 0; step < limits::kLinkMembersMax; ++step) {
@@ -110,12 +114,17 @@ struct ScanFilter {
 
 Result<ScanFilter> ReadScanFilter(const Store& store, const Snapshot& snapshot, const TrainingSetOptions& options) {
   ScanFilter filter;
+  WordBreaker words;
   RAPPORT_RETURN_IF_ERROR(store.ForEachItem(
       [&](const Item& item) {
         const bool shown = item.catalogued && !item.hidden;
         if (item.id.value >= filter.shown.size()) filter.shown.resize(item.id.value + 1);
         filter.shown[item.id.value] = shown;
         ++(shown ? filter.items_shown : filter.items_other);
+        if (!shown) return true;
+        filter.attributes->item_ids.push_back(item.id.value);
+        filter.attributes->items.push_back(DescribeItem(item, words));
+        filter.attributes->published.push_back(item.published_at.value_or(Timestamp{}));
         return true;
       },
       &snapshot));
@@ -125,9 +134,12 @@ Result<ScanFilter> ReadScanFilter(const Store& store, const Snapshot& snapshot, 
         return true;
       },
       &snapshot));
+  std::map<uint64_t, std::vector<uint64_t>> traits;  // by root
   RAPPORT_RETURN_IF_ERROR(store.ForEachProfile(
       [&](const Profile& profile) {
         const uint64_t root = filter.Root(profile.id.value);
+        const std::vector<uint64_t> tokens = DescribeCustomer(profile);
+        if (!tokens.empty()) traits[root].insert(traits[root].end(), tokens.begin(), tokens.end());
         if (profile.personalization == Personalization::kOff) filter.personalization_off.insert(root);
         if (options.customers == CustomersRead::kKnownOnly && profile.ref.name_space == CustomerNamespace::kUser) {
           filter.known.insert(root);
@@ -135,6 +147,12 @@ Result<ScanFilter> ReadScanFilter(const Store& store, const Snapshot& snapshot, 
         return true;
       },
       &snapshot));
+  for (auto& [root, tokens] : traits) {
+    if (filter.personalization_off.contains(root)) continue;
+    SortUnique(tokens);
+    filter.attributes->customer_ids.push_back(root);
+    filter.attributes->traits.push_back(std::move(tokens));
+  }
   return filter;
 }
 
@@ -253,16 +271,22 @@ Result<TrainingSet> ReadTrainingSet(const Store& store, const Snapshot& snapshot
 
   TrainingSet set = builder.Build();
   set.events_read = events;
+  set.attributes = filter->attributes;
   if (set.lines.empty()) return NothingToLearn(*filter, events);
   return set;
 }
 
 TrainingSet LinesBefore(const TrainingSet& set, Timestamp cut) {
+  return LinesWhere(set, [cut](const TrainingLine& line) { return line.time < cut; });
+}
+
+TrainingSet LinesWhere(const TrainingSet& set, const std::function<bool(const TrainingLine&)>& keep) {
   TrainingSet past;
   past.events_read = set.events_read;
+  past.attributes = set.attributes;
   std::vector<uint32_t> item_rows(set.items(), 0), group_rows(set.groups, kNoGroup);
   for (const TrainingLine& line : set.lines) {
-    if (line.time < cut) item_rows[line.item] = 1;
+    if (keep(line)) item_rows[line.item] = 1;
   }
   for (uint32_t item = 0; item < set.items(); ++item) {
     if (item_rows[item] == 0) continue;
@@ -270,7 +294,7 @@ TrainingSet LinesBefore(const TrainingSet& set, Timestamp cut) {
     past.item_ids.push_back(set.item_ids[item]);
   }
   for (const TrainingLine& line : set.lines) {
-    if (line.time >= cut) continue;
+    if (!keep(line)) continue;
     const uint64_t id = set.customer_ids[line.customer];
     if (past.customer_ids.empty() || past.customer_ids.back() != id) past.customer_ids.push_back(id);
     TrainingLine copy = line;

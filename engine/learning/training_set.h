@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -29,6 +30,8 @@
 #include "models/popularity.h"
 
 namespace rapport {
+
+struct AttributeTable;  // engine/learning/attribute_table.h
 
 inline constexpr uint32_t kNoGroup = 0xffffffffu;
 
@@ -51,6 +54,8 @@ struct TrainingSet {
   uint32_t groups = 0;
   uint64_t events_read = 0;  // of every kind, whether they gave a line or not
   Timestamp first, last;     // of the lines; both 0 when there is none
+  // What items and customers are; the same at every cut. Null: nothing is known.
+  std::shared_ptr<const AttributeTable> attributes;
 
   uint32_t customers() const { return static_cast<uint32_t>(customer_ids.size()); }
   uint32_t items() const { return static_cast<uint32_t>(item_ids.size()); }
@@ -106,6 +111,8 @@ double DecayFactor(Timestamp time, Timestamp as_of, double half_life_days);
 
 // The table as if nothing at or after `cut` had ever happened: rows and groups are numbered anew. events_read stays.
 TrainingSet LinesBefore(const TrainingSet& set, Timestamp cut);
+// The table as if only the lines that `keep` says yes to had ever happened.
+TrainingSet LinesWhere(const TrainingSet& set, const std::function<bool(const TrainingLine&)>& keep);
 
 // Customers x items: weights x decay at `as_of`, summed; sums <= 0 are left out.
 Result<Interactions> BuildInteractions(const TrainingSet& set, Timestamp as_of, double half_life_days);

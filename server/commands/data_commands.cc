@@ -144,8 +144,11 @@ void AddEvaluateCommand(Commands& commands) {
   command->add_option("--protocol", a.protocol, "time-split or online-retail-ii")
       ->check(CLI::IsMember({"time-split", "online-retail-ii"}))
       ->capture_default_str();
-  command->add_option("--task", a.task, "ranking; explanations: are the stated reasons true (--customers: cases)")
-      ->check(CLI::IsMember({"ranking", "explanations"}))
+  command
+      ->add_option("--task", a.task,
+                   "ranking; explanations: are the stated reasons true (--customers: cases); cold-items, cold-customers, "
+                   "sessions: whom training never saw; cold: all three of them")
+      ->check(CLI::IsMember({"ranking", "explanations", "cold-items", "cold-customers", "sessions", "cold"}))
       ->capture_default_str();
   command->add_option("--split", a.split, "first instant that is judged, RFC 3339 or a date");
   command->add_option("--until", a.until, "first instant that is not");
@@ -169,6 +172,8 @@ void AddEvaluateCommand(Commands& commands) {
   command->add_option("--recent-half-life-days", a.recent_half_life_days, "of recent popularity");
   command->add_option("--mix-share", a.mix_share, "of iALS in the mixes");
   command->add_flag("--known-only", a.known_only, "leave anonymous customers out");
+  command->add_option("--mask-share", a.mask_share, "share of items or customers without their past, for a cold task");
+  command->add_option("--given-lines", a.given_lines, "lines of a session that are given");
   command->add_flag("--orders-only", a.orders_only, "learn from orders and refunds only");
   command->add_flag("--ignore-refunds", a.ignore_refunds, "refunds subtract nothing");
   command->add_option("--customers", a.customers_max, "judge that many, drawn by seed; 0: all");

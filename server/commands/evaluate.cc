@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "base/file.h"
 #include "engine/learning/explanations.h"
@@ -28,6 +30,7 @@ ordered_json TableJson(const EvaluationTable& table) {
                     {"settings", row.settings},
                     {"ndcg10", IntervalJson(row.ndcg10)},
                     {"blendGain", IntervalJson(row.blend_gain)},
+                    {"blendGainRecall20", IntervalJson(row.blend_gain_recall20)},
                     {"recall10", IntervalJson(row.recall10)},
                     {"recall20", IntervalJson(row.recall20)},
                     {"coverage20", row.coverage20},
@@ -36,6 +39,7 @@ ordered_json TableJson(const EvaluationTable& table) {
   ordered_json strata = ordered_json::object();
   for (const EvaluationStratum& stratum : table.strata) strata[stratum.name] = stratum.customers;
   return {{"task", table.task},
+          {"note", table.note},
           {"customers", table.customers},
           {"cases", table.cases},
           {"relevantMean", table.relevant_mean},
@@ -140,8 +144,40 @@ Result<std::string> ExplanationsText(const TrainingSet& set, const EvaluationOpt
   return arguments.json ? json : FormatExplanations(*report);
 }
 
+constexpr std::pair<const char*, ColdTask> kColdTasks[] = {
+    {"cold-items", ColdTask::kItems}, {"cold-customers", ColdTask::kCustomers}, {"sessions", ColdTask::kSessions}};
+
+Status CheckTask(const EvaluateArguments& arguments) {
+  bool known = arguments.task == "ranking" || arguments.task == "explanations" || arguments.task == "cold";
+  for (const auto& [name, task] : kColdTasks) known = known || arguments.task == name;
+  if (known) return {};
+  return Status::InvalidArgument("--task '" + arguments.task +
+                                 "' is not known; use ranking, explanations, cold-items, cold-customers, sessions, or "
+                                 "cold for the last three");
+}
+
+// The tables of one task, or of all cold ones, in one report.
+Result<EvaluationReport> RunTask(const EvaluateArguments& arguments, const TrainingSet& set,
+                                 const EvaluationOptions& options) {
+  if (arguments.task == "ranking") return Evaluate(set, options);
+  const ColdOptions cold{options, arguments.mask_share, arguments.given_lines};
+  std::optional<EvaluationReport> all;
+  for (const auto& [name, task] : kColdTasks) {
+    if (arguments.task != "cold" && arguments.task != name) continue;
+    Result<EvaluationReport> report = EvaluateCold(set, task, cold);
+    if (!report.ok()) return report.status();
+    if (!all) {
+      all = report.Take();
+    } else {
+      all->tables.insert(all->tables.end(), report->tables.begin(), report->tables.end());
+    }
+  }
+  return std::move(*all);
+}
+
 Result<std::string> RunAndFormat(EvaluateArguments arguments, const Store& store) {
   RAPPORT_RETURN_IF_ERROR(ApplyProtocol(arguments));
+  RAPPORT_RETURN_IF_ERROR(CheckTask(arguments));
   const Result<EvaluationOptions> options = MakeOptions(arguments);
   if (!options.ok()) return options.status();
 
@@ -153,7 +189,7 @@ Result<std::string> RunAndFormat(EvaluateArguments arguments, const Store& store
   const Result<TrainingSet> set = ReadTrainingSet(store, *snapshot, arguments.weights, reading);
   if (!set.ok()) return set.status();
   if (arguments.task == "explanations") return ExplanationsText(*set, *options, arguments);
-  const Result<EvaluationReport> report = Evaluate(*set, *options);
+  const Result<EvaluationReport> report = RunTask(arguments, *set, *options);
   if (!report.ok()) return report.status();
 
   const std::string json = EvaluationJson(*report, *options, arguments.protocol);

@@ -4,6 +4,7 @@
 //   rapport evaluate --data DIR --split 2011-09-01 --until 2011-10-01 --json
 //   rapport evaluate --data DIR --tune 10 --parts 4
 //   rapport evaluate --data DIR --task explanations
+//   rapport evaluate --data DIR --task cold-items
 //
 // A table for people on `out`, or JSON with --json; --out writes the JSON to a file as well.
 #pragma once
@@ -13,6 +14,7 @@
 #include <string>
 
 #include "data/store.h"
+#include "engine/learning/cold_evaluation.h"
 #include "engine/learning/evaluation.h"
 #include "engine/options.h"
 
@@ -24,7 +26,11 @@ struct EvaluateArguments {
   //             "online-retail-ii": known customers, orders only, refunds left out, --split 2011-10-01 --until
   //             2011-12-10.
   std::string protocol = "time-split";
-  std::string task = "ranking";                     // --task: or "explanations": are the stated reasons true
+  // --task: "ranking" (next basket and new items), "explanations" (are the stated reasons true), "cold-items",
+  // "cold-customers", "sessions", or "cold" (the last three)
+  std::string task = "ranking";
+  double mask_share = 0.2;                          // --mask-share: of items or customers, for the cold tasks
+  size_t given_lines = 3;                           // --given-lines: of a session
   std::string split;                                // --split: first instant that is judged, RFC 3339 or a date
   std::string until;                                // --until: first instant that is not
   double holdout_days = 28;                         // --holdout-days: where --split is not given

@@ -70,21 +70,53 @@ TEST(StackTest, FeaturesAreSharesOfTheBestAllowedScore) {
   const std::vector<SignalLine> lines = {
       {0, 5, 1, {now.ms - 365 * kDayMs}}, {0, 5, 1, now}, {2, -5, -1, now}, {2, 5, 1, {now.ms - 90 * kDayMs}}};
   StackScratch scratch;
-  CollectCandidates(model, lines, now, std::vector<uint64_t>{0b0110}, scratch);
+  const std::vector<uint64_t> two{0b0110}, all{0b1111};
+  CollectCandidates(model, {lines, {}, now, two, nullptr, {}}, scratch);
   EXPECT_EQ(scratch.candidates, (std::vector<uint32_t>{1, 2})) << "rows 0 and 3 are not allowed";
   EXPECT_FLOAT_EQ(FeatureOf(scratch, 1, StackSource::kPopular), 1.0f);
   EXPECT_FLOAT_EQ(FeatureOf(scratch, 2, StackSource::kPopular), 2.0f / 3);
   EXPECT_FLOAT_EQ(FeatureOf(scratch, 2, StackSource::kRecent14), 1.0f);
   EXPECT_FLOAT_EQ(FeatureOf(scratch, 1, StackSource::kBaskets60), 1.0f);
   EXPECT_FLOAT_EQ(FeatureOf(scratch, 2, StackSource::kOwn365), 0.0f) << "came back since";
-  EXPECT_FLOAT_EQ(scratch.features[kStackFeatures - 1], 0.0f) << "row 1 was never had";
-  EXPECT_FLOAT_EQ(scratch.features[2 * kStackFeatures - 1], 1.0f);
-  CollectCandidates(model, lines, now, std::vector<uint64_t>{0b1111}, scratch);
+  EXPECT_FLOAT_EQ(scratch.features[MarkAt(StackMark::kHad)], 0.0f) << "row 1 was never had";
+  EXPECT_FLOAT_EQ(scratch.features[kStackFeatures + MarkAt(StackMark::kHad)], 1.0f);
+  CollectCandidates(model, {lines, {}, now, all, nullptr, {}}, scratch);
   EXPECT_FLOAT_EQ(FeatureOf(scratch, 0, StackSource::kOwn365), 1.0f);
   EXPECT_FLOAT_EQ(FeatureOf(scratch, 1, StackSource::kPopular), 0.75f);
   std::vector<double> theta(kStackFeatures, 0.0);
   theta[2 * static_cast<size_t>(StackSource::kRecent14)] = 1;
   EXPECT_EQ(RankCandidates(theta, scratch).front().index, 2u);
+}
+
+TEST(StackTest, NewcomersHaveSlotsOfTheirOwn) {
+  ContentModel model = HandMade();
+  std::vector<AttributeItem> items(4);
+  items[0] = items[1] = {{10, 11}, {}, 2, 7};
+  items[2] = items[3] = {{12, 13}, {}, 8, 9};
+  model.attributes = FitAttributes(items, {});
+  model.attributes.map.assign((model.attributes.width() + 1) * 2, 0.25f);
+  const AttributeIndex index(model.attributes);
+  const std::vector<uint64_t> ids{100, 101};
+  const std::vector<AttributeItem> fresh{items[2], items[0]};
+  const Newcomers newcomers = MakeNewcomers(model, index, ids, fresh, 1);
+  const Timestamp now{1000 * kDayMs};
+  const std::vector<SignalLine> lines = {{0, 5, 1, now}};
+  const std::vector<uint64_t> all{0b1111}, both{0b11}, second{0b10};
+  StackScratch without, with, some;
+  CollectCandidates(model, {lines, {}, now, all, nullptr, {}}, without);
+  CollectCandidates(model, {lines, {}, now, all, &newcomers, both}, with);
+  CollectCandidates(model, {lines, {}, now, all, &newcomers, second}, some);
+  ASSERT_EQ(with.candidates.size(), without.candidates.size() + 2);
+  EXPECT_EQ(some.candidates.back(), 5u) << "row 4 + newcomer 1; the other may not be shown";
+  EXPECT_EQ(some.candidates.size(), without.candidates.size() + 1);
+  for (size_t i = 0; i < without.features.size(); ++i) EXPECT_EQ(with.features[i], without.features[i]);
+  const float* first = with.features.data() + without.features.size();
+  for (size_t k = 0; k < SlotAt(NewcomerSlot::kIsNew); ++k) EXPECT_EQ(first[k], 0) << k;
+  EXPECT_EQ(first[SlotAt(NewcomerSlot::kIsNew)], 1);
+  EXPECT_EQ(first[SlotAt(NewcomerSlot::kAttributes)], 0) << "of another kind than the history";
+  EXPECT_NEAR(first[kStackFeatures + SlotAt(NewcomerSlot::kAttributes)], 1, 1e-5) << "a copy of what was ordered";
+  EXPECT_NEAR(first[kStackFeatures + SlotAt(NewcomerSlot::kPrice)], 1, 1e-5);
+  EXPECT_EQ(first[kStackFeatures + SlotAt(NewcomerSlot::kCategory)], 1);
 }
 
 double Mean(const std::vector<double>& values) {
@@ -130,8 +162,8 @@ TEST(BlendFitTest, NothingAfterAWindowReachesItsCases) {
   for (TrainingLine& line : changed.lines) {
     if (line.time >= window.until) line.item = 0;
   }
-  const WindowCases a = CollectWindow(set, past, model, window, 0, 1, 0);
-  const WindowCases b = CollectWindow(changed, past, model, window, 0, 1, 1);
+  const WindowCases a = CollectWindow(set, past, model, window, 0, 1, 0).Take();
+  const WindowCases b = CollectWindow(changed, past, model, window, 0, 1, 1).Take();
   EXPECT_EQ(a.with_repeats.values, b.with_repeats.values);
   EXPECT_EQ(a.with_repeats.chosen, b.with_repeats.chosen);
   EXPECT_EQ(a.new_items.chosen, b.new_items.chosen);
@@ -140,7 +172,7 @@ TEST(BlendFitTest, NothingAfterAWindowReachesItsCases) {
   for (TrainingLine& line : changed.lines) {
     if (line.time >= window.begin) line.item = 0;
   }
-  EXPECT_NE(CollectWindow(changed, past, model, window, 0, 1, 0).with_repeats.chosen, a.with_repeats.chosen);
+  EXPECT_NE(CollectWindow(changed, past, model, window, 0, 1, 0)->with_repeats.chosen, a.with_repeats.chosen);
 }
 
 }  // namespace

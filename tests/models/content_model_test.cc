@@ -45,7 +45,23 @@ class ContentModelTest : public testing::Test {
     model.stack.shallow = model.similar;
     model.stack.repeats_theta.assign(kStackFeatures, 1.5);
     model.stack.new_theta.assign(kStackFeatures, -0.5);
+    AddParts(model);
     return model;
+  }
+  // What came with version 3.
+  static void AddParts(ContentModel& model) {
+    model.stack.season.assign(40, 0.125f);
+    model.stack.cold_theta.assign(kStackFeatures, 0.75);
+    model.stack.session_theta.assign(kStackFeatures, 0.25);
+    std::vector<AttributeItem> items(40);
+    for (uint64_t i = 0; i < 40; ++i) {
+      items[i] = {{i % 5, 100 + i % 7}, {1, static_cast<float>(i)}, static_cast<float>(i), i % 3};
+    }
+    model.attributes = FitAttributes(items, {});
+    model.attributes.map.assign((model.attributes.width() + 1) * 8, 0.5f);
+    model.sessions = FitSessions(40, {{1, {1, 2, 3}}, {2, {3, 4}}}, {});
+    model.repurchase.terms.assign(40, {0.5f, 3.0f, 0.7f});
+    model.traits = {{5, 9}, {0, 2, 3}, {{1, 0.5f}, {2, 0.25f}, {3, 0.125f}}};
   }
 
   std::string ReadBytes() const {
@@ -95,6 +111,21 @@ TEST_F(ContentModelTest, ComesBackBitForBit) {
   EXPECT_TRUE(SameLists(read->stack.shallow, model.stack.shallow));
   EXPECT_EQ(read->stack.repeats_theta, model.stack.repeats_theta);
   EXPECT_EQ(read->stack.new_theta, model.stack.new_theta);
+  EXPECT_EQ(read->stack.cold_theta, model.stack.cold_theta);
+  EXPECT_EQ(read->stack.session_theta, model.stack.session_theta);
+  EXPECT_EQ(read->stack.season, model.stack.season);
+  EXPECT_EQ(read->attributes.tokens, model.attributes.tokens);
+  EXPECT_EQ(read->attributes.values, model.attributes.values);
+  EXPECT_EQ(read->attributes.map, model.attributes.map);
+  EXPECT_EQ(read->attributes.embedding, 2u);
+  EXPECT_EQ(read->attributes.categories, model.attributes.categories);
+  EXPECT_TRUE(SameLists(read->attributes.kin, model.attributes.kin));
+  EXPECT_EQ(read->sessions.rows, model.sessions.rows);
+  EXPECT_EQ(read->sessions.by_item, model.sessions.by_item);
+  EXPECT_EQ(read->sessions.idf, model.sessions.idf);
+  EXPECT_EQ(read->repurchase.terms.size(), model.repurchase.terms.size());
+  EXPECT_EQ(read->traits.tokens, model.traits.tokens);
+  EXPECT_EQ(read->traits.liked.size(), model.traits.liked.size());
   const std::string first = ReadBytes();
   ASSERT_TRUE(WriteContentModel(*read, path_).ok());
   EXPECT_EQ(ReadBytes(), first);
@@ -179,6 +210,63 @@ TEST_F(ContentModelTest, SignedRubbishIsRefused) {
   EXPECT_GT(refused, 1000);
 }
 
+// A file as version 2 wrote it, from the sections of today's: the first fifteen, with its 21 weights.
+std::string AsVersion2(const std::string& today, std::vector<double> repeats, std::vector<double> only_new) {
+  const auto entry = [&](uint32_t section, size_t field) {
+    uint64_t value = 0;
+    std::memcpy(&value, today.data() + 24 + (section - 1) * 24 + field, 8);
+    return value;
+  };
+  std::vector<std::string> sections;
+  for (uint32_t section = 1; section <= 15; ++section) {
+    sections.push_back(today.substr(entry(section, 8), entry(section, 16)));
+  }
+  sections[13].assign(reinterpret_cast<const char*>(repeats.data()), repeats.size() * 8);
+  sections[14].assign(reinterpret_cast<const char*>(only_new.data()), only_new.size() * 8);
+  const auto append = [](std::string& out, auto value) {
+    out.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  };
+  uint64_t total = 24 + 15 * 24 + 32;
+  for (const std::string& section : sections) total += section.size();
+  std::string file = "RAPPORTM";
+  append(file, uint32_t{2});
+  append(file, uint32_t{15});
+  append(file, total);
+  uint64_t offset = 24 + 15 * 24;
+  for (uint32_t i = 0; i < 15; ++i) {
+    append(file, i + 1);
+    append(file, uint32_t{0});
+    append(file, offset);
+    append(file, uint64_t{sections[i].size()});
+    offset += sections[i].size();
+  }
+  for (const std::string& section : sections) file += section;
+  const Digest256 digest = Sha256(file);
+  return file.append(reinterpret_cast<const char*>(digest.data()), digest.size());
+}
+
+TEST_F(ContentModelTest, AVersion2FileLoadsWithoutTheNewParts) {
+  const ContentModel model = SmallModel();
+  std::vector<double> weights(21);
+  for (size_t k = 0; k < weights.size(); ++k) weights[k] = static_cast<double>(k) + 1;
+  const Result<ContentModel> read = ParseContentModel(AsVersion2(SerializeContentModel(model), weights, {}), "old");
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->als.item_factors, model.als.item_factors);
+  EXPECT_EQ(read->stack.recent14, model.stack.recent14);
+  ASSERT_EQ(read->stack.repeats_theta.size(), kStackFeatures);
+  for (size_t k = 0; k < kStackFeatures; ++k) {
+    const double expected = k < 20 ? static_cast<double>(k) + 1 : k == MarkAt(StackMark::kHad) ? 21 : 0;
+    EXPECT_EQ(read->stack.repeats_theta[k], expected) << k;
+  }
+  EXPECT_TRUE(read->stack.new_theta.empty() && read->stack.cold_theta.empty() && read->stack.season.empty());
+  EXPECT_EQ(read->attributes.rows(), 0u);
+  EXPECT_EQ(read->sessions.sessions(), 0u);
+  EXPECT_TRUE(read->traits.tokens.empty());
+  EXPECT_TRUE(ParseContentModel(SerializeContentModel(*read), "again").ok()) << "and is written as version 3";
+  weights.pop_back();
+  EXPECT_EQ(ParseCode(AsVersion2(SerializeContentModel(model), weights, {})), StatusCode::kDataLoss);
+}
+
 TEST_F(ContentModelTest, ANewerFormatSaysSo) {
   std::string bytes = SerializeContentModel(SmallModel());
   bytes[8] = 99;
@@ -194,6 +282,25 @@ TEST_F(ContentModelTest, WrongModelsAreNotWritten) {
       [&](ContentModel& m) { m.stack.recent14[1] = nan; },
       [](ContentModel& m) { m.stack.repeats_theta.pop_back(); },
       [&](ContentModel& m) { m.stack.new_theta[0] = nan; },
+      [&](ContentModel& m) { m.stack.cold_theta[0] = nan; },
+      [](ContentModel& m) { m.stack.session_theta.pop_back(); },
+      [&](ContentModel& m) { m.stack.season[3] = nan; },
+      [](ContentModel& m) { m.attributes.columns[0] = 1u << 20; },
+      [&](ContentModel& m) { m.attributes.map[5] = nan; },
+      [](ContentModel& m) { m.attributes.map.pop_back(); },
+      [](ContentModel& m) { m.attributes.prices.pop_back(); },
+      [](ContentModel& m) { std::swap(m.attributes.tokens[0], m.attributes.tokens[1]); },
+      [](ContentModel& m) { m.attributes.offsets[1] = 1u << 30; },
+      [](ContentModel& m) { m.attributes.offsets.clear(); },
+      [](ContentModel& m) { m.attributes.kin.neighbours[0].item = 40; },
+      [](ContentModel& m) { m.sessions.rows[0] = 40; },
+      [](ContentModel& m) { m.sessions.offsets.clear(); },
+      [](ContentModel& m) { m.sessions.items = 7; },
+      [](ContentModel& m) { m.repurchase.terms[0].share = 2; },
+      [](ContentModel& m) { m.repurchase.terms.pop_back(); },
+      [](ContentModel& m) { m.traits.tokens[1] = m.traits.tokens[0]; },
+      [](ContentModel& m) { m.traits.liked[0].item = 40; },
+      [](ContentModel& m) { m.traits.offsets.clear(); },
       [](ContentModel& m) { m.item_ids[4] = m.item_ids[3]; },
       [](ContentModel& m) { m.item_ids[0] = 0; },
       [&](ContentModel& m) { m.als.item_factors[17] = nan; },

@@ -63,8 +63,9 @@ void KeepLargest(size_t count, WeightedRows& history) {
 // Scores of all sources, one after the other.
 class SourceScores {
  public:
-  SourceScores(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now, Scratch& scratch)
-      : model_(model), lines_(lines), now_(now), scratch_(scratch) {
+  SourceScores(const ContentModel& model, const StackQuestion& question, std::span<const SignalLine> lines,
+               Scratch& scratch)
+      : model_(model), question_(question), lines_(lines), now_(question.now), scratch_(scratch) {
     scratch_.scores.assign(kStackSources * model.rows(), 0.0f);
   }
 
@@ -83,6 +84,11 @@ class SourceScores {
     Neighbours(StackSource::kCustomers60, model_.similar, 60);
     Neighbours(StackSource::kBaskets365, model_.bought_together, 365);
     Neighbours(StackSource::kShallow, model_.stack.shallow, 365);
+    Copy(StackSource::kSeason, model_.stack.season);
+    Repurchase();
+    NewestSession();
+    Neighbours(StackSource::kAttributes, model_.attributes.kin, 60);
+    AddTraitScores(model_.traits, question_.traits, Of(StackSource::kTraits));
   }
 
  private:
@@ -110,7 +116,43 @@ class SourceScores {
     AddNeighbourScores(lists, scratch_.history.rows, scratch_.history.weights, Of(source));
   }
 
+  // Items ordered more often than they came back.
+  void Repurchase() {
+    if (model_.repurchase.terms.size() != model_.rows()) return;
+    const std::span<float> scores = Of(StackSource::kRepurchase);
+    std::vector<Timestamp> times;
+    for (size_t i = 0; i < lines_.size();) {
+      const uint32_t row = lines_[i].row;
+      int kept = 0;
+      times.clear();
+      for (; i < lines_.size() && lines_[i].row == row; ++i) {
+        kept += lines_[i].order;
+        if (lines_[i].order > 0) times.push_back(lines_[i].time);
+      }
+      if (kept <= 0) continue;
+      std::sort(times.begin(), times.end());
+      scores[row] = static_cast<float>(RepurchaseChance(model_.repurchase.terms[row], times, now_));
+    }
+  }
+  void NewestSession() {
+    if (model_.sessions.items != model_.rows()) return;
+    const SessionOptions options;
+    std::vector<const SignalLine*> newest;
+    for (const SignalLine& line : question_.lines) {
+      if (line.weight > 0) newest.push_back(&line);
+    }
+    std::stable_sort(newest.begin(), newest.end(),
+                     [](const SignalLine* a, const SignalLine* b) { return a->time < b->time; });
+    std::vector<uint32_t> rows;
+    SessionScratch session;
+    for (auto line = newest.rbegin(); line != newest.rend() && rows.size() < options.items_asked_max; ++line) {
+      if (std::find(rows.begin(), rows.end(), (*line)->row) == rows.end()) rows.push_back((*line)->row);
+    }
+    AddSessionScores(model_.sessions, rows, options, session, Of(StackSource::kSession));
+  }
+
   const ContentModel& model_;
+  const StackQuestion& question_;
   const std::span<const SignalLine> lines_;
   const Timestamp now_;
   Scratch& scratch_;
@@ -118,14 +160,38 @@ class SourceScores {
 
 }  // namespace
 
-Collected CollectCandidates(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now,
-                            std::span<const uint64_t> allowed, std::span<const uint32_t> also) {
+namespace {
+
+// How alike price and category of `row` are to the history.
+std::pair<float, float> Likeness(const ContentModel& model, const WeightedRows& history, uint32_t row) {
+  const AttributeModel& attributes = model.attributes;
+  if (attributes.rows() == 0) return {0, 0};
+  double logs = 0, priced = 0, total = 0, same = 0;
+  for (size_t i = 0; i < history.rows.size(); ++i) {
+    const float price = attributes.prices[history.rows[i]];
+    const uint64_t category = attributes.categories[history.rows[i]];
+    total += history.weights[i];
+    if (category != 0 && category == attributes.categories[row]) same += history.weights[i];
+    if (!(price > 0)) continue;
+    logs += history.weights[i] * std::log(price);
+    priced += history.weights[i];
+  }
+  const float price = attributes.prices[row];
+  const double apart = priced > 0 && price > 0 ? (std::log(price) - logs / priced) / 0.7 : 0;
+  return {priced > 0 && price > 0 ? static_cast<float>(std::exp(-0.5 * apart * apart)) : 0.0f,
+          same > 0 ? static_cast<float>(same / total) : 0.0f};
+}
+
+}  // namespace
+
+Collected CollectCandidates(const ContentModel& model, const StackQuestion& question, std::span<const uint32_t> also) {
+  const auto& [lines, traits, now, allowed, newcomers, newcomers_allowed] = question;
   Scratch scratch;
   Collected out;
   std::vector<SignalLine> sorted(lines.begin(), lines.end());
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const SignalLine& a, const SignalLine& b) { return a.row < b.row; });
-  SourceScores sources(model, sorted, now, scratch);
+  SourceScores sources(model, question, sorted, scratch);
   sources.Fill();
 
   std::array<float, kStackSources> highest{};
@@ -141,6 +207,13 @@ Collected CollectCandidates(const ContentModel& model, std::span<const SignalLin
 
   scratch.had.assign((model.rows() + 63) / 64, 0);
   for (const SignalLine& line : sorted) scratch.had[line.row / 64] |= uint64_t{1} << (line.row % 64);
+  Sum(sorted, Signal::kTaste, now, model.history_half_life_days, scratch.history);
+  float highest_trend = 0;
+  for (uint32_t row = 0; row < model.rows(); ++row) {
+    if (allowed.empty() || (allowed[row / 64] >> (row % 64) & 1) != 0) {
+      highest_trend = std::max(highest_trend, model.popularity.trending[row]);
+    }
+  }
   out.features.clear();
   out.features.reserve(out.candidates.size() * kStackFeatures);
   for (const uint32_t row : out.candidates) {
@@ -151,6 +224,12 @@ Collected CollectCandidates(const ContentModel& model, std::span<const SignalLin
       out.features.push_back(std::sqrt(scaled));
     }
     out.features.push_back((scratch.had[row / 64] >> (row % 64) & 1) != 0 ? 1.0f : 0.0f);
+    const float trend = model.popularity.trending[row];
+    out.features.push_back(highest_trend > 0 && trend > 0 ? trend / highest_trend : 0.0f);
+    const auto [price, category] = Likeness(model, scratch.history, row);
+    out.features.push_back(price);
+    out.features.push_back(category);
+    out.features.resize(out.features.size() + kNewcomerSlots, 0.0f);
   }
   out.scores = std::move(scratch.scores);
   return out;

@@ -12,7 +12,8 @@ struct Collected {
   std::vector<float> scores;         // (sources, rows)
 };
 
-Collected CollectCandidates(const ContentModel& model, std::span<const SignalLine> lines, Timestamp now,
-                            std::span<const uint64_t> allowed, std::span<const uint32_t> also = {});
+// Newcomers are left out.
+Collected CollectCandidates(const ContentModel& model, const StackQuestion& question,
+                            std::span<const uint32_t> also = {});
 
 }  // namespace rapport::reference

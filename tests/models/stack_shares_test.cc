@@ -65,7 +65,7 @@ std::vector<SignalLine> RandomLines(Random& random) {
 // theta . f by hand, from the scores that the sources left behind.
 double ScoreOf(const ContentModel& model, const std::vector<SignalLine>& lines, std::span<const uint64_t> allowed,
                uint32_t target) {
-  const std::vector<float> scores = reference::CollectCandidates(model, lines, kNow, allowed).scores;
+  const std::vector<float> scores = reference::CollectCandidates(model, {lines, {}, kNow, allowed, nullptr, {}}).scores;
   const std::vector<double>& theta = model.stack.repeats_theta;
   double sum = 0;
   for (size_t s = 0; s < kStackSources; ++s) {
@@ -77,7 +77,7 @@ double ScoreOf(const ContentModel& model, const std::vector<SignalLine>& lines, 
     sum += theta[2 * s] * share + theta[2 * s + 1] * std::sqrt(share);
   }
   for (const SignalLine& line : lines) {
-    if (line.row == target) return sum + theta[2 * kStackSources];
+    if (line.row == target) return sum + theta[MarkAt(StackMark::kHad)];
   }
   return sum;
 }
@@ -94,7 +94,8 @@ TEST(StackSharesTest, EqualWhatTheScoreLosesWithoutAnItem) {
       if (targets.size() < 4 && (allowed[0] >> row & 1) != 0) targets.push_back(row);
     }
     StackScratch scratch;
-    const StackShares shares = ShareStack(model, model.stack.repeats_theta, lines, kNow, allowed, targets, scratch);
+    const StackShares shares =
+        ShareStack(model, model.stack.repeats_theta, {lines, {}, kNow, allowed, nullptr, {}}, targets, scratch);
     EXPECT_FALSE(shares.history.empty());
     for (size_t t = 0; t < targets.size(); ++t) {
       const double full = ScoreOf(model, lines, allowed, targets[t]);
@@ -120,7 +121,8 @@ TEST(StackSharesTest, BoardsHaveTheirPartAndHearNoHistory) {
   const uint32_t target = 7;
   std::vector<double> theta(kStackFeatures, 0.0);
   theta[2 * static_cast<size_t>(StackSource::kPopular)] = 2;
-  const StackShares shares = ShareStack(model, theta, lines, kNow, {}, std::span(&target, 1), scratch);
+  const StackShares shares =
+      ShareStack(model, theta, {lines, {}, kNow, {}, nullptr, {}}, std::span(&target, 1), scratch);
   for (const double drop : shares.drops) EXPECT_EQ(drop, 0);
   EXPECT_TRUE(scratch.also.empty()) << "the next question would get these as candidates";
   const float most = *std::max_element(model.popularity.popular.begin(), model.popularity.popular.end());
@@ -144,7 +146,7 @@ TEST(StackSharesTest, OfAVeryLongHistoryTheHeaviestAndTheTargetAreAskedFor) {
   StackScratch scratch;
   const uint32_t target = 0;  // weighs least
   const StackShares shares =
-      ShareStack(model, model.stack.repeats_theta, lines, kNow, {}, std::span(&target, 1), scratch);
+      ShareStack(model, model.stack.repeats_theta, {lines, {}, kNow, {}, nullptr, {}}, std::span(&target, 1), scratch);
   ASSERT_EQ(shares.history.size(), 256u);
   EXPECT_EQ(shares.history.front(), 0u);
   EXPECT_EQ(shares.history[1], 45u);
@@ -155,7 +157,8 @@ TEST(StackSharesTest, AnEmptyHistoryHasNoShares) {
   const ContentModel model = RandomModel(random);
   StackScratch scratch;
   const uint32_t target = 1;
-  const StackShares shares = ShareStack(model, model.stack.repeats_theta, {}, kNow, {}, std::span(&target, 1), scratch);
+  const StackShares shares =
+      ShareStack(model, model.stack.repeats_theta, {{}, {}, kNow, {}, nullptr, {}}, std::span(&target, 1), scratch);
   EXPECT_TRUE(shares.history.empty());
   EXPECT_TRUE(shares.drops.empty());
 }

@@ -42,6 +42,25 @@ std::vector<float> RandomBoard(uint32_t rows, Random& random) {
   return board;
 }
 
+void AddParts(uint32_t rows, Random& random, ContentModel& model) {
+  std::vector<AttributeItem> items(rows);
+  for (AttributeItem& item : items) {
+    item = {{random.Below(40), 100 + random.Below(40)}, {}, static_cast<float>(random.Below(9)), random.Below(4)};
+  }
+  model.attributes = FitAttributes(items, {});
+  std::vector<Session> sessions(rows / 2);
+  for (Session& session : sessions) {
+    session.time_ms = static_cast<int64_t>(random.Below(1000));
+    for (uint64_t n = random.Below(6); n > 0; --n) session.rows.push_back(static_cast<uint32_t>(random.Below(rows)));
+  }
+  model.sessions = FitSessions(rows, sessions, {});
+  for (uint32_t row = 0; row < rows; ++row) {
+    model.repurchase.terms.push_back({static_cast<float>(random.Uniform()), static_cast<float>(5 * random.Uniform()),
+                                      static_cast<float>(0.3 + random.Uniform())});
+  }
+  model.traits = {{5, 9}, {0, 1, 2}, {{static_cast<uint32_t>(random.Below(rows)), 0.5f}, {rows - 1, 0.25f}}};
+}
+
 ContentModel RandomModel(uint32_t rows, int factors, Random& random) {
   ContentModel model;
   for (uint32_t row = 0; row < rows; ++row) model.item_ids.push_back(row + 1);
@@ -58,6 +77,8 @@ ContentModel RandomModel(uint32_t rows, int factors, Random& random) {
   model.popularity.trending = RandomBoard(rows, random);
   if (random.Below(4) != 0) model.stack.recent14 = RandomBoard(rows, random);
   if (random.Below(4) != 0) model.stack.recent7 = RandomBoard(rows, random);
+  if (random.Below(4) != 0) model.stack.season = RandomBoard(rows, random);
+  if (random.Below(4) != 0) AddParts(rows, random, model);
   if (random.Below(5) != 0) SortBoards(model);
   if (random.Below(5) == 0) model.als.quantized = {};
   return model;
@@ -100,8 +121,10 @@ TEST(StackTest, CandidatesAndFeaturesAreThoseOfTheReference) {
         const std::vector<uint64_t> allowed = RandomAllowed(rows, random);
         scratch.also.clear();
         if (customer % 4 == 0) scratch.also = {static_cast<uint32_t>(random.Below(rows)), rows - 1};
-        CollectCandidates(model, lines, kNow, allowed, scratch);
-        const reference::Collected expected = reference::CollectCandidates(model, lines, kNow, allowed, scratch.also);
+        const std::vector<uint64_t> traits{5, 7, 9};
+        const StackQuestion asked{lines, std::span(traits).first(random.Below(4)), kNow, allowed, nullptr, {}};
+        CollectCandidates(model, asked, scratch);
+        const reference::Collected expected = reference::CollectCandidates(model, asked, scratch.also);
         ASSERT_EQ(scratch.candidates, expected.candidates) << "rows " << rows << " round " << round;
         ASSERT_TRUE(SameBits(scratch.features, expected.features)) << "rows " << rows << " round " << round;
       }
@@ -118,8 +141,10 @@ TEST(StackTest, TheReferenceSeesOneBit) {  // the broken twin: a neighbour's sco
   StackScratch scratch;
   for (int customer = 0; customer < 20; ++customer) {
     const std::vector<SignalLine> lines = RandomLines(500, random);
-    CollectCandidates(changed, lines, kNow, std::vector<uint64_t>(8, ~uint64_t{0}), scratch);
-    const auto expected = reference::CollectCandidates(model, lines, kNow, std::vector<uint64_t>(8, ~uint64_t{0}));
+    const std::vector<uint64_t> all(8, ~uint64_t{0});
+    const StackQuestion asked{lines, {}, kNow, all, nullptr, {}};
+    CollectCandidates(changed, asked, scratch);
+    const auto expected = reference::CollectCandidates(model, asked);
     different += !SameBits(scratch.features, expected.features);
   }
   EXPECT_GT(different, 5u);
@@ -131,14 +156,15 @@ TEST(StackTest, FactorScoresAreThoseOfTheCustomerCollectedLast) {
   StackScratch scratch;
   std::vector<float> scores(200), expected(200);
   const std::vector<uint64_t> all(4, ~uint64_t{0});
-  CollectCandidates(model, std::vector<SignalLine>{{5, 2, 1, kNow}, {9, 1, 1, kNow}}, kNow, all, scratch);
+  const std::vector<SignalLine> lines{{5, 2, 1, kNow}, {9, 1, 1, kNow}};
+  CollectCandidates(model, {lines, {}, kNow, all, nullptr, {}}, scratch);
   ScoreFactors(model, scratch, scores);
   std::vector<float> factor(8);
   FoldInScratch fold_in;
   FoldIn(model.als, std::vector<uint32_t>{5, 9}, std::vector<float>{2, 1}, fold_in, factor);
   ScoreAll(model.als.item_factors, factor, expected);
   EXPECT_TRUE(SameBits(scores, expected));
-  CollectCandidates(model, {}, kNow, all, scratch);
+  CollectCandidates(model, {{}, {}, kNow, all, nullptr, {}}, scratch);
   ScoreFactors(model, scratch, scores);
   EXPECT_EQ(scores, std::vector<float>(200, 0.0f));
 }
