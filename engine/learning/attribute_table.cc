@@ -13,6 +13,9 @@ size_t PlaceIn(const std::vector<uint64_t>& ids, uint64_t id) {
   return at != ids.end() && *at == id ? static_cast<size_t>(at - ids.begin()) : ids.size();
 }
 
+// Apart from other draws by id with the same seed.
+constexpr uint64_t kPretendStream = 0x70726574656e6400;
+
 }  // namespace
 
 const AttributeItem* AttributeTable::FindItem(uint64_t id) const {
@@ -42,7 +45,7 @@ Result<PretendedItems> PretendSome(const ContentModel& model, std::span<const ui
                                    uint64_t seed, const AttributeOptions& options) {
   PretendedItems out;
   if (model.attributes.rows() == 0) return out;
-  const Random random(seed);
+  const Random random = Random(seed).Fork(kPretendStream);
   // Without evidence a row has no say in the map.
   std::vector<uint32_t> left(evidence.begin(), evidence.end());
   for (uint32_t row = 0; row < model.rows(); ++row) {

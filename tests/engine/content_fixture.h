@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "data/catalog.h"
+#include "engine/content/attributes.h"
 #include "engine/content/recommender.h"
 #include "models/stack.h"
 
@@ -115,7 +116,20 @@ inline std::shared_ptr<const ContentModel> WithRandomBlend(Random& random, std::
     model->stack.recent7.push_back(static_cast<float>(random.Below(2)));
   }
   if (Chance(random, 0.5)) model->stack.shallow = model->similar;
-  for (std::vector<double>* theta : {&model->stack.repeats_theta, &model->stack.new_theta}) {
+  if (Chance(random, 0.7)) {
+    std::vector<AttributeItem> items(model->rows());
+    for (AttributeItem& item : items) {
+      item.tokens = {HashToken("c:c" + std::to_string(random.Below(4)))};
+      if (Chance(random, 0.3)) item.tokens.push_back(HashToken("g:new"));
+      std::sort(item.tokens.begin(), item.tokens.end());
+      item.price = static_cast<float>(random.Below(20));
+    }
+    model->attributes = FitAttributes(items, {});
+    model->attributes.map.assign((model->attributes.width() + 1) * static_cast<size_t>(model->als.options.factors), 0);
+    for (float& x : model->attributes.map) x = static_cast<float>(0.3 * random.Normal());
+  }
+  for (std::vector<double>* theta :
+       {&model->stack.repeats_theta, &model->stack.new_theta, &model->stack.cold_theta, &model->stack.session_theta}) {
     if (Chance(random, 0.3)) continue;
     for (size_t k = 0; k < kStackFeatures; ++k) theta->push_back(random.Normal());
   }

@@ -386,7 +386,12 @@ class Shop {
     if (options_.repeat_weight != 0 || !request.boosts.empty() || stale) return;
     if (OrderOf(request) == Order::kDiverse || !ScenarioOf(request).exploration.slots.empty()) return;
     const ContentModel* model = models_->content.get();
-    if (model != nullptr && (!model->stack.repeats_theta.empty() || !model->stack.new_theta.empty())) return;
+    if (model != nullptr) {
+      for (const auto* theta : {&model->stack.repeats_theta, &model->stack.new_theta, &model->stack.cold_theta,
+                                &model->stack.session_theta}) {
+        if (!theta->empty()) return;
+      }
+    }
     const auto plain = without_prefilter_->Recommend(Context(catalog), request);
     if (!plain.ok() || plain->items.size() != answer.items.size())
       return tally.Violation("the prefilter changes the answer");

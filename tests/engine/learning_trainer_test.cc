@@ -102,6 +102,8 @@ TEST(TrainerTest, AWorseCandidateThanTheOneInServiceIsRefused) {
   poor.als.epochs = 1;
   poor.als.regularization = 10;
   poor.parts.sessions.sessions_max = 0;
+  poor.neighbours.support_min = 1000000;
+  poor.shallow.ease.size_max = 0;
   const Result<TrainedModel> trained = TrainOnSet(set, 90, poor, &good->model, kClock);
   ASSERT_TRUE(trained.ok()) << trained.status().ToString();
   EXPECT_FALSE(trained->report.accepted) << trained->report.verdict;
