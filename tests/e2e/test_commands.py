@@ -29,6 +29,7 @@ class CommandsTest(TemporaryFolder):
                  ["train", "--data", self.folder, "--solver", "cg"], ["evaluate", "--data", self.folder, "--solver", "cg"],
                  ["simulate"], ["simulate", "--out", self.path("s"), "--customers", "0"],
                  ["keys", "create", "--data", self.folder, "--scope", "everything"], ["serve", "--data", self.folder, "--what"],
+                 ["evaluate", "--data", self.folder, "--task", "guess"],
                  ["evaluate", "--data", self.folder, "--protocol", "guess"]]
         for arguments in cases:
             with self.subTest(" ".join(arguments)):

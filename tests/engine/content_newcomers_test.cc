@@ -77,8 +77,7 @@ class NewcomersTest : public testing::Test {
     catalog_ = builder.Build();
   }
   RecommendResponse Ask() {
-    return recommender_
-        ->Recommend({catalog_, models_, std::make_shared<const CustomerView>(customer_)}, request_)
+    return recommender_->Recommend({catalog_, models_, std::make_shared<const CustomerView>(customer_)}, request_)
         .Take();
   }
   static bool Shows(const RecommendResponse& response, uint64_t id) {
