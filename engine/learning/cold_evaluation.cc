@@ -406,18 +406,7 @@ Result<EvaluationReport> EvaluateCold(const TrainingSet& set, ColdTask task, con
     if (progress && !progress("judging", 0)) return Status::Unavailable("evaluation cancelled while judging");
     measured.push_back(MeasureCold(ranker, setting, cases));
   }
-  const uint64_t seed = options.evaluation.seed;
-  for (const Measured& one : measured) {
-    EvaluationRow row;
-    row.model = one.name;
-    row.ndcg10 = BootstrapMean(one.ndcg10, seed);
-    row.recall10 = BootstrapMean(one.recall10, seed);
-    row.recall20 = BootstrapMean(one.recall20, seed);
-    row.coverage20 = one.coverage20;
-    row.blend_gain = BootstrapPairedDifference(measured.back().ndcg10, one.ndcg10, seed);
-    row.blend_gain_recall20 = BootstrapPairedDifference(measured.back().recall20, one.recall20, seed);
-    table.rows.push_back(std::move(row));
-  }
+  table.rows = RowsBesideTheLast(measured, options.evaluation.seed);
   report.tables.push_back(std::move(table));
   return report;
 }

@@ -313,6 +313,22 @@ Result<EvaluationReport> Evaluate(const TrainingSet& set, const EvaluationOption
   return Evaluator(set, options, progress).Run();
 }
 
+std::vector<EvaluationRow> RowsBesideTheLast(const std::vector<Measured>& measured, uint64_t seed) {
+  std::vector<EvaluationRow> rows;
+  for (const Measured& one : measured) {
+    EvaluationRow row;
+    row.model = one.name;
+    row.ndcg10 = BootstrapMean(one.ndcg10, seed);
+    row.recall10 = BootstrapMean(one.recall10, seed);
+    row.recall20 = BootstrapMean(one.recall20, seed);
+    row.coverage20 = one.coverage20;
+    row.blend_gain = BootstrapPairedDifference(measured.back().ndcg10, one.ndcg10, seed);
+    row.blend_gain_recall20 = BootstrapPairedDifference(measured.back().recall20, one.recall20, seed);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 std::string FormatEvaluation(const EvaluationReport& report) {
   char text[256];
   std::string out;

@@ -85,6 +85,9 @@ Result<EvaluationReport> Evaluate(const TrainingSet& set, const EvaluationOption
 // [split, until) of the options, or the last days of the table. kInvalidArgument for dates the wrong way round.
 Status ChooseWindow(const TrainingSet& set, const EvaluationOptions& options, Timestamp& split, Timestamp& until);
 
+// Rows of a table whose last ranker is what is served: one value per customer, gains of the last one over each.
+std::vector<EvaluationRow> RowsBesideTheLast(const std::vector<Measured>& measured, uint64_t seed);
+
 // Aligned columns for people, a line of context above each table.
 std::string FormatEvaluation(const EvaluationReport& report);
 

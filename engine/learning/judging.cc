@@ -249,8 +249,8 @@ Measured Measure(const Ranker& ranker, const TrainingSet& past, const JudgedCase
       ranked.clear();
       for (const Scored& scored : TopK(scores, kListItems, allowed)) ranked.push_back(scored.index);
       std::copy(ranked.begin(), ranked.end(), shown.begin() + static_cast<ptrdiff_t>(i * kListItems));
-      measured.recall10[i] = RecallAt(ranked, one.relevant, 10, RecallKind::kOfRelevant);
-      measured.recall20[i] = RecallAt(ranked, one.relevant, 20, RecallKind::kOfRelevant);
+      measured.recall10[i] = RecallAt(ranked, one.relevant, 10, judged.recall);
+      measured.recall20[i] = RecallAt(ranked, one.relevant, 20, judged.recall);
       measured.ndcg10[i] = NdcgAt(ranked, one.relevant, 10);
     }
   };

@@ -46,6 +46,7 @@ struct JudgedCase {
 
 struct JudgedCases {
   RepeatTask repeats = RepeatTask::kWithRepeats;
+  RecallKind recall = RecallKind::kOfRelevant;
   std::vector<JudgedCase> cases;  // by customer row
   double relevant_mean = 0;
 };
@@ -90,7 +91,7 @@ Ranker MixRanker(std::string name, Ranker first, Ranker second, double share_of_
 // One number per case, in the order of the cases.
 struct Measured {
   std::string name;
-  std::vector<double> recall10, recall20;  // hits / |relevant|
+  std::vector<double> recall10, recall20;  // as JudgedCases::recall says
   std::vector<double> ndcg10;              // binary
   double coverage20 = 0;                   // items in anybody's top 20 / items of the past table
 };

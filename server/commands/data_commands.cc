@@ -145,10 +145,12 @@ void AddEvaluateCommand(Commands& commands) {
       ->check(CLI::IsMember({"time-split", "online-retail-ii"}))
       ->capture_default_str();
   command
-      ->add_option("--task", a.task,
-                   "ranking; explanations: are the stated reasons true (--customers: cases); cold-items, cold-customers, "
-                   "sessions: whom training never saw; cold: all three of them")
-      ->check(CLI::IsMember({"ranking", "explanations", "cold-items", "cold-customers", "sessions", "cold"}))
+      ->add_option(
+          "--task", a.task,
+          "ranking; explanations: are the stated reasons true (--customers: cases); cold-items, cold-customers, "
+          "sessions: whom training never saw; cold: all three of them; strong-generalisation: customers held out")
+      ->check(CLI::IsMember(
+          {"ranking", "explanations", "strong-generalisation", "cold-items", "cold-customers", "sessions", "cold"}))
       ->capture_default_str();
   command->add_option("--split", a.split, "first instant that is judged, RFC 3339 or a date");
   command->add_option("--until", a.until, "first instant that is not");

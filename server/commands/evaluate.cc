@@ -1,6 +1,8 @@
 // `rapport evaluate`: see evaluate.h.
 #include "server/commands/evaluate.h"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -8,6 +10,7 @@
 
 #include "base/file.h"
 #include "engine/learning/explanations.h"
+#include "engine/learning/strong_generalisation.h"
 #include "engine/learning/trainer.h"
 
 namespace rapport {
@@ -148,18 +151,20 @@ constexpr std::pair<const char*, ColdTask> kColdTasks[] = {
     {"cold-items", ColdTask::kItems}, {"cold-customers", ColdTask::kCustomers}, {"sessions", ColdTask::kSessions}};
 
 Status CheckTask(const EvaluateArguments& arguments) {
-  bool known = arguments.task == "ranking" || arguments.task == "explanations" || arguments.task == "cold";
+  constexpr std::string_view kOthers[] = {"ranking", "explanations", "cold", "strong-generalisation"};
+  bool known = std::find(std::begin(kOthers), std::end(kOthers), arguments.task) != std::end(kOthers);
   for (const auto& [name, task] : kColdTasks) known = known || arguments.task == name;
   if (known) return {};
   return Status::InvalidArgument("--task '" + arguments.task +
-                                 "' is not known; use ranking, explanations, cold-items, cold-customers, sessions, or "
-                                 "cold for the last three");
+                                 "' is not known; use ranking, explanations, strong-generalisation, cold-items, "
+                                 "cold-customers, sessions, or cold for the last three");
 }
 
 // The tables of one task, or of all cold ones, in one report.
 Result<EvaluationReport> RunTask(const EvaluateArguments& arguments, const TrainingSet& set,
                                  const EvaluationOptions& options) {
   if (arguments.task == "ranking") return Evaluate(set, options);
+  if (arguments.task == "strong-generalisation") return EvaluateGeneralisation(set, {.evaluation = options});
   const ColdOptions cold{options, arguments.mask_share, arguments.given_lines};
   std::optional<EvaluationReport> all;
   for (const auto& [name, task] : kColdTasks) {

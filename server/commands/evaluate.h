@@ -27,7 +27,7 @@ struct EvaluateArguments {
   //             2011-12-10.
   std::string protocol = "time-split";
   // --task: "ranking" (next basket and new items), "explanations" (are the stated reasons true), "cold-items",
-  // "cold-customers", "sessions", or "cold" (the last three)
+  // "cold-customers", "sessions", or "cold" (the last three), "strong-generalisation"
   std::string task = "ranking";
   double mask_share = 0.2;                          // --mask-share: of items or customers, for the cold tasks
   size_t given_lines = 3;                           // --given-lines: of a session
