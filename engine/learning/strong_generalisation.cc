@@ -114,8 +114,8 @@ Result<EvaluationReport> EvaluateGeneralisation(const TrainingSet& set, const Ge
   RAPPORT_RETURN_IF_ERROR(CheckOptions(set, options));
   const GeneralisationSplit split = SplitCustomers(set, options);
   if (split.trained.lines.empty() || split.hidden.cases.empty()) {
-    return Status::FailedPrecondition("nobody to judge: no customer held out has " +
-                                      std::to_string(options.items_min) + " items that others have too");
+    return Status::FailedPrecondition("nobody to judge: no customer held out has " + std::to_string(options.items_min) +
+                                      " items that others have too");
   }
   if (progress && !progress("fitting", 0)) return Status::Unavailable("evaluation cancelled while fitting");
   EvaluationReport report;

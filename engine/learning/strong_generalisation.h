@@ -15,10 +15,10 @@
 namespace rapport {
 
 struct GeneralisationOptions {
-  EvaluationOptions evaluation;   // settings of the fits, seed; its dates and parts are not looked at
-  double held_out_share = 0.2;    // of the customers, drawn by id and seed; 0..1, both excluded
-  double given_share = 0.8;       // of each one's items, drawn by id and seed
-  size_t items_min = 5;           // customers with fewer are not judged
+  EvaluationOptions evaluation;  // settings of the fits, seed; its dates and parts are not looked at
+  double held_out_share = 0.2;   // of the customers, drawn by id and seed; 0..1, both excluded
+  double given_share = 0.8;      // of each one's items, drawn by id and seed
+  size_t items_min = 5;          // customers with fewer are not judged
 };
 
 // What is fitted on, what is given of the customers held out (the same item rows), and what is to be found.

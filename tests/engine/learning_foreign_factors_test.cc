@@ -46,12 +46,19 @@ class ForeignFactorsTest : public ::testing::Test {
     EXPECT_EQ(made.status().code(), StatusCode::kInvalidArgument);
     return made.status().message();
   }
-  Result<TrainedModel> Train(const FactorTable& table, GateMode gate = GateMode::kEnforce) {
+  enum class Others { kFitted, kNone };
+  Result<TrainedModel> Train(const FactorTable& table, GateMode gate = GateMode::kEnforce,
+                             Others others = Others::kFitted) {
     auto made = ForeignFactors::Make(table, *catalog_, set_, ForeignFactors::Coverage::kWhole);
     EXPECT_TRUE(made.ok()) << made.status().ToString();
     TrainOptions options = SmallOptions();
     options.gate = gate;
     options.foreign = made.Take();
+    if (others == Others::kNone) {
+      options.neighbours.support_min = 1000000;
+      options.shallow.ease.size_max = 0;
+      options.parts.sessions.sessions_max = 0;
+    }
     return TrainOnSet(set_, table.history_half_life_days, options, &model_, clock_);
   }
 
@@ -131,7 +138,8 @@ TEST_F(ForeignFactorsTest, PassTheSameGateAsOnesTrainedHere) {
   FactorTable noise = table_;
   Random random(5);
   for (float& factor : noise.factors) factor = static_cast<float>(random.Normal());
-  const auto refused = Train(noise);
+  // Beside neighbours and sessions the blend would learn to do without such factors.
+  const auto refused = Train(noise, GateMode::kEnforce, Others::kNone);
   ASSERT_TRUE(refused.ok());
   EXPECT_FALSE(refused->report.accepted) << "noise instead of factors: " << refused->report.verdict;
   const auto forced = Train(noise, GateMode::kReportOnly);

@@ -1,11 +1,10 @@
 // Strong generalisation: nothing of a customer held out reaches the fit, given and hidden items do not overlap.
-#include "engine/learning/strong_generalisation.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
 
+#include "engine/learning/strong_generalisation.h"
 #include "learning_fixture.h"
 
 namespace rapport {
