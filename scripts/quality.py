@@ -26,7 +26,7 @@ BINARY = os.path.join(ROOT, "build", "rapport")
 PUBLISHED_SPLIT = os.path.join(ROOT, "build", "release", "bench", "rapport_published_split")
 WORK = os.path.join(ROOT, "build", "quality")
 DATA = os.environ.get("DATA") or os.path.join(os.path.dirname(ROOT), "shared", "data")
-TUNING_RUNS = 12
+TUNING_RUNS = 8
 FILLED = set()  # stores that this run has filled
 
 
@@ -177,7 +177,7 @@ def ml_latest_small_store():
 def ml_latest_small():
     store = ml_latest_small_store()
     # Most customers rate in one sitting, and only 18 to 29 are on both sides of any one cut: hence many cuts.
-    return store and {"evaluation": evaluate(store, "--split", "2009-01-01", "--until", "2018-10-01", "--parts", "39",
+    return store and {"evaluation": evaluate(store, "--split", "2009-01-01", "--until", "2018-10-01", "--parts", "20",
                                              "--tune", str(TUNING_RUNS), "--tune-days", "730")}
 
 

@@ -4,6 +4,8 @@ Plots need matplotlib (Debian: python3-matplotlib); without it the pages are wri
 """
 import json
 import os
+import subprocess
+import sys
 
 # Published or set beside each figure in the targets' table.
 GOWALLA = {
@@ -198,20 +200,25 @@ def gowalla_targets(rows, targets, ratios):
 # ---- the pages ----
 
 def plot(plots, folder):
-    try:
-        import matplotlib
-    except ImportError:
-        print("SKIPPED: plots: matplotlib is not installed (apt-get install python3-matplotlib)", flush=True)
-        return
+    """In the first Python that has matplotlib: this one, or the distribution's."""
+    os.makedirs(folder, exist_ok=True)
+    for python in (sys.executable, "/usr/bin/python3"):
+        if os.path.exists(python) and subprocess.run([python, "-c", "import matplotlib"], capture_output=True).returncode == 0:
+            subprocess.run([python, os.path.abspath(__file__), folder], input=json.dumps(plots), text=True, check=True)
+            return
+    print("SKIPPED: plots: matplotlib is not installed (apt-get install python3-matplotlib)", flush=True)
+
+
+def draw(plots, folder):
+    import matplotlib
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "rapport"  # the same figures, the same bytes
     from matplotlib import pyplot
-    os.makedirs(folder, exist_ok=True)
     for name, title, points in plots:
         figure, axes = pyplot.subplots(figsize=(7.5, 0.6 + 0.34 * len(points)))
         places = range(len(points) - 1, -1, -1)
         for place, (label, value) in zip(places, points):
-            color = "#b5371f" if label.startswith("blend") or label == "as served" else "#33658a"
+            color = "#b5371f" if label.startswith("blend") else "#33658a"
             axes.plot([value["lower"], value["upper"]], [place, place], color=color, linewidth=2)
             axes.plot(value["mean"], place, "o", color=color, markersize=5)
         axes.set_yticks(list(places), [label for label, _ in points])
@@ -269,3 +276,7 @@ def show(value):
     if isinstance(value, list):
         return f"{value[0]:+.4f} [{value[1]:+.4f} {value[2]:+.4f}]"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    draw(json.load(sys.stdin), sys.argv[1])
