@@ -366,12 +366,6 @@ Likeness DescribeHistory(const ContentModel& model, std::span<const SignalLine> 
   return {model.attributes, scratch.history};
 }
 
-// The trend scores of the allowed rows are shares of this.
-float HighestTrend(const ContentModel& model, std::span<const uint64_t> allowed) {
-  const std::vector<Scored> best = TopKPositive(model.popularity.trending, 1, allowed);
-  return best.empty() ? 0.0f : best.front().score;
-}
-
 std::vector<uint32_t> OrderOf(std::span<const float> board) {
   std::vector<uint32_t> order;
   for (uint32_t row = 0; row < board.size(); ++row) {
@@ -396,12 +390,9 @@ void CollectCandidates(const ContentModel& model, const StackQuestion& question,
   scratch.had.assign((model.rows() + 63) / 64, 0);
   for (const SignalLine& line : scratch.sorted) scratch.had[line.row / 64] |= uint64_t{1} << (line.row % 64);
   const Likeness likeness = DescribeHistory(model, scratch.sorted, question.now, question.newcomers, scratch);
-  const float highest_trend = HighestTrend(model, question.allowed);
   float* features = scratch.features.data();
   for (const uint32_t row : scratch.candidates) {
-    const float trend = model.popularity.trending[row];
     features[MarkAt(StackMark::kHad)] = (scratch.had[row / 64] >> (row % 64) & 1) != 0 ? 1.0f : 0.0f;
-    features[MarkAt(StackMark::kTrend)] = highest_trend > 0 && trend > 0 ? trend / highest_trend : 0.0f;
     if (model.attributes.rows() != 0) {
       features[MarkAt(StackMark::kPrice)] = likeness.Price(model.attributes.prices[row]);
       features[MarkAt(StackMark::kCategory)] = likeness.Category(model.attributes.categories[row]);

@@ -48,11 +48,10 @@ inline constexpr size_t kStackSources = 15;
 
 enum class StackMark : uint8_t {
   kHad,       // the customer had it
-  kTrend,     // rising: short against long popularity, as a share of the highest
   kPrice,     // exp(-(log price - mean log price of the history)^2 / (2 0.7^2))
   kCategory,  // share of the history in its category
 };
-inline constexpr size_t kStackMarks = 4;
+inline constexpr size_t kStackMarks = 3;
 
 enum class NewcomerSlot : uint8_t {
   kIsNew,       // 1

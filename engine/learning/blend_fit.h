@@ -65,6 +65,8 @@ std::optional<StackCase> GiveLines(const StackCase& basket, size_t given);
 // Candidates of one case, into scratch; rows of `hidden` are not ranked.
 void CollectCase(const ContentModel& model, const Newcomers& newcomers, Timestamp as_of, const StackCase& one,
                  StackScratch& scratch, std::span<const uint32_t> hidden = {});
+// Rows of the lines, ascending and unique.
+std::vector<uint32_t> RowsOf(std::span<const SignalLine> lines);
 void LinesToSignals(std::span<const TrainingLine> lines, std::vector<SignalLine>& out);
 // One bit per row: all of them, or those without a line.
 std::vector<uint64_t> AllowedRows(std::span<const SignalLine> lines, size_t rows, RepeatTask task);

@@ -77,14 +77,6 @@ FactorShares ShareFactors(const ContentModel& model, std::span<const SignalLine>
   return out;
 }
 
-std::vector<uint32_t> RowsOf(std::span<const SignalLine> lines) {
-  std::vector<uint32_t> rows;
-  for (const SignalLine& line : lines) rows.push_back(line.row);
-  std::sort(rows.begin(), rows.end());
-  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
-  return rows;
-}
-
 CaseResult JudgeCase(const TrainingSet& past, const ContentModel& model, Timestamp as_of, const Case& one,
                      const ExplanationOptions& options) {
   StackScratch scratch;

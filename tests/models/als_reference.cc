@@ -208,6 +208,14 @@ void SolveSide(const Interactions& rows, const AlsOptions& o, Matrix& fixed, Mat
 
 }  // namespace
 
+double LargestLossGap(const AlsFit& fit, const Fit& expected) {
+  double gap = 0;
+  for (size_t e = 0; e < expected.epoch_losses.size(); ++e) {
+    gap = std::max(gap, std::abs(fit.epoch_losses[e] / expected.epoch_losses[e] - 1));
+  }
+  return gap;
+}
+
 Matrix ToMatrix(std::span<const float> factors, size_t columns) {
   Matrix matrix(factors.size() / columns, std::vector<double>(columns));
   for (size_t i = 0; i < factors.size(); ++i) matrix[i / columns][i % columns] = factors[i];

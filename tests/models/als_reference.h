@@ -42,6 +42,9 @@ std::vector<double> SolveRow(const Matrix& other_side, const AlsOptions& options
 
 double Loss(const Interactions& by_customer, const AlsOptions& options, const Matrix& customers, const Matrix& items);
 
+// max over epochs of |loss / expected loss - 1|
+double LargestLossGap(const AlsFit& fit, const Fit& expected);
+
 Matrix ToMatrix(std::span<const float> factors, size_t columns);
 
 }  // namespace rapport::reference

@@ -26,14 +26,6 @@ AlsOptions StepOptions(AlsSolver solver, int factors, double unobserved_weight =
   return options;
 }
 
-double LargestLossGap(const AlsFit& fit, const reference::Fit& expected) {
-  double gap = 0;
-  for (size_t e = 0; e < expected.epoch_losses.size(); ++e) {
-    gap = std::max(gap, std::abs(fit.epoch_losses[e] / expected.epoch_losses[e] - 1));
-  }
-  return gap;
-}
-
 class AlsStepsParityTest : public testing::TestWithParam<std::tuple<AlsSolver, int>> {};
 
 TEST_P(AlsStepsParityTest, LossesOfTheFirstEpochsAreThoseOfTheReference) {
@@ -45,7 +37,7 @@ TEST_P(AlsStepsParityTest, LossesOfTheFirstEpochsAreThoseOfTheReference) {
       const AlsOptions options = StepOptions(solver, factors, unobserved_weight, power);
       const Result<AlsFit> fit = FitAls(data, options, LossTracking::kEveryEpoch);
       ASSERT_TRUE(fit.ok()) << fit.status().ToString();
-      const double gap = LargestLossGap(*fit, reference::FitAls(data, options));
+      const double gap = reference::LargestLossGap(*fit, reference::FitAls(data, options));
       EXPECT_LE(gap, kParity) << "d " << factors << " a " << unobserved_weight << " nu " << power;
       largest = std::max(largest, gap);
     }
@@ -70,8 +62,8 @@ TEST(AlsStepsTest, ParitySeesABrokenReference) {
     options.conjugate_gradient_steps = 2;
     const Result<AlsFit> fit = FitAls(data, options, LossTracking::kEveryEpoch);
     ASSERT_TRUE(fit.ok());
-    EXPECT_LE(LargestLossGap(*fit, reference::FitAls(data, options)), kParity);
-    EXPECT_GT(LargestLossGap(*fit, reference::FitAls(data, options, breakage)), 10 * kParity)
+    EXPECT_LE(reference::LargestLossGap(*fit, reference::FitAls(data, options)), kParity);
+    EXPECT_GT(reference::LargestLossGap(*fit, reference::FitAls(data, options, breakage)), 10 * kParity)
         << AlsSolverName(solver) << " breakage " << static_cast<int>(breakage);
   }
 }
@@ -119,7 +111,8 @@ TEST(AlsStepsTest, LongRowsAgree) {  // beyond what is gathered once, and beyond
   for (AlsSolver solver : {AlsSolver::kConjugateGradient, AlsSolver::kBlocks}) {
     AlsOptions options = StepOptions(solver, 12);
     options.epochs = 1;
-    EXPECT_LE(LargestLossGap(Fit(data, options), reference::FitAls(data, options)), kParity) << AlsSolverName(solver);
+    EXPECT_LE(reference::LargestLossGap(Fit(data, options), reference::FitAls(data, options)), kParity)
+        << AlsSolverName(solver);
   }
 }
 

@@ -26,14 +26,6 @@ AlsOptions SmallOptions(int factors, double unobserved_weight = 0.1, double powe
   return options;
 }
 
-double LargestLossGap(const AlsFit& fit, const reference::Fit& expected) {
-  double gap = 0;
-  for (size_t e = 0; e < expected.epoch_losses.size(); ++e) {
-    gap = std::max(gap, std::abs(fit.epoch_losses[e] / expected.epoch_losses[e] - 1));
-  }
-  return gap;
-}
-
 class AlsParityTest : public testing::TestWithParam<int> {};
 
 TEST_P(AlsParityTest, LossesOfTheFirstEpochsAreThoseOfTheReference) {
@@ -45,7 +37,7 @@ TEST_P(AlsParityTest, LossesOfTheFirstEpochsAreThoseOfTheReference) {
       const Result<AlsFit> fit = FitAls(data, options, LossTracking::kEveryEpoch);
       ASSERT_TRUE(fit.ok()) << fit.status().ToString();
       ASSERT_EQ(fit->epoch_losses.size(), 3u);
-      const double gap = LargestLossGap(*fit, reference::FitAls(data, options));
+      const double gap = reference::LargestLossGap(*fit, reference::FitAls(data, options));
       EXPECT_LE(gap, kParity) << "d " << GetParam() << " a " << unobserved_weight << " nu " << power;
       largest = std::max(largest, gap);
     }
@@ -62,7 +54,7 @@ TEST(AlsTest, WeakRegularizationStillAgrees) {
   options.regularization = 1e-4;
   const Result<AlsFit> fit = FitAls(data, options, LossTracking::kEveryEpoch);
   ASSERT_TRUE(fit.ok());
-  EXPECT_LE(LargestLossGap(*fit, reference::FitAls(data, options)), kParity);
+  EXPECT_LE(reference::LargestLossGap(*fit, reference::FitAls(data, options)), kParity);
 }
 
 TEST(AlsTest, LongRowsAgree) {  // more than 4,096 entries: sums combined in double
@@ -72,7 +64,7 @@ TEST(AlsTest, LongRowsAgree) {  // more than 4,096 entries: sums combined in dou
   options.epochs = 1;
   const Result<AlsFit> fit = FitAls(data, options, LossTracking::kEveryEpoch);
   ASSERT_TRUE(fit.ok());
-  EXPECT_LE(LargestLossGap(*fit, reference::FitAls(data, options)), kParity);
+  EXPECT_LE(reference::LargestLossGap(*fit, reference::FitAls(data, options)), kParity);
 }
 
 TEST(AlsTest, ParitySeesABrokenReference) {
@@ -83,7 +75,7 @@ TEST(AlsTest, ParitySeesABrokenReference) {
   using reference::Breakage;
   for (Breakage breakage : {Breakage::kUnscaledRegularization, Breakage::kCountWithoutUnobserved,
                             Breakage::kUnweightedRightSide, Breakage::kUnobservedOnlyMissing}) {
-    EXPECT_GT(LargestLossGap(*fit, reference::FitAls(data, options, breakage)), 100 * kParity)
+    EXPECT_GT(reference::LargestLossGap(*fit, reference::FitAls(data, options, breakage)), 100 * kParity)
         << "breakage " << static_cast<int>(breakage);
   }
 }

@@ -208,12 +208,6 @@ Collected CollectCandidates(const ContentModel& model, const StackQuestion& ques
   scratch.had.assign((model.rows() + 63) / 64, 0);
   for (const SignalLine& line : sorted) scratch.had[line.row / 64] |= uint64_t{1} << (line.row % 64);
   Sum(sorted, Signal::kTaste, now, model.history_half_life_days, scratch.history);
-  float highest_trend = 0;
-  for (uint32_t row = 0; row < model.rows(); ++row) {
-    if (allowed.empty() || (allowed[row / 64] >> (row % 64) & 1) != 0) {
-      highest_trend = std::max(highest_trend, model.popularity.trending[row]);
-    }
-  }
   out.features.clear();
   out.features.reserve(out.candidates.size() * kStackFeatures);
   for (const uint32_t row : out.candidates) {
@@ -224,8 +218,6 @@ Collected CollectCandidates(const ContentModel& model, const StackQuestion& ques
       out.features.push_back(std::sqrt(scaled));
     }
     out.features.push_back((scratch.had[row / 64] >> (row % 64) & 1) != 0 ? 1.0f : 0.0f);
-    const float trend = model.popularity.trending[row];
-    out.features.push_back(highest_trend > 0 && trend > 0 ? trend / highest_trend : 0.0f);
     const auto [price, category] = Likeness(model, scratch.history, row);
     out.features.push_back(price);
     out.features.push_back(category);
