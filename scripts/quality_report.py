@@ -216,6 +216,7 @@ def draw(plots, folder):
     import matplotlib
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "rapport"  # the same figures, the same bytes
+    matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text
     from matplotlib import pyplot
     for name, title, points in plots:
         figure, axes = pyplot.subplots(figsize=(7.5, 0.6 + 0.34 * len(points)))
