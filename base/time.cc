@@ -135,4 +135,13 @@ std::string FormatRfc3339(Timestamp time) {
   return out + "Z";
 }
 
+size_t HourOfWeek(const CivilTime& wall) { return HourOfWeek(CivilToUtc(wall)); }
+
+size_t HourOfWeek(Timestamp utc) {
+  // The epoch was a Thursday: three days after a Monday.
+  const int64_t hours = (utc.ms >= 0 ? utc.ms : utc.ms - (kHourMs - 1)) / kHourMs + 3 * 24;
+  const auto week = static_cast<int64_t>(kHoursOfWeek);
+  return static_cast<size_t>(((hours % week) + week) % week);
+}
+
 }  // namespace rapport

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -64,5 +65,10 @@ struct CivilTime {
 Timestamp CivilToUtc(const CivilTime& civil);
 CivilTime UtcToCivil(Timestamp time);
 bool IsValidCivil(const CivilTime& civil);
+
+// Hours of a week as a wall clock shows them: Monday 00:00-00:59 is 0.
+inline constexpr size_t kHoursOfWeek = 168;
+size_t HourOfWeek(const CivilTime& wall);
+size_t HourOfWeek(Timestamp utc);  // of the wall clock in UTC
 
 }  // namespace rapport

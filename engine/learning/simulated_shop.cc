@@ -355,11 +355,4 @@ std::array<double, kHoursOfWeek> TrueHourProbabilities(const SimulatedCustomer& 
   return probabilities;
 }
 
-size_t HourOfWeek(Timestamp time) {
-  // The epoch was a Thursday: three days after a Monday.
-  const int64_t hours = (time.ms >= 0 ? time.ms : time.ms - (kHourMs - 1)) / kHourMs + 3 * 24;
-  const auto week = static_cast<int64_t>(kHoursOfWeek);
-  return static_cast<size_t>(((hours % week) + week) % week);
-}
-
 }  // namespace rapport

@@ -28,7 +28,6 @@
 namespace rapport {
 
 inline constexpr size_t kTasteFactors = 8;
-inline constexpr size_t kHoursOfWeek = 168;
 
 struct SimulatedShopOptions {
   size_t customers = 2000;
@@ -94,7 +93,5 @@ double TrueAddProbability(const SimulatedShopOptions& options, const SimulatedCu
                           const SimulatedItem& item);
 // Sums to 1 over the 168 hours.
 std::array<double, kHoursOfWeek> TrueHourProbabilities(const SimulatedCustomer& customer);
-// Monday 00:00-00:59 UTC is 0.
-size_t HourOfWeek(Timestamp time);
 
 }  // namespace rapport
