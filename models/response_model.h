@@ -4,8 +4,9 @@
 //                                            + a x affinity + p_u . (q_h + r_c + s_i) + f_c(recent sends)
 //   activity  P(h | u) = softmax over the 168 hours of log g_h + b[segment][h] + p_u . t_h
 //   h is the hour of the week on the customer's own wall clock; what depends on h is smoothed on the circle.
-//   p_u ~ N(W traits_u, S): traits alone are the cold start. The personal part is multiplied by a damping that depends on
-//   the stratum of evidence (how many trials, how many marks); nothing known and no traits: exactly the global curve.
+//   p_u ~ N(W traits_u, S): traits alone are the cold start. The personal part is multiplied by a damping that depends
+//   on the stratum of evidence (how many trials, how many marks); nothing known and no traits: exactly the global
+//   curve.
 // Source: docs/MODELS.md "Timing and channel".
 #pragma once
 
