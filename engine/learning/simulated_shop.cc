@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "base/time_zone.h"
 
 namespace rapport {
 namespace {
@@ -170,12 +171,15 @@ class Life {
     const double busiest = *std::max_element(hours_.begin(), hours_.end());
     const double week_ms = 7.0 * kDayMs;
     const double gap_ms = week_ms / (customer_.sessions_per_day * 7 * busiest * kHoursOfWeek);
+    const std::string& zone_name = customer_.profile.time_zone;
+    const Result<TimeZone> zone = zone_name == "Etc/UTC" ? Status::NotFound("none needed") : TimeZone::Open(zone_name);
+    const auto hour_of = [&](Timestamp now) { return zone.ok() ? HourOfWeek(zone->ToWall(now)) : HourOfWeek(now); };
     double now_ms = 0;
     while (true) {
       now_ms += random_.Exponential(gap_ms);
       const Timestamp now{shop_.options.start.ms + static_cast<int64_t>(now_ms)};
       if (now >= end_) break;
-      if (random_.Uniform() * busiest < hours_[HourOfWeek(now)]) Session(now);
+      if (random_.Uniform() * busiest < hours_[hour_of(now)]) Session(now);
     }
     std::stable_sort(events_.begin(), events_.end(),
                      [](const AppendEvent& a, const AppendEvent& b) { return a.event.time < b.event.time; });

@@ -6,7 +6,9 @@
 //   category of a browse  P(c | u)    = softmax_c(browse_focus x <taste_u, centre_c>)
 //   item viewed           P(i | u, c) ~ appeal_i x exp(view_focus x a(u, i)) over the items of c on sale at that time
 //   added when viewed     P(+ | u, i) = sigmoid(add_intercept + add_focus x a(u, i))
-//   hour of a session     P(h | u)    over the 168 hours of a week (Monday 00:00 UTC is 0): one of four daily rhythms
+//   hour of a session     P(h | u)    over the 168 hours of a week (Monday 00:00 is 0), on the clock of the profile's
+//   time
+//                                     zone (UTC unless there are contacts): one of four daily rhythms
 //   sessions              a Poisson process, rate_u sessions a day, thinned by P(h | u)
 //
 // Everything is pure and seeded: the same options give the same shop and the same events on every run (and on every
