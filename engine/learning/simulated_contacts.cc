@@ -10,7 +10,8 @@
 
 namespace rapport {
 
-const char* const kContactKindNames[kContactKinds] = {"product", "service", "article", "lesson", "promotion", "message"};
+const char* const kContactKindNames[kContactKinds] = {"product", "service",   "article",
+                                                      "lesson",  "promotion", "message"};
 const char* const kContactChannelNames[kContactChannels] = {"email", "sms", "push", "message"};
 const char* const kOccupationNames[kOccupations] = {"office", "shifts", "student", "home"};
 
@@ -161,8 +162,9 @@ InteractionTable DrawPure(Random random, bool kinds, bool parts, bool channels) 
 
 // Pairs and the triple, a quarter of the variance each.
 InteractionTable DrawInteraction(const Random& random) {
-  const InteractionTable pieces[] = {DrawPure(random.Fork(1), true, true, false), DrawPure(random.Fork(2), true, false, true),
-                                     DrawPure(random.Fork(3), false, true, true), DrawPure(random.Fork(4), true, true, true)};
+  const InteractionTable pieces[] = {
+      DrawPure(random.Fork(1), true, true, false), DrawPure(random.Fork(2), true, false, true),
+      DrawPure(random.Fork(3), false, true, true), DrawPure(random.Fork(4), true, true, true)};
   InteractionTable sum{};
   for (const InteractionTable& piece : pieces) {
     for (size_t k = 0; k < sum.size(); ++k) sum[k] += 0.5 * piece[k];
@@ -493,8 +495,8 @@ std::vector<double> ArmLogits(const ContactWorld& world, const PersonVector& per
   for (size_t cell = 0; cell < cells.size(); ++cell) {
     double mine = 0;
     for (size_t f = 0; f < kSituationFactors; ++f) mine += person[kSituationAt + f] * world.situations[f][cell];
-    const double channel = common * world.channel_level[cell % kContactChannels] +
-                           own * person[kChannelsAt + cell % kContactChannels];
+    const double channel =
+        common * world.channel_level[cell % kContactChannels] + own * person[kChannelsAt + cell % kContactChannels];
     cells[cell] = separate * std::sqrt(kChannelShare) * channel +
                   InteractionWeight(world) * (std::sqrt(1 - kOwnInteractionShare) * world.population[cell] +
                                               std::sqrt(kOwnInteractionShare / kSituationFactors) * mine);
@@ -508,7 +510,8 @@ std::vector<double> ArmLogits(const ContactWorld& world, const PersonVector& per
       if (!InSendingWindow(hour)) continue;
       const double* cell = &cells[InteractionCell(world.contents[i].kind, PartOfWeek(hour), 0)];
       double* to = &logits[(i * kHoursOfWeek + hour) * kContactChannels];
-      for (size_t channel = 0; channel < kContactChannels; ++channel) to[channel] = content + hours[hour] + cell[channel];
+      for (size_t channel = 0; channel < kContactChannels; ++channel)
+        to[channel] = content + hours[hour] + cell[channel];
     }
   }
   return logits;

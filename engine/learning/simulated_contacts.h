@@ -11,16 +11,16 @@
 //     I, J_f: kind x part, kind x channel, part x channel and all three at once, a quarter of the variance each; every
 //     table is centred over each of its axes, so that no choice of one thing alone can use it
 //   P(unsubscribe | u, c, t) = sigmoid(-6.2 + .5 n_u + leave_c + .15 R)
-//   R: sends so far, each halved every 3 days. h is an hour of the week on the customer's wall clock, inside the sending
-//   window (7:00 to 21:59, every day: 105 hours); a part is one of four spans of a weekday or of the weekend.
+//   R: sends so far, each halved every 3 days. h is an hour of the week on the customer's wall clock, inside the
+//   sending window (7:00 to 21:59, every day: 105 hours); a part is one of four spans of a weekday or of the weekend.
 //   b_u ~ N(0, .5^2); f_u lognormal around .1; own_hours_u goes with the rhythm of the customer's sessions (.8), own
 //   channels and situation with the occupation (a trait, 30 % of their variance). Life events (.2 a year) leave half of
 //   own hours, channels and situation and draw the rest anew.
-// Over arms and customers, separate and interaction have variance 1 each: the dial is the interaction's share of what an
-// arm can change. At dial 0 the best content, hour and channel are best together (the sigmoid is monotone).
+// Over arms and customers, separate and interaction have variance 1 each: the dial is the interaction's share of what
+// an arm can change. At dial 0 the best content, hour and channel are best together (the sigmoid is monotone).
 //
-// Everything is pure and seeded, and one customer does not depend on how many others there are. The parameters were fixed
-// before any model was judged on them; they are not for tuning.
+// Everything is pure and seeded, and one customer does not depend on how many others there are. The parameters were
+// fixed before any model was judged on them; they are not for tuning.
 #pragma once
 
 #include <array>
@@ -65,11 +65,12 @@ struct ContactArm {
 
 // A customer's own part of the logit is linear in one vector: level, taste, own hours, own channels, situation.
 inline constexpr size_t kTasteAt = 1, kHoursAt = kTasteAt + kTasteFactors, kChannelsAt = kHoursAt + kHourFunctions,
-                        kSituationAt = kChannelsAt + kContactChannels, kPersonFactors = kSituationAt + kSituationFactors;
+                        kSituationAt = kChannelsAt + kContactChannels,
+                        kPersonFactors = kSituationAt + kSituationFactors;
 using PersonVector = std::array<double, kPersonFactors>;
 
 struct ContactPerson {
-  PersonVector before{}, after{};       // the life event, where there is one; else both are the same
+  PersonVector before{}, after{};  // the life event, where there is one; else both are the same
   std::optional<Timestamp> life_event;
   size_t occupation = 0;
   double fatigue = 0, irritability = 0;

@@ -115,6 +115,15 @@ void AddSimulateCommand(Commands& commands) {
   command->add_option("--days", arguments->days, "how long")->check(CLI::Range(1, 3650))->capture_default_str();
   command->add_option("--seed", arguments->seed, "another seed, another shop")->capture_default_str();
   command->add_option("--start", arguments->start, "first day, RFC 3339 or a date");
+  command->add_option("--contacts", arguments->contacts, "sent to each customer, with answers; 0: none")
+      ->capture_default_str();
+  command->add_option("--dial", arguments->dial, "how strongly content, hour and channel interact, 0 to 1")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--contact-policy", arguments->contact_policy, "how the shop chose what it sent: uniform, habit")
+      ->check(CLI::IsMember({"uniform", "habit"}))
+      ->capture_default_str();
+  command->add_option("--truth", arguments->truth, "a file for the contacts' true probabilities; never import it");
   command->add_option("--out", arguments->out, "a folder, made when it is not there")->required();
   command->add_flag("--json", arguments->json, "the summary for machines");
 }

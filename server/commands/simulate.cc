@@ -5,11 +5,15 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "data/io/byte_sink.h"
 #include "data/io/json_records.h"
+#include "engine/learning/simulated_contacts.h"
 #include "engine/learning/simulated_shop.h"
+#include "server/commands/simulate_contacts.h"
 
 namespace rapport {
 namespace {
@@ -85,12 +89,24 @@ class LineFile {
 
 struct Written {
   uint64_t items = 0, profiles = 0, events = 0;
+  std::optional<uint64_t> contacts;
 };
 
-Status WriteItems(const SimulatedShop& shop, const std::filesystem::path& folder, Written* written) {
+// What is written: the shop, and the contacts where there are any.
+struct Simulated {
+  SimulatedShop shop;
+  std::optional<ContactWorld> contacts;
+};
+
+Status WriteItems(const Simulated& simulated, const std::filesystem::path& folder, Written* written) {
   LineFile file;
   RAPPORT_RETURN_IF_ERROR(file.Open(folder / "items.jsonl"));
-  for (const SimulatedItem& item : shop.items) RAPPORT_RETURN_IF_ERROR(file.Add(ItemToJson(item.item)));
+  for (const SimulatedItem& item : simulated.shop.items) RAPPORT_RETURN_IF_ERROR(file.Add(ItemToJson(item.item)));
+  if (simulated.contacts) {
+    for (const SimulatedContent& content : simulated.contacts->contents) {
+      RAPPORT_RETURN_IF_ERROR(file.Add(ItemToJson(content.item.item)));
+    }
+  }
   written->items = file.lines();
   return file.Commit();
 }
@@ -105,8 +121,33 @@ Status WriteProfiles(const SimulatedShop& shop, const std::filesystem::path& fol
   return file.Commit();
 }
 
-// In the order of time over all customers, as they would have arrived; ties by customer. Memory: all events.
-Status WriteEvents(const SimulatedShop& shop, const std::filesystem::path& folder, Written* written) {
+// The customers' contacts as calls, and the truth of each into its file where one is asked for.
+Result<std::vector<std::pair<Timestamp, json>>> MakeContacts(const Simulated& simulated, const std::string& truth_path,
+                                                             Written* written) {
+  std::vector<std::pair<Timestamp, json>> calls;
+  if (!simulated.contacts) return calls;
+  LineFile truth;
+  if (!truth_path.empty()) RAPPORT_RETURN_IF_ERROR(truth.Open(truth_path));
+  uint64_t contacts = 0;
+  for (size_t u = 0; u < simulated.shop.customers.size(); ++u) {
+    const ContactHistory history = SimulateContacts(*simulated.contacts, simulated.shop, u);
+    contacts += history.contacts.size();
+    auto of_customer = ContactCalls(*simulated.contacts, simulated.shop, u, history);
+    std::move(of_customer.begin(), of_customer.end(), std::back_inserter(calls));
+    if (truth_path.empty()) continue;
+    for (const json& line : ContactTruth(simulated.shop, u, history)) RAPPORT_RETURN_IF_ERROR(truth.Add(line));
+  }
+  if (!truth_path.empty()) RAPPORT_RETURN_IF_ERROR(truth.Commit());
+  std::stable_sort(calls.begin(), calls.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  written->contacts = contacts;
+  return calls;
+}
+
+// In the order of time over all customers, as they would have arrived; ties by customer, contacts after the rest.
+// Memory: all events.
+Status WriteEvents(const Simulated& simulated, const std::vector<std::pair<Timestamp, json>>& contacts,
+                   const std::filesystem::path& folder, Written* written) {
+  const SimulatedShop& shop = simulated.shop;
   std::vector<AppendEvent> events;
   for (size_t u = 0; u < shop.customers.size(); ++u) {
     std::vector<AppendEvent> of_customer = SimulateCustomer(shop, u);
@@ -116,16 +157,43 @@ Status WriteEvents(const SimulatedShop& shop, const std::filesystem::path& folde
                    [](const AppendEvent& a, const AppendEvent& b) { return a.event.time < b.event.time; });
   LineFile file;
   RAPPORT_RETURN_IF_ERROR(file.Open(folder / "events.jsonl"));
-  for (const AppendEvent& event : events) RAPPORT_RETURN_IF_ERROR(file.Add(TrackCall(event)));
+  auto contact = contacts.begin();
+  for (const AppendEvent& event : events) {
+    for (; contact != contacts.end() && contact->first < event.event.time; ++contact) {
+      RAPPORT_RETURN_IF_ERROR(file.Add(contact->second));
+    }
+    RAPPORT_RETURN_IF_ERROR(file.Add(TrackCall(event)));
+  }
+  for (; contact != contacts.end(); ++contact) RAPPORT_RETURN_IF_ERROR(file.Add(contact->second));
   written->events = file.lines();
   return file.Commit();
 }
 
-Result<Written> WriteShop(const SimulateArguments& arguments) {
+Result<Simulated> MakeSimulated(const SimulateArguments& arguments) {
   const Result<SimulatedShopOptions> options = OptionsFrom(arguments);
   if (!options.ok()) return options.status();
-  const Result<SimulatedShop> shop = MakeSimulatedShop(*options);
+  if (arguments.contacts == 0 && !arguments.truth.empty()) {
+    return Status::InvalidArgument("--truth is about contacts: give --contacts as well");
+  }
+  Result<SimulatedShop> shop = MakeSimulatedShop(*options);
   if (!shop.ok()) return shop.status();
+  Simulated simulated{shop.Take(), std::nullopt};
+  if (arguments.contacts == 0) return simulated;
+  const Result<ContactPolicy> policy = ContactPolicyFromName(arguments.contact_policy);
+  if (!policy.ok()) return policy.status();
+  SimulatedContactOptions contacts;
+  contacts.dial = arguments.dial;
+  contacts.contacts = {arguments.contacts};
+  contacts.policy = *policy;
+  Result<ContactWorld> world = MakeContactWorld(contacts, &simulated.shop);
+  if (!world.ok()) return world.status();
+  simulated.contacts = world.Take();
+  return simulated;
+}
+
+Result<Written> WriteShop(const SimulateArguments& arguments) {
+  const Result<Simulated> simulated = MakeSimulated(arguments);
+  if (!simulated.ok()) return simulated.status();
   const std::filesystem::path folder(arguments.out);
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -133,9 +201,11 @@ Result<Written> WriteShop(const SimulateArguments& arguments) {
     return Status::Unavailable("cannot make the folder " + QuoteForMessage(arguments.out) + ": " + error.message());
   }
   Written written;
-  RAPPORT_RETURN_IF_ERROR(WriteItems(*shop, folder, &written));
-  RAPPORT_RETURN_IF_ERROR(WriteProfiles(*shop, folder, &written));
-  RAPPORT_RETURN_IF_ERROR(WriteEvents(*shop, folder, &written));
+  RAPPORT_RETURN_IF_ERROR(WriteItems(*simulated, folder, &written));
+  RAPPORT_RETURN_IF_ERROR(WriteProfiles(simulated->shop, folder, &written));
+  const auto contacts = MakeContacts(*simulated, arguments.truth, &written);
+  if (!contacts.ok()) return contacts.status();
+  RAPPORT_RETURN_IF_ERROR(WriteEvents(*simulated, *contacts, folder, &written));
   return written;
 }
 
@@ -148,10 +218,14 @@ int RunSimulate(const SimulateArguments& arguments, std::ostream& out, std::ostr
     return written.status().code() == StatusCode::kInvalidArgument ? 2 : 1;
   }
   if (arguments.json) {
-    out << json{{"items", written->items}, {"profiles", written->profiles}, {"events", written->events}}.dump() << "\n";
+    json summary{{"items", written->items}, {"profiles", written->profiles}, {"events", written->events}};
+    if (written->contacts) summary["contacts"] = *written->contacts;
+    out << summary.dump() << "\n";
   } else {
     out << "wrote " << written->items << " items, " << written->profiles << " profiles and " << written->events
-        << " events to " << arguments.out << "\n";
+        << " events";
+    if (written->contacts) out << " (" << *written->contacts << " contacts)";
+    out << " to " << arguments.out << "\n";
   }
   return 0;
 }

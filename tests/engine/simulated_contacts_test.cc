@@ -1,5 +1,5 @@
-// The simulated contacts: same seed same contacts, drawn from the stated probabilities; the dial does what it says, held
-// against the truth itself; the fast table of all arms is the formula.
+// The simulated contacts: same seed same contacts, drawn from the stated probabilities; the dial does what it says,
+// held against the truth itself; the fast table of all arms is the formula.
 #include "engine/learning/simulated_contacts.h"
 
 #include <gtest/gtest.h>
@@ -89,8 +89,8 @@ TEST(SimulatedContactsTest, ContactsAreOrderedInTheShopsDaysAndAtTheHourTheySay)
   }
 }
 
-// Propensities are those of the draw: over any set of arms, the mean of 1{in the set} / propensity is the size of the set.
-// Sets that are often drawn, so that weights stay small. The broken twin says 1 / arms whatever the policy.
+// Propensities are those of the draw: over any set of arms, the mean of 1{in the set} / propensity is the size of the
+// set. Sets that are often drawn, so that weights stay small. The broken twin says 1 / arms whatever the policy.
 TEST(SimulatedContactsTest, PropensitiesAreThoseOfTheDraw) {
   for (const ContactPolicy policy : {ContactPolicy::kUniform, ContactPolicy::kHabit}) {
     const bool habit = policy == ContactPolicy::kHabit;
@@ -160,8 +160,8 @@ TEST(SimulatedContactsTest, TheTableOfAllArmsIsTheFormula) {
   }
 }
 
-// The head's claim: what arms and customers change has variance 1.3^2, at every place of the dial, and the interaction's
-// share of it is the dial: measured by the additive fit, whose residual is the interaction.
+// The head's claim: what arms and customers change has variance 1.3^2, at every place of the dial, and the
+// interaction's share of it is the dial: measured by the additive fit, whose residual is the interaction.
 TEST(SimulatedContactsTest, TheDialIsTheInteractionsShareOfTheVariance) {
   for (const double dial : {0.0, 0.25, 0.5, 1.0}) {
     double total = 0, interaction = 0, count = 0;
@@ -179,7 +179,8 @@ TEST(SimulatedContactsTest, TheDialIsTheInteractionsShareOfTheVariance) {
                 if (InSendingWindow(h)) body(i, h, c, values[at(i, h, c)]);
         };
         each([&](size_t i, size_t h, size_t c, double v) {
-          mean += v / (12 * 105 * 4), content[i] += v / (105 * 4), hour[h] += v / (12 * 4), channel[c] += v / (12 * 105);
+          mean += v / (12 * 105 * 4), content[i] += v / (105 * 4), hour[h] += v / (12 * 4),
+              channel[c] += v / (12 * 105);
         });
         each([&](size_t i, size_t h, size_t c, double v) {
           const double rest = v - content[i] - hour[h] - channel[c] + 2 * mean;
@@ -192,8 +193,8 @@ TEST(SimulatedContactsTest, TheDialIsTheInteractionsShareOfTheVariance) {
   }
 }
 
-// With the truth in hand: at dial 0 the best content, hour and channel by their own averages are the best arm; at .5 they
-// are far from it. The broken twin is the dial itself: a world whose dial did nothing would fail one half.
+// With the truth in hand: at dial 0 the best content, hour and channel by their own averages are the best arm; at .5
+// they are far from it. The broken twin is the dial itself: a world whose dial did nothing would fail one half.
 TEST(SimulatedContactsTest, SeparateChoicesAreRightAtDial0AndMisleadAtDialHalf) {
   for (const double dial : {0.0, 0.5}) {
     double joint = 0, separate = 0;
@@ -214,7 +215,8 @@ TEST(SimulatedContactsTest, SeparateChoicesAreRightAtDial0AndMisleadAtDialHalf) 
           return static_cast<size_t>(std::max_element(sums.begin(), sums.end()) - sums.begin());
         };
         joint += best;
-        separate += 1 / (1 + std::exp(-logits[(top(content) * kHoursOfWeek + top(hour)) * kContactChannels + top(channel)]));
+        separate +=
+            1 / (1 + std::exp(-logits[(top(content) * kHoursOfWeek + top(hour)) * kContactChannels + top(channel)]));
       }
     }
     if (dial == 0) {

@@ -92,6 +92,57 @@ TEST_F(SimulateTest, EveryLineIsWhatImportReads) {
   EXPECT_GT(orders, 0u);
 }
 
+TEST_F(SimulateTest, ContactsComeWithTheirTruthInAFileOfItsOwn) {
+  const auto plain = Run(Small("plain", 4));
+  const auto with_contacts = [&](const std::string& name, const std::string& policy) {
+    SimulateArguments arguments = Small(name, 4);
+    arguments.contacts = 12;
+    arguments.contact_policy = policy;
+    arguments.truth = (folder_ / (name + "-truth.jsonl")).string();
+    auto files = Run(arguments);
+    std::ifstream file(arguments.truth, std::ios::binary);
+    files["truth"] = std::string(std::istreambuf_iterator<char>(file), {});
+    return files;
+  };
+  auto files = with_contacts("one", "uniform");
+  EXPECT_EQ(files, with_contacts("two", "uniform"));  // same seed, same bytes
+  EXPECT_NE(files, with_contacts("three", "habit"));
+  EXPECT_EQ(files.size(), 4u);
+  EXPECT_EQ(files["items.jsonl"].find(plain.at("items.jsonl")), 0u);  // the shop's own, then the contents
+  // The truth knows exactly the contacts that were sent, and nothing of it is in the events.
+  std::map<std::string, double> response;
+  std::string line;
+  std::istringstream truth(files["truth"]), events(files["events.jsonl"]);
+  while (std::getline(truth, line)) {
+    const auto object = nlohmann::json::parse(line);
+    const double value = object["response"];
+    EXPECT_TRUE(value > 0 && value < 1) << line;
+    response[object["contactId"]] = value;
+  }
+  const EventTable table = DefaultEventTable();
+  Timestamp last{0};
+  size_t sent = 0, answered = 0;
+  while (std::getline(events, line)) {
+    const Result<RowOperations> row = EventFromLine(line, table, {Timestamp{1800000000000}, "test"});
+    ASSERT_TRUE(row.ok()) << row.status().message() << line;
+    EXPECT_TRUE(ValidateOperation(row->row).ok()) << line;
+    const Timestamp time = std::get<AppendEvent>(row->row).event.time;
+    EXPECT_GE(time, last);
+    last = time;
+    const auto object = nlohmann::json::parse(line);
+    const std::string name = object["event"];
+    if (!object["properties"].contains("contact_id")) continue;
+    EXPECT_TRUE(response.count(object["properties"]["contact_id"])) << line;
+    EXPECT_EQ(line.find("response"), std::string::npos);
+    sent += name.find(" Sent") != std::string::npos;
+    answered += name.find(" Link Clicked") != std::string::npos;
+    EXPECT_EQ(object["properties"].contains("propensity"), name.find(" Sent") != std::string::npos) << line;
+  }
+  EXPECT_EQ(sent, response.size());
+  EXPECT_GT(sent, 400u);
+  EXPECT_GT(answered, 20u);
+}
+
 TEST_F(SimulateTest, WrongUseExitsWith2AndFailuresWith1) {
   std::ostringstream out, err;
   SimulateArguments arguments = Small("shop", 1);
@@ -103,6 +154,16 @@ TEST_F(SimulateTest, WrongUseExitsWith2AndFailuresWith1) {
   EXPECT_EQ(RunSimulate(arguments, out, err), 2);
   arguments = Small("shop", 1);
   arguments.out.clear();
+  EXPECT_EQ(RunSimulate(arguments, out, err), 2);
+  arguments = Small("shop", 1);
+  arguments.truth = "truth.jsonl";  // without contacts
+  EXPECT_EQ(RunSimulate(arguments, out, err), 2);
+  EXPECT_NE(err.str().find("--contacts"), std::string::npos);
+  arguments.contacts = 3;
+  arguments.dial = 2;
+  EXPECT_EQ(RunSimulate(arguments, out, err), 2);
+  arguments.dial = 1;
+  arguments.contact_policy = "luck";
   EXPECT_EQ(RunSimulate(arguments, out, err), 2);
   fs::create_directories(folder_);
   std::ofstream(folder_ / "plain") << "x";
