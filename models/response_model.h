@@ -1,21 +1,28 @@
-// Whether a customer answers a contact, and when a customer is here: two heads that share one vector per customer.
+// Whether a customer answers a contact, and when a customer is here: two heads that share what is known of a customer.
 //
-//   response  logit P(answer | u, h, c, i) = m + b_u + b[c][h] + b[i][c] + b[kind(i)][h] + b[place]
-//                                            + a x affinity + p_u . (q_h + r_c + s_i) + f_c(recent sends)
-//   activity  P(h | u) = softmax over the 168 hours of log g_h + b[segment][h] + p_u . t_h
-//   h is the hour of the week on the customer's own wall clock; what depends on h is smoothed on the circle.
-//   p_u ~ N(W traits_u, S): traits alone are the cold start. The personal part is multiplied by a damping that depends
-//   on the stratum of evidence (how many trials, how many marks); nothing known and no traits: exactly the global
-//   curve.
+//   response  logit P(answer | u, h, c, i) = m + b[c][h] + b[kind][h] + b[i][c] + b[place] + a x affinity
+//                                            + f_c(recent sends) + damping x (b_u + p_u . (q_h + r_c + s_kind))
+//                                            + g x log(P(h | u) / P(h))
+//   activity  P(h | u): see activity_model.h; damped by itself, it enters the response with the weight g >= 0
+//   h is the hour of the week on the customer's own wall clock; what depends on h is smooth on the circle.
+//   (b_u, p_u) ~ N(W traits_u, S): traits alone are the cold start, kept only if they passed their gate. The personal
+//   part is multiplied by a damping that depends on the stratum of evidence (how many trials); nothing known and no
+//   traits: exactly the global curve, bit for bit. unsubscribe  logit P(leaves | c) = u_c + w x log(1 + recent sends),
+//   w >= 0, u_c shrunk to all channels'
 // Source: docs/MODELS.md "Timing and channel".
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
 #include "base/time.h"
+#include "models/activity_model.h"
+#include "models/response_vector.h"
 
 namespace rapport {
 
@@ -37,12 +44,131 @@ struct ResponseShape {
   std::vector<uint8_t> content_kind;  // by content
 };
 
-// All that is known of one customer.
+// All that is known of one customer. Trials and activity oldest first.
 struct CustomerEvidence {
   uint32_t segment = 0;
   std::span<const uint32_t> traits;  // rows of W, ascending
   std::span<const ResponseTrial> trials;
   std::span<const uint16_t> activity_hours;  // hours of the week of what the customer did, visits within an hour once
+  std::span<const float> activity_age_days;  // of each of them at the same moment as the trials', or empty: not known
 };
+
+struct ResponseOptions {
+  uint64_t seed = 1;
+  int threads = 0;                    // 0: all cores
+  double validation_share = 0.2;      // the newest trials and marks, on which dampings and gates are chosen
+  uint32_t customers_max = 50'000;    // the fit reads this many, drawn by seed
+  int rounds = 6;                     // of EM for S
+  double trial_half_life_days = 365;  // how fast a trial's weight decays, at the fit and at fold-in
+  ActivityOptions activity;
+};
+
+// Evidence strata by the number of trials: 0, 1-4, 5-19, 20-79, 80 and more.
+inline constexpr size_t kResponseStrata = 5;
+size_t ResponseStratum(size_t trials);
+
+// What may be sent: one arm.
+struct ResponseArm {
+  uint32_t content = kNoContent;
+  uint16_t hour = 0;
+  uint8_t channel = 0, place = 0, kind = 0;
+  float affinity = 0, recent_sends = 0;
+};
+
+inline ResponseArm ArmOf(const ResponseTrial& trial) {
+  return {trial.content, trial.hour, trial.channel, trial.place, trial.kind, trial.affinity, trial.recent_sends};
+}
+
+// What the model knows of one customer: a pure function of (evidence, model). Already damped; all empty: the global
+// curve.
+struct CustomerResponse {
+  uint8_t stratum = 0;
+  float damping = 0;               // of this stratum
+  float level = 0;                 // damping x b_u, logit
+  std::vector<float> vector;       // damping x (b_u, p_u)
+  std::vector<float> own_hour;     // (168) logit: damping x p_u . q_h + g x log(P(h | u) / P(h))
+  std::vector<float> own_channel;  // (channels) logit
+  std::vector<float> own_kind;     // (kinds) logit
+  std::vector<float> activity;     // (168) P(h | u), sums to 1
+};
+
+// logit(h, c, i, place) = hour_channel[c][h] + kind_hour[kind][h] + ContentChannel(i, kind, c) + place[place]
+//                         + model.affinity x affinity + Fatigue(c, recent): what many arms of one customer share.
+struct ResponseTable {
+  std::vector<float> hour_channel;  // (channels, 168): level, channel x hour and all that is the customer's own
+  std::vector<float> kind_hour;     // (kinds, 168)
+  std::span<const float> place;     // (places), the model's
+};
+
+// What the fit saw on its validation trials, in log loss per trial (nats).
+struct ResponseReport {
+  uint64_t customers = 0, trials = 0, validation_trials = 0;
+  double loss_global = 0, loss_personal = 0;
+  double gain_lower = 0;        // of the personal model over the global one: lower end of its 95 % interval by customer
+  double trait_gain_lower = 0;  // of the traits, on customers' first trials
+  std::array<double, kResponseStrata> stratum_gain{};
+  std::array<uint64_t, kResponseStrata> stratum_trials{};
+};
+
+// Immutable after the fit or load; shared by all threads. Logits throughout.
+struct ResponseModel {
+  ResponseShape shape;
+  double trial_half_life_days = 365;
+  float level = 0;                     // m
+  std::vector<float> channel_hour;     // (channels, 168), with the channel's own level
+  std::vector<float> kind_hour;        // (kinds, 168), with the kind's own level
+  std::vector<float> content_channel;  // (contents, channels)
+  std::vector<float> kind_channel;     // (kinds, channels): what a content not learned from gets
+  std::vector<float> place;            // (places)
+  float affinity = 0;                  // a
+  std::vector<float> fatigue;          // (channels, 2): of log(1 + recent) and of recent / 10
+  float activity_weight = 0;           // g
+  // The customer's vector (response_vector.h), prior N(W traits, S).
+  std::vector<double> prior_precision;  // (d, d): S^-1
+  std::vector<double> traits;           // (traits, d): W; empty: did not pass the gate
+  std::array<float, kResponseStrata> damping{};
+  std::vector<float> unsubscribe;  // (channels): u_c
+  float unsubscribe_recent = 0;    // w
+  ActivityModel activity;
+  ResponseReport report;
+
+  size_t vector_size() const;  // d
+  // The logit before anything of the customer's own.
+  double GlobalLogit(const ResponseArm& arm) const;
+  // Pure; REQUIRES evidence within the shape (traits beyond it are passed over). Some 10 to 50 microseconds.
+  CustomerResponse FoldIn(const CustomerEvidence& evidence) const;
+  // `table`'s buffers are used again. The table lives as long as the model.
+  void FillTable(const CustomerResponse& customer, ResponseTable& table) const;
+  float ContentChannel(uint32_t content, uint8_t kind, uint8_t channel) const {
+    return content < shape.content_kind.size() ? content_channel[size_t{content} * shape.channels + channel]
+                                               : kind_channel[size_t{kind} * shape.channels + channel];
+  }
+  float Fatigue(uint8_t channel, float recent_sends) const;
+  // REQUIRES an arm within the shape: hour < 168, channel, place and kind below theirs; its kind is the content's.
+  double Logit(const CustomerResponse& customer, const ResponseArm& arm) const;
+  double Probability(const CustomerResponse& customer, const ResponseArm& arm) const;
+  double UnsubscribeProbability(uint8_t channel, float recent_sends) const;
+  // P(h | u), (168); the global curve for a customer without one.
+  std::span<const float> ActivityCurve(const CustomerResponse& customer) const;
+
+  // Parts of FoldIn, for the fit: W traits_u, and the trials with everybody's logit as their offset.
+  std::vector<double> PriorMean(std::span<const uint32_t> known) const;
+  std::vector<VectorTrial> FoldInTrials(std::span<const ResponseTrial> trials) const;
+};
+
+// Fits both heads. kInvalidArgument for evidence outside the shape (says which customer and what);
+// kFailedPrecondition without a single trial. Deterministic on any thread count.
+Result<ResponseModel> FitResponse(const ResponseShape& shape, std::span<const CustomerEvidence> customers,
+                                  const ResponseOptions& options);
+
+// Shapes agree, everything is finite, kinds in range. kDataLoss says what is wrong.
+Status CheckResponseModel(const ResponseModel& model);
+// The file: docs/DATA.md "Response model file". Little endian, last 32 bytes the SHA-256 of all before.
+std::string SerializeResponseModel(const ResponseModel& model);
+// kDataLoss for a bad checksum, a cut file, wrong shapes or non-finite numbers; kFailedPrecondition for a newer
+// version.
+Result<ResponseModel> ParseResponseModel(std::string_view file, const std::string& name);
+Status WriteResponseModel(const ResponseModel& model, const std::string& path);
+Result<ResponseModel> ReadResponseModel(const std::string& path);
 
 }  // namespace rapport

@@ -1,0 +1,30 @@
+// The parts of FitResponse that learn from trials (response_fit.cc joins them and says what may be believed). Each writes
+// into the model; all are deterministic on any thread count.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "models/response_model.h"
+
+namespace rapport {
+
+// One customer's trials of a fit, oldest first, ages as at the end of it.
+struct FittedCustomer {
+  uint32_t index = 0;  // of the caller's span
+  std::vector<ResponseTrial> trials;
+};
+
+// Everybody's part: a penalised logistic regression (logistic.h) on all trials, its variances found by the fit.
+void FitShared(std::span<const FittedCustomer> customers, const ResponseOptions& options, ResponseModel& model);
+// W, as a residual over everybody's part. REQUIRES that, and traits in the shape.
+void FitTraits(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
+               const ResponseOptions& options, ResponseModel& model);
+// S by EM with Laplace covariances: S = (sum_u z_u z_u^T + V_u + 20 S_0) / (customers + 20), S_0 diagonal. kInternal when
+// it is not positive definite.
+Status FitPrior(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
+                const ResponseOptions& options, ResponseModel& model);
+void FitUnsubscribe(std::span<const FittedCustomer> customers, const ResponseOptions& options, ResponseModel& model);
+
+}  // namespace rapport

@@ -1,0 +1,220 @@
+#include "models/response_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+
+#include "base/crypto.h"
+#include "tests/models/planted_contacts.h"
+
+namespace rapport {
+namespace {
+
+ResponseOptions Options(int threads = 2) {
+  ResponseOptions options;
+  options.threads = threads;
+  options.rounds = 3;
+  options.activity.epochs = 10;
+  return options;
+}
+
+ResponseModel Fit(const PlantedContacts& world, int threads = 2) {
+  Result<ResponseModel> model = FitResponse(world.shape, world.evidence, Options(threads));
+  EXPECT_TRUE(model.ok()) << model.status().ToString();
+  return model.ok() ? model.Take() : ResponseModel{};
+}
+
+const ResponseModel& Planted() {
+  static const ResponseModel model = Fit(PlantContacts({}));
+  return model;
+}
+
+const PlantedContacts& World() {
+  static const PlantedContacts world = PlantContacts({});
+  return world;
+}
+
+ResponseArm ArmAt(uint16_t hour, uint8_t channel) {
+  ResponseArm arm;
+  arm.content = 2;
+  arm.kind = 1;
+  arm.hour = hour;
+  arm.channel = channel;
+  arm.place = 1;
+  arm.affinity = 0.3f;
+  arm.recent_sends = 1.5f;
+  return arm;
+}
+
+TEST(ResponseModelTest, NothingKnownIsTheGlobalCurveBitForBit) {
+  const ResponseModel& model = Planted();
+  ASSERT_TRUE(model.traits.empty()) << "traits of this world say nothing, so they must not pass the gate";
+  const std::vector<uint32_t> traits = {0, 1};
+  for (const CustomerEvidence& nothing : {CustomerEvidence{}, CustomerEvidence{.traits = traits}}) {
+    const CustomerResponse customer = model.FoldIn(nothing);
+    EXPECT_TRUE(customer.own_hour.empty() && customer.own_channel.empty() && customer.own_kind.empty());
+    ResponseTable table, everybody;
+    model.FillTable(customer, table);
+    model.FillTable(CustomerResponse{}, everybody);
+    EXPECT_EQ(std::memcmp(table.hour_channel.data(), everybody.hour_channel.data(), 4 * everybody.hour_channel.size()), 0);
+    EXPECT_EQ(std::memcmp(table.kind_hour.data(), everybody.kind_hour.data(), 4 * everybody.kind_hour.size()), 0);
+    for (uint16_t h = 0; h < 168; ++h) {
+      const ResponseArm arm = ArmAt(h, h % 3);
+      EXPECT_EQ(model.Logit(customer, arm), model.GlobalLogit(arm));
+    }
+    EXPECT_EQ(model.ActivityCurve(customer).data(), model.activity.shared.data());
+  }
+  // The broken twin: a single trial is something known.
+  ResponseTrial one = World().trials[0][0];
+  one.age_days = 0;
+  const CustomerResponse known = model.FoldIn({.trials = {&one, 1}});
+  EXPECT_NE(model.Logit(known, ArmAt(5, 0)), model.GlobalLogit(ArmAt(5, 0)));
+}
+
+TEST(ResponseModelTest, PersonalPartGainsOnWhatWasHeldBack) {
+  const ResponseReport& report = Planted().report;
+  EXPECT_GT(report.gain_lower, 0.02);
+  EXPECT_LT(report.loss_personal, report.loss_global);
+  EXPECT_GT(Planted().activity_weight, 0);
+  EXPECT_GT(Planted().damping[3], 0.5);
+}
+
+TEST(ResponseModelTest, NothingPersonalIsDampedToNearlyNothing) {
+  PlantedOptions options;
+  options.personal = 0;
+  const ResponseModel model = Fit(PlantContacts(options));
+  EXPECT_LT(model.report.loss_personal - model.report.loss_global, 0.002);
+  EXPECT_LT(std::abs(model.report.gain_lower), 0.004);
+}
+
+TEST(ResponseModelTest, FindsAHeldCustomersHourAndChannel) {
+  const PlantedContacts& world = World();
+  double right = 0;
+  for (size_t u = 0; u < 100; ++u) {
+    const CustomerResponse customer = Planted().FoldIn(world.evidence[u]);
+    size_t best = 0;
+    for (size_t h = 0; h < 24; ++h) {
+      if (customer.own_hour[h] > customer.own_hour[best]) best = h;
+    }
+    right += DayCurve(static_cast<double>(best), world.favourite_hour[u]) > 0.5 ? 1 : 0;  // within four hours
+  }
+  EXPECT_GT(right, 75);
+}
+
+TEST(ResponseModelTest, TheTableAddsUpToTheLogit) {
+  const ResponseModel& model = Planted();
+  const CustomerResponse customer = model.FoldIn(World().evidence[3]);
+  ResponseTable table;
+  model.FillTable(customer, table);
+  for (uint16_t h = 0; h < 168; ++h) {
+    const ResponseArm arm = ArmAt(h, h % 3);
+    const double sum = table.hour_channel[arm.channel * 168 + h] + table.kind_hour[arm.kind * 168 + h] +
+                       model.ContentChannel(arm.content, arm.kind, arm.channel) + table.place[arm.place] +
+                       model.affinity * arm.affinity + model.Fatigue(arm.channel, arm.recent_sends);
+    EXPECT_NEAR(sum, model.Logit(customer, arm), 1e-5);
+  }
+}
+
+TEST(ResponseModelTest, AContentNotLearnedFromGetsItsKind) {
+  const ResponseModel& model = Planted();
+  EXPECT_EQ(model.ContentChannel(kNoContent, 1, 2), model.kind_channel[1 * 3 + 2]);
+  EXPECT_EQ(model.ContentChannel(77, 0, 1), model.kind_channel[1]);
+}
+
+TEST(ResponseModelTest, CurvesAreSmoothOverTheEndOfTheWeek) {
+  const ResponseModel& model = Planted();
+  const CustomerResponse customer = model.FoldIn(World().evidence[5]);
+  float widest = 0;
+  for (size_t h = 0; h + 1 < 168; ++h) widest = std::max(widest, std::abs(customer.own_hour[h + 1] - customer.own_hour[h]));
+  EXPECT_LE(std::abs(customer.own_hour[167] - customer.own_hour[0]), widest);
+  widest = 0;
+  for (size_t h = 0; h + 1 < 168; ++h) widest = std::max(widest, std::abs(model.channel_hour[h + 1] - model.channel_hour[h]));
+  EXPECT_LE(std::abs(model.channel_hour[167] - model.channel_hour[0]), widest);
+}
+
+TEST(ResponseModelTest, TraitsPassWhereTheySayWhoAnswers) {
+  PlantedOptions options;
+  options.trait = 0.8;
+  const PlantedContacts world = PlantContacts(options);
+  const ResponseModel model = Fit(world);
+  ASSERT_FALSE(model.traits.empty());
+  EXPECT_GT(model.report.trait_gain_lower, 0);
+  const std::vector<uint32_t> yes = {0}, no = {1};
+  EXPECT_GT(model.FoldIn({.traits = yes}).level, model.FoldIn({.traits = no}).level);
+}
+
+TEST(ResponseModelTest, UnsubscribingRisesWithRecentSends) {
+  const ResponseModel& model = Planted();
+  EXPECT_GT(model.UnsubscribeProbability(0, 3), model.UnsubscribeProbability(0, 0));
+  EXPECT_NEAR(model.UnsubscribeProbability(1, 1.5), 0.025, 0.01);
+}
+
+TEST(ResponseModelTest, SameBitsOnEveryThreadCount) {
+  PlantedOptions options;
+  options.customers = 120;
+  const PlantedContacts world = PlantContacts(options);
+  EXPECT_EQ(SerializeResponseModel(Fit(world, 1)), SerializeResponseModel(Fit(world, 3)));
+}
+
+TEST(ResponseModelTest, FileKeepsEveryBitAndRefusesDamage) {
+  const ResponseModel& model = Planted();
+  const std::string file = SerializeResponseModel(model);
+  const Result<ResponseModel> read = ParseResponseModel(file, "test");
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(SerializeResponseModel(*read), file);
+  const CustomerEvidence& one = World().evidence[9];
+  EXPECT_EQ(read->Logit(read->FoldIn(one), ArmAt(30, 1)), model.Logit(model.FoldIn(one), ArmAt(30, 1)));
+  for (size_t at = 0; at < file.size(); at += file.size() / 97) {
+    std::string damaged = file;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    EXPECT_FALSE(ParseResponseModel(damaged, "test").ok()) << at;
+    EXPECT_FALSE(ParseResponseModel(file.substr(0, at), "test").ok()) << at;
+  }
+}
+
+TEST(ResponseModelTest, FileRefusesWhatIsNotFiniteOrDoesNotFit) {
+  const auto refused = [](const auto& breaks) {
+    ResponseModel model = Planted();
+    breaks(model);
+    return !CheckResponseModel(model).ok() && !ParseResponseModel(SerializeResponseModel(model), "test").ok();
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(refused([&](ResponseModel& m) { m.level = nan; }));
+  EXPECT_TRUE(refused([&](ResponseModel& m) { m.channel_hour[7] = nan; }));
+  EXPECT_TRUE(refused([&](ResponseModel& m) { m.activity.type_curve[3] = 0; }));
+  EXPECT_TRUE(refused([&](ResponseModel& m) { m.activity.weights[2][0] += 0.5; }));
+  EXPECT_TRUE(refused([&](ResponseModel& m) { m.kind_hour.pop_back(); }));
+  EXPECT_TRUE(refused([&](ResponseModel& m) { m.shape.content_kind[0] = 9; }));
+  EXPECT_TRUE(refused([&](ResponseModel& m) { m.prior_precision[0] = -1; }));
+  EXPECT_FALSE(refused([&](ResponseModel&) {}));
+}
+
+TEST(ResponseModelTest, RefusesEvidenceOutsideTheShape) {
+  PlantedContacts world = PlantContacts({.customers = 5});
+  const auto refuses = [&world](auto change) {
+    std::vector<ResponseTrial> trials = world.trials[2];
+    change(trials[1]);
+    std::vector<CustomerEvidence> evidence = world.evidence;
+    evidence[2].trials = trials;
+    const Result<ResponseModel> model = FitResponse(world.shape, evidence, Options());
+    return model.status().code() == StatusCode::kInvalidArgument &&
+           model.status().message().find("customer 2") != std::string::npos;
+  };
+  EXPECT_TRUE(refuses([](ResponseTrial& t) { t.hour = 168; }));
+  EXPECT_TRUE(refuses([](ResponseTrial& t) { t.channel = 3; }));
+  EXPECT_TRUE(refuses([](ResponseTrial& t) { t.content = 2, t.kind = 0; }));
+  EXPECT_TRUE(refuses([](ResponseTrial& t) { t.affinity = std::numeric_limits<float>::infinity(); }));
+  EXPECT_EQ(FitResponse(world.shape, std::vector<CustomerEvidence>(3), Options()).status().code(),
+            StatusCode::kFailedPrecondition);
+}
+
+TEST(ResponseModelTest, AHandfulOfTrialsIsEnoughToFit) {
+  const PlantedContacts world = PlantContacts({.customers = 2, .trials = 3, .marks = 1});
+  const ResponseModel model = Fit(world);
+  EXPECT_TRUE(CheckResponseModel(model).ok());
+  for (const float damping : model.damping) EXPECT_EQ(damping, 0);
+}
+
+}  // namespace
+}  // namespace rapport
