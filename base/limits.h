@@ -18,8 +18,9 @@ inline constexpr size_t kEmbeddingMax = 4096;
 inline constexpr size_t kNewcomersMax = 20000;  // items without a row in the model that take part by attributes
 inline constexpr size_t kOperationsPerApplyMax = 16384;
 
-inline constexpr size_t kHistoryEventsMax = 1000;  // newest events of one customer that models and filters read
-inline constexpr size_t kLinkMembersMax = 64;      // identities merged into one customer
+inline constexpr size_t kHistoryEventsMax = 1000;   // newest events of one customer that models and filters read
+inline constexpr size_t kContactEntriesMax = 4096;  // of one customer that rules read; beyond it nothing is sent
+inline constexpr size_t kLinkMembersMax = 64;       // identities merged into one customer
 
 inline constexpr size_t kRecommendationCountMax = 1000;
 inline constexpr size_t kItemsPerPutMax = 1000;

@@ -2,6 +2,7 @@
 
 #include <unicode/basictz.h>
 #include <unicode/timezone.h>
+#include <unicode/tztrans.h>
 #include <unicode/unistr.h>
 
 namespace rapport {
@@ -34,6 +35,17 @@ int64_t TimeZone::OffsetMs(Timestamp time) const {
   UErrorCode error = U_ZERO_ERROR;
   impl_->zone->getOffset(static_cast<UDate>(time.ms), false, raw, daylight, error);
   return U_SUCCESS(error) ? raw + daylight : 0;
+}
+
+std::optional<Timestamp> TimeZone::NextChange(Timestamp time) const {
+  // ICU's transitions include those that change only the name or the split between standard and daylight time.
+  for (Timestamp from = time;;) {
+    icu::TimeZoneTransition change;
+    if (!impl_->zone->getNextTransition(static_cast<UDate>(from.ms), false, change)) return std::nullopt;
+    from = {static_cast<int64_t>(change.getTime())};
+    if (OffsetMs(from) != OffsetMs({from.ms - 1})) return from;
+    if (from > kTimestampMax) return std::nullopt;
+  }
 }
 
 Timestamp TimeZone::ToUtc(const CivilTime& wall) const {

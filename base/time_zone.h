@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,8 @@ class TimeZone {
   Timestamp ToUtc(const CivilTime& wall) const;
   CivilTime ToWall(Timestamp time) const;
   int64_t OffsetMs(Timestamp time) const;
+  // The first moment after `time` from which another offset holds; nullopt: none is known.
+  std::optional<Timestamp> NextChange(Timestamp time) const;
 
  private:
   struct Impl;

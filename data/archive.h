@@ -76,6 +76,14 @@ class Encoder {
       (*this)(time);
     }
   }
+  // One byte for the many events that have none.
+  void operator()(const ContactFacts& v) {
+    (*this)(!(v == ContactFacts{}));
+    if (v == ContactFacts{}) return;
+    (*this)(v.purpose);
+    (*this)(v.link);
+    (*this)(v.at);
+  }
   template <typename R>
   requires std::is_class_v<R>
   void operator()(const R& record) { Fields(*this, record); }
@@ -193,6 +201,17 @@ class Decoder {
       (*this)(v[name]);
     }
   }
+  // The last field of an event; one of format 2 ends before it.
+  void operator()(ContactFacts& v) {
+    v = {};
+    if (in_.empty()) return;
+    bool present = false;
+    (*this)(present);
+    if (!present) return;
+    (*this)(v.purpose);
+    (*this)(v.link);
+    (*this)(v.at);
+  }
   template <typename R>
   requires std::is_class_v<R>
   void operator()(R& record) { Fields(*this, record); }
@@ -232,7 +251,8 @@ RAPPORT_FIELDS(Item, r.id, r.external_id, r.kind, r.title, r.categories, r.tags,
 RAPPORT_FIELDS(ItemLine, r.item, r.quantity, r.price)
 // What models read comes first: DecodeHistory stops there.
 RAPPORT_FIELDS(Event, r.type, r.time_mark, r.time, r.value, r.lines, r.name, r.order_id, r.customer, r.id,
-               r.received_at, r.source, r.message_id, r.store_id, r.channel, r.properties)
+               r.received_at, r.source, r.message_id, r.store_id, r.channel, r.properties, r.contact)
+RAPPORT_FIELDS(ContactEntry, r.event, r.type, r.time, r.contact_id, r.channel, r.place, r.item, r.facts)
 RAPPORT_FIELDS(Decision, r.id, r.customer, r.time, r.generation, r.body)
 RAPPORT_FIELDS(ApiKey, r.id, r.secret_hash, r.kind, r.scopes, r.name, r.created_at, r.expires_at, r.revoked)
 RAPPORT_FIELDS(ModelRecord, r.generation, r.kind, r.file, r.sha256, r.state, r.created_at, r.report)

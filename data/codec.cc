@@ -42,6 +42,7 @@ Result<R> DecodeRecord(std::string_view bytes) {
 RAPPORT_RECORD(Profile)
 RAPPORT_RECORD(Item)
 RAPPORT_RECORD(Event)
+RAPPORT_RECORD(ContactEntry)
 RAPPORT_RECORD(Consent)
 RAPPORT_RECORD(Link)
 RAPPORT_RECORD(Decision)
@@ -147,6 +148,19 @@ ItemSet ItemSetOf(const Event& event) {
     out = MergeItemSets(out, {entry});
   }
   return out;
+}
+
+ContactEntry ContactEntryOf(const Event& event) {
+  ContactEntry entry;
+  entry.event = event.id;
+  entry.type = event.type;
+  entry.time = event.time;
+  entry.contact_id = event.order_id;
+  entry.channel = event.channel;
+  entry.place = event.store_id;
+  entry.facts = event.contact;
+  if (!event.lines.empty()) entry.item = event.lines.front().item;
+  return entry;
 }
 
 std::string Seal(std::string_view plain) {

@@ -15,7 +15,7 @@
 
 namespace rapport {
 
-// R: Profile, Item, Event, Consent, Link, Decision, ApiKey, ModelRecord.
+// R: Profile, Item, Event, ContactEntry, Consent, Link, Decision, ApiKey, ModelRecord.
 template <typename R>
 std::string EncodeRecord(const R& record);
 template <typename R>
@@ -31,6 +31,8 @@ Result<ItemSet> DecodeItemSet(std::string_view bytes);
 ItemSet MergeItemSets(const ItemSet& a, const ItemSet& b);
 // What one event adds to its customer's set.
 ItemSet ItemSetOf(const Event& event);
+// REQUIRES IsContactType(event.type).
+ContactEntry ContactEntryOf(const Event& event);
 
 // ---- Sealing: the header that every customer value carries ----
 //   byte 0: high nibble 1 = header version, low nibble = cipher (0: none)   then varint key slot (0: none yet)

@@ -382,6 +382,9 @@ class GroupCommit {
     if (const ItemSet added = ItemSetOf(event); !added.empty()) {
       (void)batch_.Merge(store_.families[kItemSet], keys::BigEndian(customer.value), Seal(EncodeItemSet(added)));
     }
+    if (IsContactType(event.type)) {
+      Put(kContact, keys::Pair(customer.value, event.id.value), Seal(EncodeRecord(ContactEntryOf(event))));
+    }
     Touch(customer);
     return Applied(Outcome::kCreated, event.id.value);
   }
@@ -449,6 +452,11 @@ class GroupCommit {
     Put(kMeta, "active/" + op.kind, value);
     active_[op.kind] = op.generation;
     return Applied(Outcome::kUpdated, op.generation);
+  }
+
+  OperationResult Do(PutSetting& op) {
+    Put(kMeta, "setting/" + op.name, op.body);
+    return Applied(Outcome::kUpdated, 0);
   }
 
   Store::Impl& store_;

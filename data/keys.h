@@ -1,6 +1,7 @@
 // RocksDB keys. Numbers are big endian, so that byte order is number order.
 //   family     key                                      value
 //   default    "format" | "sequence" | "active/KIND"    varint | varints | varint
+//              "setting/NAME"                           the operator's text
 //   lookup     space (1) HMAC-SHA256(external id) (16)  id (8)
 //   profile    customer (8)                             sealed Profile
 //   consent    customer (8) number (8)                  sealed Consent
@@ -8,6 +9,7 @@
 //              'P' parent (8) child (8)                 ""              (the reverse)
 //   event      customer (8) event (8)                   sealed Event
 //   message    customer (8) hash(source, message) (16)  event (8)
+//   contact    customer (8) event (8)                   sealed ContactEntry, of the events that are about contacts
 //   item_set   customer (8)                             sealed item set (merge operator: union)
 //   item       item (8)                                 Item
 //   decision   IdentityHash(id) (16)                    sealed Decision

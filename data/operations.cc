@@ -8,7 +8,7 @@
 namespace rapport {
 namespace {
 
-constexpr uint8_t kWireVersion = 1;
+constexpr uint8_t kWireVersion = 2;
 
 }  // namespace
 
@@ -29,6 +29,7 @@ RAPPORT_FIELDS(PutDecision, r.decision)
 RAPPORT_FIELDS(PutApiKey, r.key)
 RAPPORT_FIELDS(PutModel, r.model)
 RAPPORT_FIELDS(ActivateModel, r.kind, r.generation)
+RAPPORT_FIELDS(PutSetting, r.name, r.body)
 
 namespace {
 
@@ -177,7 +178,7 @@ Status Check(const UnlinkCustomer& op) { return CheckCustomer(op.child); }
 Status Check(const AppendEvent& op) {
   const Event& event = op.event;
   RAPPORT_RETURN_IF_ERROR(CheckCustomer(op.customer));
-  if (static_cast<size_t>(event.type) >= kEventTypeCount) return Status::InvalidArgument("unknown event type");
+  if (!IsEventType(event.type)) return Status::InvalidArgument("unknown event type");
   RAPPORT_RETURN_IF_ERROR(CheckId(event.message_id, "messageId"));
   RAPPORT_RETURN_IF_ERROR(CheckTime(event.time, "timestamp"));
   RAPPORT_RETURN_IF_ERROR(CheckTime(event.received_at, "receivedAt"));
@@ -187,6 +188,8 @@ Status Check(const AppendEvent& op) {
   RAPPORT_RETURN_IF_ERROR(CheckShort(event.store_id, "storeId"));
   RAPPORT_RETURN_IF_ERROR(CheckShort(event.channel, "channel"));
   RAPPORT_RETURN_IF_ERROR(CheckText(event.properties, "properties", limits::kPropertiesBytesMax));
+  RAPPORT_RETURN_IF_ERROR(CheckShort(event.contact.purpose, "purpose"));
+  RAPPORT_RETURN_IF_ERROR(CheckText(event.contact.link, "link", limits::kTitleBytesMax));
   if (event.value && !std::isfinite(*event.value)) return Status::InvalidArgument("value is not a finite number");
   RAPPORT_RETURN_IF_ERROR(CheckCount(op.lines.size(), limits::kEventLinesMax, "products"));
   for (const NewLine& line : op.lines) {
@@ -217,6 +220,11 @@ Status Check(const PutModel& op) {
 }
 
 Status Check(const ActivateModel& op) { return CheckId(op.kind, "kind"); }
+
+Status Check(const PutSetting& op) {
+  RAPPORT_RETURN_IF_ERROR(CheckId(op.name, "the setting's name"));
+  return CheckText(op.body, "the setting", limits::kHttpBodyBytesMax);
+}
 
 }  // namespace
 

@@ -92,9 +92,16 @@ struct ActivateModel {
   uint64_t generation = 0;
 };
 
+// What an operator says to the running shop and what survives a restart: channels, limits. The body is the edge's
+// business (JSON); the newest one counts.
+struct PutSetting {
+  std::string name;
+  std::string body;
+};
+
 using Operation =
     std::variant<PutItem, PatchItem, DeleteItem, UpdateProfile, SetPersonalization, RecordConsent, LinkCustomers,
-                 UnlinkCustomer, AppendEvent, PutDecision, PutApiKey, PutModel, ActivateModel>;
+                 UnlinkCustomer, AppendEvent, PutDecision, PutApiKey, PutModel, ActivateModel, PutSetting>;
 
 enum class Outcome : uint8_t { kCreated, kUpdated, kUnchanged, kDuplicate };
 

@@ -114,11 +114,34 @@ enum class EventType : uint8_t {
   kIdentified = 13,
   kPage = 14,
   kGroup = 15,
-  // 32..63 are kept for contacts, 64..95 for service.
+  // 32..63: contacts, and what came of them.
+  kSent = 32,  // e-mail, message, letter sent; call placed
+  kDelivered = 33,
+  kBounced = 34,
+  kOpened = 35,
+  kLinkClicked = 36,
+  kReplied = 37,  // also a message that the customer began
+  kUnsubscribed = 38,
+  kMarkedAsSpam = 39,
+  kAnswered = 40,  // a call
+  kVisited = 41,   // came to a place
+  kOpenedByMachine =
+      42,  // known by its agent or headers; those known by their timing only: engine/contact/contact_log.h
+  kLinkClickedByMachine = 43,
+  kContactPlanned = 44,  // a decision to send it, ContactFacts::at
+  kContactCancelled = 45,
+  // 64..95: service.
+  kComplaintOpened = 64,
+  kComplaintClosed = 65,
+  kConsentGiven = 66,
+  kConsentWithdrawn = 67,
 };
-inline constexpr size_t kEventTypeCount = 16;
+inline constexpr size_t kEventTypeCount = 96;  // numbers in between are no types: IsEventType
+bool IsEventType(EventType type);
 const char* EventTypeName(EventType type);  // "viewed"
 std::optional<EventType> EventTypeFromName(const std::string& name);
+// Kept once more by themselves, so that rules find them however many views came after (Store::ReadContacts).
+bool IsContactType(EventType type);
 
 // One product of an event.
 struct ItemLine {
@@ -128,6 +151,14 @@ struct ItemLine {
 };
 
 enum class TimeMark : uint8_t { kAsSent = 0, kClamped = 1 /* was in the future: set to arrival */ };
+
+// What a contact's events say beside the rest; empty for all others.
+struct ContactFacts {
+  std::string purpose;          // of what was sent: "marketing", "service"; empty: not said
+  std::string link;             // that was clicked
+  std::optional<Timestamp> at;  // of a planned one: when it will be sent
+  bool operator==(const ContactFacts&) const = default;
+};
 
 // One fact about a customer; appended, never changed.
 struct Event {
@@ -140,12 +171,25 @@ struct Event {
   std::string name;        // the sender's name of it ("Product Viewed")
   std::string source;      // name space of message_id: a write key's id, or an import's name
   std::string message_id;  // identity within (customer, source)
-  std::string order_id;    // basket, invoice; empty: none
+  std::string order_id;    // basket, invoice, contact, case: what several events are about; empty: none
   std::string store_id;
   std::string channel;
   std::optional<double> value;  // rating, revenue
   std::vector<ItemLine> lines;
   std::string properties;  // the sender's JSON object, as it is; empty: none
+  ContactFacts contact;
+};
+
+// The part of a contact's or case's event that rules and response models read.
+struct ContactEntry {
+  EventId event;
+  EventType type = EventType::kSent;
+  Timestamp time;
+  std::string contact_id;  // Event::order_id
+  std::string channel;
+  std::string place;  // Event::store_id
+  ContactFacts facts;
+  ItemId item;  // the content; 0: not said
 };
 
 // The part of an event line that models and filters read.

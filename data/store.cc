@@ -260,6 +260,7 @@ Status Store::Impl::Migrate() {
   if (stored == current) return Status::Ok();
   // Format 0 (before the first release) had no item sets and no index of duplicates: both follow from the events.
   // Format 1 had profiles without FieldTimes: they are read as they are, and the first word about a field counts.
+  // Format 2 had no contacts: what it kept under such names are custom events, and stay so.
   if (stored && Decoder(*stored).Varint() == 0) RAPPORT_RETURN_IF_ERROR(RebuildDerivedLocked());
   return FromRocks(db->Put(Write(), families[kMeta], "format", current), "cannot write the format number");
 }
@@ -283,7 +284,7 @@ Store::Impl::~Impl() {
 }
 
 Status Store::Impl::RebuildDerivedLocked() {
-  for (const Family family : {kMessage, kItemSet}) {
+  for (const Family family : {kMessage, kItemSet, kContact}) {
     const std::string first(1, '\0'), last(64, '\xff');
     RAPPORT_RETURN_IF_ERROR(FromRocks(db->DeleteRange(Write(), families[family], "", last),
                                       "cannot clear " + std::string(kFamilyNames[family])));
@@ -299,6 +300,10 @@ Status Store::Impl::RebuildDerivedLocked() {
     (void)batch.Put(families[kMessage], keys::Message(decoded->customer, identity), keys::BigEndian(decoded->id.value));
     if (const ItemSet added = ItemSetOf(*decoded); !added.empty()) {
       (void)batch.Merge(families[kItemSet], keys::BigEndian(decoded->customer.value), Seal(EncodeItemSet(added)));
+    }
+    if (IsContactType(decoded->type)) {
+      (void)batch.Put(families[kContact], keys::Pair(decoded->customer.value, decoded->id.value),
+                      Seal(EncodeRecord(ContactEntryOf(*decoded))));
     }
     if (batch.Count() > 10000) {
       RAPPORT_RETURN_IF_ERROR(FromRocks(db->Write(Write(), &batch), "cannot rebuild"));

@@ -86,6 +86,9 @@ class Store final : public OperationSink {
   // The same as lines for models; an event without items yields none.
   Result<std::vector<HistoryEntry>> ReadHistory(CustomerId root, size_t max_events = limits::kHistoryEventsMax,
                                                 const Snapshot* snapshot = nullptr) const;
+  // What is about contacts and cases among all events of root and members, however long ago: the newest
+  // limits::kContactEntriesMax, ascending by event id. A full list may lack older ones.
+  Result<std::vector<ContactEntry>> ReadContacts(CustomerId root, const Snapshot* snapshot = nullptr) const;
   Result<ItemSet> ReadItemSet(CustomerId root, const Snapshot* snapshot = nullptr) const;
 
   // Every event, by customer ascending, then by event id; every profile by customer. The callback returns false to
@@ -97,6 +100,8 @@ class Store final : public OperationSink {
   Status ForEachLink(const std::function<bool(const Link&)>& visit, const Snapshot* snapshot = nullptr) const;
   Status ForEachDecision(const std::function<bool(const Decision&)>& visit, const Snapshot* snapshot = nullptr) const;
 
+  // What the operator has said last; nullopt: nothing.
+  std::optional<std::string> GetSetting(const std::string& name) const;
   Result<Decision> GetDecision(const std::string& id) const;
   Result<ApiKey> GetApiKey(const std::string& id) const;
   std::vector<ApiKey> ApiKeys() const;

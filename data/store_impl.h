@@ -34,12 +34,13 @@ enum Family : size_t {
   kDecision,
   kKey,
   kModel,
+  kContact,
   kFamilyCount
 };
-inline constexpr const char* kFamilyNames[kFamilyCount] = {"default", "lookup",   "profile", "consent",
-                                                           "link",    "event",    "message", "item_set",
-                                                           "item",    "decision", "key",     "model"};
-inline constexpr uint64_t kFormatVersion = 2;
+inline constexpr const char* kFamilyNames[kFamilyCount] = {"default", "lookup",  "profile",  "consent", "link",
+                                                           "event",   "message", "item_set", "item",    "decision",
+                                                           "key",     "model",   "contact"};
+inline constexpr uint64_t kFormatVersion = 3;
 
 // Ids given out so far. Written with every batch.
 struct Sequence {

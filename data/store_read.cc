@@ -182,6 +182,22 @@ Result<std::vector<HistoryEntry>> Store::ReadHistory(CustomerId root, size_t max
   return out;
 }
 
+Result<std::vector<ContactEntry>> Store::ReadContacts(CustomerId root, const Snapshot* snapshot) const {
+  std::vector<ContactEntry> out;
+  const auto it = impl_->Iterate(kContact, impl_->Read(snapshot));
+  const auto visit = [&](EventId, std::string_view sealed) {
+    Result<ContactEntry> entry = DecodeSealed<ContactEntry>(sealed);
+    if (entry.ok()) out.push_back(entry.Take());
+    return entry.status();
+  };
+  RAPPORT_RETURN_IF_ERROR(VisitNewest(*it, Members(root, snapshot), limits::kContactEntriesMax, visit));
+  std::sort(out.begin(), out.end(), [](const ContactEntry& a, const ContactEntry& b) { return a.event < b.event; });
+  if (out.size() > limits::kContactEntriesMax) {
+    out.erase(out.begin(), out.end() - static_cast<ptrdiff_t>(limits::kContactEntriesMax));
+  }
+  return out;
+}
+
 Result<ItemSet> Store::ReadItemSet(CustomerId root, const Snapshot* snapshot) const {
   ItemSet out;
   for (const CustomerId member : Members(root, snapshot)) {
@@ -223,6 +239,10 @@ Status Store::ForEachLink(const std::function<bool(const Link&)>& visit, const S
     if (!visit(*link)) return Status::Ok();
   }
   return FromRocks(it->status(), "cannot read links");
+}
+
+std::optional<std::string> Store::GetSetting(const std::string& name) const {
+  return impl_->Get(kMeta, "setting/" + name);
 }
 
 Result<Decision> Store::GetDecision(const std::string& id) const {

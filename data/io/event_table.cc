@@ -11,6 +11,48 @@ bool EqualWithoutCase(std::string_view a, std::string_view b) {
                     [&](char left, char right) { return lower(left) == lower(right); });
 }
 
+// E-mail and push as Segment names them, the others alike. "Email Link Clicked" is "SMS Link Clicked" on that channel.
+void AddContacts(EventTable* table) {
+  const auto add = [&](const std::string& name, EventType type, const char* channel) {
+    EventTableRow row{name, type, 0, 0, ItemPlace::kSingle, {}};
+    row.channel = channel;
+    table->rows.push_back(std::move(row));
+  };
+  constexpr std::pair<const char*, const char*> kWritten[] = {{"Email", "email"},
+                                                              {"SMS", "sms"},
+                                                              {"Push Notification", "push"},
+                                                              {"Message", "message"},
+                                                              {"In-App Message", "in-app"}};
+  for (const auto& [name, channel] : kWritten) {
+    const auto say = [&](const char* what, EventType type) { add(std::string(name) + what, type, channel); };
+    say(" Sent", EventType::kSent);
+    say(" Delivered", EventType::kDelivered);
+    say(" Bounced", EventType::kBounced);
+    say(" Opened", EventType::kOpened);
+    say(" Link Clicked", EventType::kLinkClicked);
+    say(" Replied", EventType::kReplied);
+    say(" Unsubscribed", EventType::kUnsubscribed);
+    say(" Marked as Spam", EventType::kMarkedAsSpam);
+  }
+  add("Unsubscribed", EventType::kUnsubscribed, "email");
+  add("Push Notification Received", EventType::kDelivered, "push");
+  add("Push Notification Tapped", EventType::kOpened, "push");
+  add("Message Read", EventType::kOpened, "message");
+  add("Message Received", EventType::kReplied, "message");
+  add("Call Placed", EventType::kSent, "call");
+  add("Call Answered", EventType::kAnswered, "call");
+  add("Call Missed", EventType::kDelivered, "call");
+  add("Letter Sent", EventType::kSent, "post");
+  add("Letter Returned", EventType::kBounced, "post");
+  add("Place Visited", EventType::kVisited, "visit");
+  add("Contact Planned", EventType::kContactPlanned, "");
+  add("Contact Cancelled", EventType::kContactCancelled, "");
+  add("Complaint Opened", EventType::kComplaintOpened, "");
+  add("Complaint Closed", EventType::kComplaintClosed, "");
+  add("Consent Given", EventType::kConsentGiven, "");
+  add("Consent Withdrawn", EventType::kConsentWithdrawn, "");
+}
+
 }  // namespace
 
 const EventTableRow* EventTable::Find(std::string_view name) const {
@@ -56,6 +98,7 @@ EventTable DefaultEventTable() {
   add("Page", EventType::kPage, 0, ItemPlace::kNone);
   add("Screen", EventType::kPage, 0, ItemPlace::kNone);
   add("Group", EventType::kGroup, 0, ItemPlace::kNone);
+  AddContacts(&table);
   return table;
 }
 

@@ -27,6 +27,7 @@ struct EventTableRow {
   double half_life_days = 0;  // 0: the model's own
   ItemPlace place = ItemPlace::kNone;
   std::vector<std::string> value_keys;  // the first that is a number becomes Event::value
+  std::string channel;                  // of a contact whose event names none
 };
 
 struct EventTable {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "data/io/contact_json.h"
 #include "data/io/json_text.h"
 
 namespace rapport {
@@ -103,6 +104,10 @@ Status ReadRecord(const json& object, AppendEvent* result) {
   reader.Text("storeId", &event.store_id);
   reader.Text("channel", &event.channel);
   reader.Text("source", &event.source);
+  event.contact = {};
+  reader.Text("purpose", &event.contact.purpose);
+  reader.Text("link", &event.contact.link);
+  reader.Time("at", &event.contact.at);
   event.value.reset();
   reader.Number("value", &event.value);
   reader.Time("receivedAt", &event.received_at);
@@ -252,6 +257,9 @@ Result<AppendEvent> TrackFromJson(const json& message, const EventTable& table, 
     event.channel = TextAt(properties, "channel").value_or("");
     const Status understood = Interpret(call, properties, table, &result);
     if (!understood.ok()) return Status::InvalidArgument(call + ": properties: " + understood.message());
+    if (const EventTableRow* row = call == "track" ? table.Find(event.name) : nullptr) {
+      InterpretContact(message, properties, *row, &event);
+    }
   } else {
     RAPPORT_RETURN_IF_ERROR(ReadRecord(*record, &result));
   }
@@ -274,6 +282,13 @@ Result<RowOperations> SegmentFromJson(const json& message, const EventTable& tab
     }
   }
   if (*profile) result.before.push_back(std::move(**profile));
+  static const json kNone = json::object();
+  const auto properties = message.find("properties");
+  const bool has_properties = properties != message.end() && properties->is_object();
+  Result<std::optional<RecordConsent>> consent =
+      ConsentOfEvent(has_properties ? *properties : kNone, *event, event->event.received_at);
+  if (!consent.ok()) return Status::InvalidArgument(call + ": " + consent.status().message());
+  if (*consent) result.after.push_back(std::move(**consent));
   result.row = event.Take();
   return result;
 }
@@ -297,6 +312,9 @@ Result<json> EventToJson(const AppendEvent& result) {
   if (!event.store_id.empty()) record["storeId"] = event.store_id;
   if (!event.channel.empty()) record["channel"] = event.channel;
   if (event.value) record["value"] = *event.value;
+  if (!event.contact.purpose.empty()) record["purpose"] = event.contact.purpose;
+  if (!event.contact.link.empty()) record["link"] = event.contact.link;
+  if (event.contact.at) record["at"] = FormatRfc3339(*event.contact.at);
   for (const NewLine& line : result.lines) {
     json element{{"itemId", line.item}, {"quantity", line.quantity}};
     if (line.price) element["price"] = FormatDecimal(*line.price);

@@ -18,28 +18,6 @@ std::string MadeMessageId(const Json& message, Timestamp received_at, size_t ind
   return "made:" + ToHex({reinterpret_cast<const char*>(hash.data()), hash.size()});
 }
 
-// "Consent Given" -> true, "Consent Withdrawn" -> false.
-std::optional<bool> ConsentOf(const std::string& event_name) {
-  if (event_name == "Consent Given") return true;
-  if (event_name == "Consent Withdrawn") return false;
-  return std::nullopt;
-}
-
-Result<Consent> ConsentOfEvent(const Json& message, bool given, Timestamp time) {
-  static const Json kNone = Json::object();
-  const auto properties = message.find("properties");
-  JsonFields fields(properties == message.end() ? kNone : *properties, "properties.");
-  Consent consent;
-  consent.channel = fields.RequiredText("channel", limits::kExternalIdBytesMax);
-  consent.purpose = fields.Text("purpose", limits::kExternalIdBytesMax).value_or("marketing");
-  consent.given = given;
-  consent.time = time;
-  consent.source = fields.Text("source", limits::kShortTextBytesMax).value_or("");
-  consent.proof = fields.Text("proof", limits::kAttributeBytesMax).value_or("");
-  RAPPORT_RETURN_IF_ERROR(fields.status());
-  return consent;
-}
-
 // The trait `audiences` is the profile's field: what a customer may be shown depends on it, so browsers cannot set it.
 Status MoveAudiences(const Identity& identity, UpdateProfile* update) {
   const auto found = update->traits.find("audiences");
@@ -100,7 +78,7 @@ Result<std::vector<SegmentOperation>> SegmentReader::Read(Json message) {
   }
   operations.push_back({std::move(row->row)});
   for (Operation& one : row->after) operations.push_back({std::move(one)});
-  RAPPORT_RETURN_IF_ERROR(Adjust(message, &operations));
+  RAPPORT_RETURN_IF_ERROR(Adjust(&operations));
   for (const SegmentOperation& one : operations) {
     RAPPORT_RETURN_IF_ERROR(ValidateOperation(one.operation));
     RAPPORT_RETURN_IF_ERROR(CheckAllowed(one.operation));
@@ -109,8 +87,7 @@ Result<std::vector<SegmentOperation>> SegmentReader::Read(Json message) {
   return operations;
 }
 
-Status SegmentReader::Adjust(const Json& message, std::vector<SegmentOperation>* operations) const {
-  std::vector<SegmentOperation> consents;
+Status SegmentReader::Adjust(std::vector<SegmentOperation>* operations) const {
   for (SegmentOperation& one : *operations) {
     if (auto* update = std::get_if<UpdateProfile>(&one.operation)) {
       RAPPORT_RETURN_IF_ERROR(MoveAudiences(identity_, update));
@@ -121,14 +98,8 @@ Status SegmentReader::Adjust(const Json& message, std::vector<SegmentOperation>*
       const EventType type = append->event.type;
       const bool returns = type == EventType::kRefunded || type == EventType::kCancelled;
       if (returns && append->lines.empty()) append->lines = LinesOfOrder(append->customer, append->event.order_id);
-      const std::optional<bool> given = ConsentOf(append->event.name);
-      if (!given || message["type"] != "track") continue;
-      Result<Consent> consent = ConsentOfEvent(message, *given, std::min(append->event.time, received_at_));
-      if (!consent.ok()) return consent.status();
-      consents.push_back({RecordConsent{append->customer, consent.Take()}});
     }
   }
-  operations->insert(operations->end(), consents.begin(), consents.end());
   return Status::Ok();
 }
 

@@ -3,7 +3,7 @@
 // ids.
 //
 //   identify  link anonymous -> user when both are named (a link that is refused is a warning: the rest stands)
-//   track     Consent Given / Withdrawn also go into the ledger; a refund without products takes those of its order
+//   track     a refund without products takes those of its order
 //   alias     previousId is an anonymous id when one is known, else a user id when one is known, else an anonymous one
 //
 // Times: `timestamp` (else `originalTimestamp`, else arrival) is kept as sent while the sender's clock agrees with
@@ -49,7 +49,7 @@ class SegmentReader {
  private:
   Status Complete(Json* message);
   Result<Timestamp> TimeOf(const Json& message) const;
-  Status Adjust(const Json& message, std::vector<SegmentOperation>* operations) const;
+  Status Adjust(std::vector<SegmentOperation>* operations) const;
   Status CheckAllowed(const Operation& operation) const;
   bool IsKnown(const CustomerRef& ref) const;
   std::vector<NewLine> LinesOfOrder(const CustomerRef& customer, const std::string& order_id) const;

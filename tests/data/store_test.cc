@@ -53,6 +53,15 @@ PutItem Product(const std::string& id) {
 
 LinkCustomers LinkOf(const CustomerRef& child, const CustomerRef& parent) { return {child, parent, kNow}; }
 
+AppendEvent ContactSent(const CustomerRef& customer, const std::string& message) {
+  AppendEvent op = View(customer, message, "letter");
+  op.event.type = EventType::kSent;
+  op.event.order_id = "contact-" + message;
+  op.event.channel = "email";
+  op.event.contact.purpose = "marketing";
+  return op;
+}
+
 std::unique_ptr<Store> OpenOrDie(const std::string& folder, StoreAccess access = StoreAccess::kReadWrite) {
   Result<std::unique_ptr<Store>> store = Store::Open(folder, StoreOptions{}, access);
   EXPECT_TRUE(store.ok()) << store.status().ToString();
@@ -148,13 +157,14 @@ std::vector<Operation> RandomOperations(uint64_t seed, size_t count) {
     const CustomerRef customer = random.Below(2) == 0 ? User(id) : Anonymous(id);
     const std::string item = "item" + std::to_string(random.Below(30));
     const std::string message = std::to_string(random.Below(count));
-    switch (random.Below(8)) {
+    switch (random.Below(9)) {
       case 0: out.push_back(LinkOf(Anonymous(id), User(std::to_string(random.Below(12))))); break;
       case 1: out.push_back(UnlinkCustomer{Anonymous(id)}); break;
       case 2: out.push_back(Product(item)); break;
       case 3: out.push_back(Order(customer, message, item, static_cast<int64_t>(random.Below(5)))); break;
       case 4: out.push_back(Order(customer, message, item, -1, EventType::kRefunded)); break;
       case 5: out.push_back(DeleteItem{item}); break;
+      case 6: out.push_back(ContactSent(customer, message)); break;
       default: out.push_back(View(customer, message, item));
     }
   }
@@ -175,6 +185,8 @@ std::string Dump(const Store& store) {
   EXPECT_TRUE(store.ForEachItem(into("items")).ok());
   EXPECT_TRUE(store.ForEachLink(into("links")).ok());
   for (uint64_t c = 1; c <= store.statistics().customers; ++c) {
+    const std::vector<ContactEntry> contacts = *store.ReadContacts(CustomerId{c});
+    for (const ContactEntry& entry : contacts) all["contacts"] += EncodeRecord(entry);
     all["item sets"] += std::to_string(c) + EncodeItemSet(*store.ReadItemSet(store.Root(CustomerId{c})));
   }
   std::string out;
@@ -215,6 +227,41 @@ TEST(StoreTest, WhatIsDerivedEqualsARebuildFromTheEvents) {
   ItemSet set;
   for (uint64_t c = 1; c <= store->statistics().customers && set.empty(); ++c) set = *store->ReadItemSet(CustomerId{c});
   EXPECT_FALSE(set.empty()) << "the comparison would compare nothing";
+  size_t contacts = 0;
+  for (uint64_t c = 1; c <= store->statistics().customers; ++c) contacts += store->ReadContacts(CustomerId{c})->size();
+  EXPECT_GT(contacts, 50u);
+}
+
+TEST(StoreTest, ContactsAreFoundHoweverManyEventsCameAfter) {
+  TempFolder folder;
+  auto store = OpenOrDie(folder.path());
+  std::vector<Operation> operations{ContactSent(User("u"), "first")};
+  for (int i = 0; i < 1500; ++i) operations.push_back(View(User("u"), std::to_string(i), "item"));
+  operations.push_back(ContactSent(Anonymous("a"), "of the visitor"));
+  operations.push_back(LinkOf(Anonymous("a"), User("u")));
+  ASSERT_TRUE(store->ApplyAndWait(std::move(operations)).ok());
+  const CustomerId id = *store->FindCustomer(User("u"));
+  const std::vector<ContactEntry> contacts = *store->ReadContacts(id);
+  ASSERT_EQ(contacts.size(), 2u);
+  EXPECT_EQ(contacts[0].contact_id, "contact-first");
+  EXPECT_EQ(contacts[0].channel, "email");
+  EXPECT_EQ(contacts[0].facts.purpose, "marketing");
+  EXPECT_EQ(contacts[1].contact_id, "contact-of the visitor");
+  // Broken twin: rules that read the newest events only would not see the first one.
+  bool seen = false;
+  const std::vector<Event> newest = *store->ReadEvents(id, limits::kHistoryEventsMax);
+  for (const Event& event : newest) seen |= event.order_id == "contact-first";
+  EXPECT_FALSE(seen);
+}
+
+TEST(StoreTest, SettingsSurviveARestartAndTheNewestCounts) {
+  TempFolder folder;
+  auto store = OpenOrDie(folder.path());
+  EXPECT_EQ(store->GetSetting("channels"), std::nullopt);
+  ASSERT_TRUE(store->ApplyAndWait({PutSetting{"channels", "one"}, PutSetting{"channels", "two"}}).ok());
+  store.reset();
+  store = OpenOrDie(folder.path());
+  EXPECT_EQ(store->GetSetting("channels"), "two");
 }
 
 TEST(StoreTest, ItemSetsRememberMoreThanTheHistoryWindow) {
