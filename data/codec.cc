@@ -1,6 +1,6 @@
 #include "data/codec.h"
 
-#include "data/archive.h"
+#include "data/record_fields.h"
 
 namespace rapport {
 namespace {

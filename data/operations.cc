@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "base/limits.h"
-#include "data/archive.h"
+#include "data/record_fields.h"
 
 namespace rapport {
 namespace {

@@ -13,17 +13,52 @@ using nlohmann::json;
 
 // Parts of names that such programs give themselves, lower case. From their makers' documentation and the names that
 // HTTP libraries send unless told otherwise.
-constexpr std::string_view kMachineAgents[] = {
-    "barracuda",   "proofpoint",  "mimecast",    "urldefense",     "fireeye",        "safelinks",   "messagelabs",
-    "bot/",        "bot;",        "bot)",        "googlebot",      "bingpreview",    "bingbot",     "yandexbot",
-    "slackbot",    "twitterbot",  "telegrambot", "linkedinbot",    "discordbot",     "applebot",    "facebookexternalhit",
-    "whatsapp/",   "skypeuripreview", "crawler", "spider",         "headlesschrome", "phantomjs",   "python-requests",
-    "python-urllib", "aiohttp",   "curl/",       "wget/",          "go-http-client", "okhttp",      "java/",
-    "apache-httpclient", "libwww-perl", "axios/", "node-fetch",    "ruby",           "scrapy"};
+constexpr std::string_view kMachineAgents[] = {"barracuda",
+                                               "proofpoint",
+                                               "mimecast",
+                                               "urldefense",
+                                               "fireeye",
+                                               "safelinks",
+                                               "messagelabs",
+                                               "bot/",
+                                               "bot;",
+                                               "bot)",
+                                               "googlebot",
+                                               "bingpreview",
+                                               "bingbot",
+                                               "yandexbot",
+                                               "slackbot",
+                                               "twitterbot",
+                                               "telegrambot",
+                                               "linkedinbot",
+                                               "discordbot",
+                                               "applebot",
+                                               "facebookexternalhit",
+                                               "whatsapp/",
+                                               "skypeuripreview",
+                                               "crawler",
+                                               "spider",
+                                               "headlesschrome",
+                                               "phantomjs",
+                                               "python-requests",
+                                               "python-urllib",
+                                               "aiohttp",
+                                               "curl/",
+                                               "wget/",
+                                               "go-http-client",
+                                               "okhttp",
+                                               "java/",
+                                               "apache-httpclient",
+                                               "libwww-perl",
+                                               "axios/",
+                                               "node-fetch",
+                                               "ruby",
+                                               "scrapy"};
 
 std::string Lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -42,7 +77,8 @@ bool FetchesAhead(const json& headers) {
   if (!headers.is_object()) return false;
   for (const auto& [name, value] : headers.items()) {
     const std::string key = Lower(name);
-    if (!value.is_string() || (key != "purpose" && key != "x-purpose" && key != "x-moz" && key != "sec-purpose")) continue;
+    if (!value.is_string() || (key != "purpose" && key != "x-purpose" && key != "x-moz" && key != "sec-purpose"))
+      continue;
     const std::string text = Lower(value.get_ref<const std::string&>());
     if (text.find("prefetch") != std::string::npos || text.find("preview") != std::string::npos) return true;
   }

@@ -1,5 +1,6 @@
 // What Segment's messages say about contacts, beside what they say about every event: which contact an event belongs
-// to, on which channel, for what, and whether a person or a machine did it; and what the ledger of consents keeps of it.
+// to, on which channel, for what, and whether a person or a machine did it; and what the ledger of consents keeps of
+// it.
 //
 //   {"event": "Email Link Clicked", "userId": "17850",
 //    "properties": {"contact_id": "d-81", "purpose": "marketing", "itemId": "22423", "link_url": "https://..."}}
@@ -27,8 +28,8 @@ bool IsMachineAgent(std::string_view user_agent);
 void InterpretContact(const nlohmann::json& message, const nlohmann::json& properties, const EventTableRow& row,
                       Event* event);
 
-// What goes into the ledger beside the event: Consent Given and Withdrawn; an unsubscription, a spam report and a topic.
-// kInvalidArgument names the property.
+// What goes into the ledger beside the event: Consent Given and Withdrawn; an unsubscription, a spam report and a
+// topic. kInvalidArgument names the property.
 Result<std::optional<RecordConsent>> ConsentOfEvent(const nlohmann::json& properties, const AppendEvent& event,
                                                     Timestamp received_at);
 

@@ -71,7 +71,8 @@ class Collector {
     if (!IsOutcome(entry.type)) return Begin(entry);
     for (size_t i = drafts.size(); i-- > 0;) {
       Draft& draft = drafts[i];
-      const bool before = draft.sent_at && *draft.sent_at <= entry.time && entry.time.ms - draft.sent_at->ms <= kAttributionMs;
+      const bool before =
+          draft.sent_at && *draft.sent_at <= entry.time && entry.time.ms - draft.sent_at->ms <= kAttributionMs;
       if (before && draft.contact.channel == entry.channel) return &draft;
     }
     return nullptr;
@@ -110,8 +111,8 @@ Contact Finish(Draft& draft) {
   Contact& contact = draft.contact;
   if (draft.sent_at) contact.time = *draft.sent_at;
   // An outcome that arrived before its "sent" did, or without one, shows that it was sent.
-  const bool happened = draft.sent_at || contact.delivered || contact.bounced || !draft.marks.empty() || contact.responded() ||
-                        contact.unsubscribed || contact.marked_as_spam;
+  const bool happened = draft.sent_at || contact.delivered || contact.bounced || !draft.marks.empty() ||
+                        contact.responded() || contact.unsubscribed || contact.marked_as_spam;
   contact.planned = !happened;
   const std::vector<bool> machine = MachineMarks(draft);
   for (size_t i = 0; i < draft.marks.size(); ++i) {

@@ -1,10 +1,11 @@
 // The contacts of one customer, put together from the events that tell of them (Store::ReadContacts).
 //
 // Which events are one contact: those with its id; an outcome without one belongs to the last contact sent before it on
-// its channel within kAttributionMs. A contact that was only decided on is planned; it becomes sent with an event "... Sent"
-// of its id and is given up with "Contact Cancelled".
+// its channel within kAttributionMs. A contact that was only decided on is planned; it becomes sent with an event "...
+// Sent" of its id and is given up with "Contact Cancelled".
 //
-// Persons and machines (PEERS.md: scanners fake opens and clicks). Beside what agents and headers say (data/io/contact_json.h)
+// Persons and machines (PEERS.md: scanners fake opens and clicks). Beside what agents and headers say
+// (data/io/contact_json.h)
 //   an open or click less than kHumanDelayMs after the sending or delivery is a machine's,
 //   clicks on kLinksAtOnce or more different links of one contact within kAtOnceMs are a machine's, all of them.
 #pragma once

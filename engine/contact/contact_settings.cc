@@ -74,7 +74,8 @@ Status CheckPlaces(const ContactSettings& settings) {
     const bool on_earth = std::abs(place.latitude) <= 90 && std::abs(place.longitude) <= 180;
     if (!on_earth) return Wrong(field, "must have a latitude from -90 to 90 and a longitude from -180 to 180");
     for (const std::string& channel : place.channels) {
-      if (settings.FindChannel(channel) == nullptr) return Wrong(field, "names the unknown channel " + QuoteForMessage(channel));
+      if (settings.FindChannel(channel) == nullptr)
+        return Wrong(field, "names the unknown channel " + QuoteForMessage(channel));
     }
   }
   if (settings.places.size() > 256) return Wrong("places", "must be at most 256");
@@ -148,13 +149,15 @@ Status Validate(const ContactSettings& settings) {
     if (!names.insert(budget.name).second) return Wrong(field, "stands there twice with different amounts; keep one");
     RAPPORT_RETURN_IF_ERROR(CheckMoney(budget.amount, field + ": amount"));
     for (const std::string& channel : budget.channels) {
-      if (settings.FindChannel(channel) == nullptr) return Wrong(field, "names the unknown channel " + QuoteForMessage(channel));
+      if (settings.FindChannel(channel) == nullptr)
+        return Wrong(field, "names the unknown channel " + QuoteForMessage(channel));
     }
   }
   RAPPORT_RETURN_IF_ERROR(CheckMoney(limits.response_margin, "responseMargin"));
   RAPPORT_RETURN_IF_ERROR(CheckMoney(limits.lifetime_value, "lifetimeValue"));
   RAPPORT_RETURN_IF_ERROR(CheckMoney(limits.temperature, "temperature"));
-  if (!(limits.response_to_order >= 0 && limits.response_to_order <= 1)) return Wrong("responseToOrder", "must be 0 to 1");
+  if (!(limits.response_to_order >= 0 && limits.response_to_order <= 1))
+    return Wrong("responseToOrder", "must be 0 to 1");
   if (!(limits.exploration > 0 && limits.exploration <= 1)) {
     return Wrong("exploration", "must be above 0 and at most 1: without it nothing is learned about other arms");
   }

@@ -34,15 +34,15 @@ struct FrequencyCap {
 struct ChannelSettings {
   std::string name;  // "email"
   bool enabled = true;
-  std::string address_trait;           // the customer must have it ("email", "phone"); empty: nothing is needed
-  double cost = 0;                     // of one send, in the shop's currency
-  bool consent_required = true;        // for marketing and topics; other purposes only mind a withdrawal
-  std::vector<DayHours> quiet;         // nothing is sent then; used instead of the shop's when has_quiet
+  std::string address_trait;     // the customer must have it ("email", "phone"); empty: nothing is needed
+  double cost = 0;               // of one send, in the shop's currency
+  bool consent_required = true;  // for marketing and topics; other purposes only mind a withdrawal
+  std::vector<DayHours> quiet;   // nothing is sent then; used instead of the shop's when has_quiet
   bool has_quiet = false;
-  double messaging_window_hours = 0;   // instant messages: only this long after the customer's last one; 0: any time
-  uint64_t capacity_per_hour = 0;      // 0: no limit
-  bool at_place = false;               // arms are per place
-  double delivery_minutes = 0;         // how long it takes: what expires before that is not sent this way
+  double messaging_window_hours = 0;  // instant messages: only this long after the customer's last one; 0: any time
+  uint64_t capacity_per_hour = 0;     // 0: no limit
+  bool at_place = false;              // arms are per place
+  double delivery_minutes = 0;        // how long it takes: what expires before that is not sent this way
 };
 
 struct PlaceSettings {
@@ -68,13 +68,13 @@ struct ContactLimits {
   std::vector<BudgetSettings> budgets;
   std::string time_zone = "UTC";                     // of the shop, where a customer's is not known
   std::map<std::string, std::string> country_zones;  // "CH" -> "Europe/Zurich", for customers without a zone
-  double response_margin = 5;   // what a response earns, where the item has no margin of its own
-  double response_to_order = 1; // share of an item's margin that a response earns
-  double lifetime_value = 50;   // lost when a customer leaves a channel for good
-  double temperature = 0.02;    // of the choice among good arms, in money; 0: always the best
-  double exploration = 0.05;    // share of even chances over the shortlist, in (0, 1]
-  size_t shortlist = 64;        // feasible arms that are drawn from, "nothing" among them; 2 to 64
-  uint32_t holdout_ppm = 0;     // customers who get no marketing at all, by hash; parts per million
+  double response_margin = 5;                        // what a response earns, where the item has no margin of its own
+  double response_to_order = 1;                      // share of an item's margin that a response earns
+  double lifetime_value = 50;                        // lost when a customer leaves a channel for good
+  double temperature = 0.02;                         // of the choice among good arms, in money; 0: always the best
+  double exploration = 0.05;                         // share of even chances over the shortlist, in (0, 1]
+  size_t shortlist = 64;                             // feasible arms that are drawn from, "nothing" among them; 2 to 64
+  uint32_t holdout_ppm = 0;  // customers who get no marketing at all, by hash; parts per million
   std::string holdout_name = "global";
 };
 
@@ -88,8 +88,8 @@ struct ContactSettings {
   static std::vector<ChannelSettings> DefaultChannels();
 };
 
-// kInvalidArgument names the field and says what to write: an unknown zone, a name twice, a negative amount, a cap for a
-// channel that is not there, quiet hours that leave no minute.
+// kInvalidArgument names the field and says what to write: an unknown zone, a name twice, a negative amount, a cap for
+// a channel that is not there, quiet hours that leave no minute.
 Status Validate(const ContactSettings& settings);
 
 }  // namespace rapport

@@ -72,11 +72,12 @@ ContactRefusal Feasibility::Standing(const Question& question) const {
   if (!customer_.log.complete) return ContactRefusal::kIncomplete;
   if (!service && customer_.log.open_complaints > 0) return ContactRefusal::kComplaint;
   const bool by_topic = !service && !question.topic.empty();
-  const std::optional<bool> consent = ConsentInForce(customer_.ledger, channel.name,
-                                                     by_topic ? "topic:" + question.topic : question.purpose);
+  const std::optional<bool> consent =
+      ConsentInForce(customer_.ledger, channel.name, by_topic ? "topic:" + question.topic : question.purpose);
   if (consent && !*consent) return ContactRefusal::kWithdrawn;
   if (!consent && !service && channel.consent_required) return ContactRefusal::kNoConsent;
-  if (!channel.address_trait.empty() && !HasTrait(customer_.traits, channel.address_trait)) return ContactRefusal::kUnreachable;
+  if (!channel.address_trait.empty() && !HasTrait(customer_.traits, channel.address_trait))
+    return ContactRefusal::kUnreachable;
   const auto bounce = customer_.log.last_bounce.find(channel.name);
   if (bounce == customer_.log.last_bounce.end()) return ContactRefusal::kNone;
   const auto alive = customer_.log.last_sign_of_life.find(channel.name);
@@ -97,7 +98,8 @@ ContactRefusal Feasibility::At(const Question& question, Timestamp time, Timesta
   };
   soon(NextMinute(time));
   if (holds(channel.has_quiet ? channel.quiet : settings_.limits.quiet, local_)) return ContactRefusal::kQuietHours;
-  if (question.place != nullptr && !question.place->open.empty() && !holds(question.place->open, *question.place_time)) {
+  if (question.place != nullptr && !question.place->open.empty() &&
+      !holds(question.place->open, *question.place_time)) {
     return ContactRefusal::kPlaceClosed;
   }
   if (channel.messaging_window_hours > 0) {
@@ -150,14 +152,13 @@ bool Feasibility::RollingAllows(const FrequencyCap& cap, Timestamp time, Timesta
   }
   // Windows that end at `time` or at a later contact within reach.
   const auto count_until = [&](Timestamp end) {
-    return static_cast<size_t>(std::count_if(times.begin(), times.end(), [&](Timestamp t) {
-      return t <= end && t.ms > end.ms - cap.rolling_ms;
-    }));
+    return static_cast<size_t>(std::count_if(times.begin(), times.end(),
+                                             [&](Timestamp t) { return t <= end && t.ms > end.ms - cap.rolling_ms; }));
   };
   if (count_until(time) + 1 > cap.count) {
     // Worth asking again when the oldest that is in the way has left.
-    const auto oldest = std::find_if(times.begin(), times.end(),
-                                     [&](Timestamp t) { return t.ms > time.ms - cap.rolling_ms; });
+    const auto oldest =
+        std::find_if(times.begin(), times.end(), [&](Timestamp t) { return t.ms > time.ms - cap.rolling_ms; });
     if (retry != nullptr && oldest != times.end()) *retry = {oldest->ms + cap.rolling_ms};
     return false;
   }

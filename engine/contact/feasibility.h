@@ -1,13 +1,17 @@
-// The hard rules: whether, and from which minute on, a customer may be contacted. They take arms away before anything is
-// scored and are never prices. Each rule that takes an arm away is named.
+// The hard rules: whether, and from which minute on, a customer may be contacted. They take arms away before anything
+// is scored and are never prices. Each rule that takes an arm away is named.
 //
-//   consent      marketing and topics need a word of consent in force for (channel, purpose); "*" means all of them, the
-//                newest word wins, at the same time a withdrawal. Service needs none, but minds a withdrawal of its own.
+//   consent      marketing and topics need a word of consent in force for (channel, purpose); "*" means all of them,
+//   the
+//                newest word wins, at the same time a withdrawal. Service needs none, but minds a withdrawal of its
+//                own.
 //   reach        the channel's address is known, and nothing bounced since the last sign of life or change of address
 //   complaint    while one is open there is no marketing; service goes on
 //   quiet hours  by the customer's own wall clock, as it jumps and repeats
-//   caps         at most `count` contacts in every window, those planned among them: a contact at t is allowed if no window
-//                that holds t would hold more. Rolling windows (t - W, t] in UTC, calendar ones on the customer's clock.
+//   caps         at most `count` contacts in every window, those planned among them: a contact at t is allowed if no
+//   window
+//                that holds t would hold more. Rolling windows (t - W, t] in UTC, calendar ones on the customer's
+//                clock.
 //   messaging    instant messages only within the channel's window after the customer's last own message
 //   places       only while open, by the place's own clock
 #pragma once
@@ -66,8 +70,8 @@ class Feasibility {
     std::string purpose = "marketing";
     std::string topic;  // of the content; empty: none
     const ChannelSettings* channel = nullptr;
-    const PlaceSettings* place = nullptr;      // null: none
-    const LocalTime* place_time = nullptr;     // REQUIRED with `place`
+    const PlaceSettings* place = nullptr;   // null: none
+    const LocalTime* place_time = nullptr;  // REQUIRED with `place`
   };
   struct Moment {
     std::optional<Timestamp> at;  // the first allowed minute

@@ -1,8 +1,7 @@
 // What is understood of contacts' events: names of every channel, machines, and what the ledger keeps.
-#include "data/io/contact_json.h"
-
 #include <gtest/gtest.h>
 
+#include "data/io/contact_json.h"
 #include "data/io/json_text.h"
 #include "data/io/segment_json.h"
 
@@ -35,8 +34,9 @@ TEST(ContactJsonTest, EveryChannelSaysTheSameThingInItsOwnWords) {
   EXPECT_EQ(EventOf(R"({"userId":"7","event":"Call Answered","messageId":"m"})").channel, "call");
   EXPECT_EQ(EventOf(R"({"userId":"7","event":"SMS Sent","messageId":"m","properties":{"channel":"sms-b"}})").channel,
             "sms-b");
-  EXPECT_EQ(EventOf(R"({"userId":"7","event":"Complaint Opened","messageId":"m","properties":{"case_id":"c-9"}})").order_id,
-            "c-9");
+  EXPECT_EQ(
+      EventOf(R"({"userId":"7","event":"Complaint Opened","messageId":"m","properties":{"case_id":"c-9"}})").order_id,
+      "c-9");
 }
 
 TEST(ContactJsonTest, MachinesNeverCountAsPersons) {
@@ -44,15 +44,15 @@ TEST(ContactJsonTest, MachinesNeverCountAsPersons) {
             EventType::kLinkClickedByMachine);
   EXPECT_EQ(EventOf(Click(R"(,"method":"HEAD")")).type, EventType::kLinkClickedByMachine);
   EXPECT_EQ(EventOf(Click(R"(,"headers":{"X-Purpose":"preview"})")).type, EventType::kLinkClickedByMachine);
-  EXPECT_EQ(EventOf(R"({"userId":"7","event":"Email Opened","messageId":"m","context":{"userAgent":"python-requests/2.31"}})")
-                .type,
-            EventType::kOpenedByMachine);
+  EXPECT_EQ(
+      EventOf(R"({"userId":"7","event":"Email Opened","messageId":"m","context":{"userAgent":"python-requests/2.31"}})")
+          .type,
+      EventType::kOpenedByMachine);
   // People's browsers and mail programs, and the proxy that fetches when a person opens.
-  for (const char* agent :
-       {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/119.0 Safari/537.36",
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
-        "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
-        "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.16827; Pro)"}) {
+  for (const char* agent : {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/119.0 Safari/537.36",
+                            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
+                            "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+                            "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.16827; Pro)"}) {
     EXPECT_FALSE(IsMachineAgent(agent)) << agent;
   }
 }
@@ -63,7 +63,8 @@ TEST(ContactJsonTest, TheLedgerHearsOfUnsubscriptionsSpamAndTopics) {
     EXPECT_EQ(row.after.size(), 1u);
     return row.after.empty() ? Consent{} : std::get<RecordConsent>(row.after[0]).consent;
   };
-  Consent one = consent(R"({"userId":"7","event":"Email Unsubscribed","messageId":"m","properties":{"contact_id":"d-1"}})");
+  Consent one =
+      consent(R"({"userId":"7","event":"Email Unsubscribed","messageId":"m","properties":{"contact_id":"d-1"}})");
   EXPECT_EQ(one.channel, "email");
   EXPECT_EQ(one.purpose, "marketing");
   EXPECT_FALSE(one.given);

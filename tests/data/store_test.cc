@@ -232,38 +232,6 @@ TEST(StoreTest, WhatIsDerivedEqualsARebuildFromTheEvents) {
   EXPECT_GT(contacts, 50u);
 }
 
-TEST(StoreTest, ContactsAreFoundHoweverManyEventsCameAfter) {
-  TempFolder folder;
-  auto store = OpenOrDie(folder.path());
-  std::vector<Operation> operations{ContactSent(User("u"), "first")};
-  for (int i = 0; i < 1500; ++i) operations.push_back(View(User("u"), std::to_string(i), "item"));
-  operations.push_back(ContactSent(Anonymous("a"), "of the visitor"));
-  operations.push_back(LinkOf(Anonymous("a"), User("u")));
-  ASSERT_TRUE(store->ApplyAndWait(std::move(operations)).ok());
-  const CustomerId id = *store->FindCustomer(User("u"));
-  const std::vector<ContactEntry> contacts = *store->ReadContacts(id);
-  ASSERT_EQ(contacts.size(), 2u);
-  EXPECT_EQ(contacts[0].contact_id, "contact-first");
-  EXPECT_EQ(contacts[0].channel, "email");
-  EXPECT_EQ(contacts[0].facts.purpose, "marketing");
-  EXPECT_EQ(contacts[1].contact_id, "contact-of the visitor");
-  // Broken twin: rules that read the newest events only would not see the first one.
-  bool seen = false;
-  const std::vector<Event> newest = *store->ReadEvents(id, limits::kHistoryEventsMax);
-  for (const Event& event : newest) seen |= event.order_id == "contact-first";
-  EXPECT_FALSE(seen);
-}
-
-TEST(StoreTest, SettingsSurviveARestartAndTheNewestCounts) {
-  TempFolder folder;
-  auto store = OpenOrDie(folder.path());
-  EXPECT_EQ(store->GetSetting("channels"), std::nullopt);
-  ASSERT_TRUE(store->ApplyAndWait({PutSetting{"channels", "one"}, PutSetting{"channels", "two"}}).ok());
-  store.reset();
-  store = OpenOrDie(folder.path());
-  EXPECT_EQ(store->GetSetting("channels"), "two");
-}
-
 TEST(StoreTest, ItemSetsRememberMoreThanTheHistoryWindow) {
   TempFolder folder;
   auto store = OpenOrDie(folder.path());

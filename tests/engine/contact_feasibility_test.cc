@@ -1,13 +1,12 @@
-// The hard rules, driven through daylight-saving changes, clock jumps, leap days and zone moves: whatever First() allows
-// is checked against a slow second reading of every rule, minute by minute and window by window.
-#include "engine/contact/feasibility.h"
-
+// The hard rules, driven through daylight-saving changes, clock jumps, leap days and zone moves: whatever First()
+// allows is checked against a slow second reading of every rule, minute by minute and window by window.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "base/random.h"
 #include "base/time_zone.h"
+#include "engine/contact/feasibility.h"
 
 namespace rapport {
 namespace {
@@ -30,7 +29,8 @@ struct Slow {
     const int minute = wall.hour * 60 + wall.minute, weekday = static_cast<int>(HourOfWeek(wall) / 24);
     for (const DayHours& hours : channel.has_quiet ? channel.quiet : settings.limits.quiet) {
       // Walk back from this minute to where the interval began.
-      const int length = hours.until_minute == hours.from_minute ? 1440 : (hours.until_minute - hours.from_minute + 1440) % 1440;
+      const int length =
+          hours.until_minute == hours.from_minute ? 1440 : (hours.until_minute - hours.from_minute + 1440) % 1440;
       for (int back = 0; back < length; ++back) {
         const int at = minute - back;
         const int day = at < 0 ? (weekday + 6) % 7 : weekday;
@@ -47,7 +47,8 @@ struct Slow {
       std::vector<Timestamp> times;
       for (const Contact& contact : contacts) {
         const bool marketing = contact.purpose != "service" && contact.purpose != "transactional";
-        const bool purpose = cap.purpose.empty() || cap.purpose == contact.purpose || (cap.purpose == "marketing" && marketing);
+        const bool purpose =
+            cap.purpose.empty() || cap.purpose == contact.purpose || (cap.purpose == "marketing" && marketing);
         if ((cap.channel.empty() || cap.channel == contact.channel) && purpose) times.push_back(contact.time);
       }
       for (const Timestamp end : times) {
@@ -157,11 +158,11 @@ struct Place {
 };
 // Both changes of the clock, half-hour changes, leap days, the date line, a skipped day, no changes at all.
 constexpr Place kPlaces[] = {
-    {"Europe/Zurich", "2026-03-27T00:00:00Z"},     {"Europe/Zurich", "2026-10-23T00:00:00Z"},
-    {"America/New_York", "2026-03-06T00:00:00Z"},  {"America/St_Johns", "2026-10-30T00:00:00Z"},
+    {"Europe/Zurich", "2026-03-27T00:00:00Z"},       {"Europe/Zurich", "2026-10-23T00:00:00Z"},
+    {"America/New_York", "2026-03-06T00:00:00Z"},    {"America/St_Johns", "2026-10-30T00:00:00Z"},
     {"Australia/Lord_Howe", "2026-04-03T00:00:00Z"}, {"Asia/Kathmandu", "2028-02-27T00:00:00Z"},
-    {"Pacific/Apia", "2011-12-28T00:00:00Z"},      {"Africa/Casablanca", "2026-02-13T00:00:00Z"},
-    {"America/Santiago", "2026-09-04T00:00:00Z"},  {"UTC", "2024-02-27T00:00:00Z"}};
+    {"Pacific/Apia", "2011-12-28T00:00:00Z"},        {"Africa/Casablanca", "2026-02-13T00:00:00Z"},
+    {"America/Santiago", "2026-09-04T00:00:00Z"},    {"UTC", "2024-02-27T00:00:00Z"}};
 
 TEST(FeasibilityTest, NoRuleIsEverBroken) {
   uint64_t allowed = 0;
@@ -285,7 +286,8 @@ TEST(FeasibilityTest, InstantMessagesOnlyInTheirWindow) {
   const LocalTime local = Local("UTC", from, until);
   Feasibility::Question question;
   question.channel = settings.FindChannel("message");
-  EXPECT_EQ(Feasibility(settings, customer, local).First(question, from, until).refusal, ContactRefusal::kMessagingWindow);
+  EXPECT_EQ(Feasibility(settings, customer, local).First(question, from, until).refusal,
+            ContactRefusal::kMessagingWindow);
   customer.log.last_inbound["message"] = At("2025-12-31T12:00:00Z");
   EXPECT_TRUE(Feasibility(settings, customer, local).First(question, from, until).at);
   EXPECT_FALSE(Feasibility(settings, customer, local).First(question, At("2026-01-01T12:00:00Z"), until).at);

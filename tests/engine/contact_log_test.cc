@@ -23,11 +23,10 @@ ContactEntry Entry(EventType type, int64_t after_ms, const std::string& contact,
 }
 
 TEST(ContactLogTest, OutcomesFindTheirContact) {
-  const ContactEntry entries[] = {
-      Entry(EventType::kSent, 0, "a"), Entry(EventType::kSent, kDayMs, "b"),
-      Entry(EventType::kLinkClicked, kDayMs + kHourMs, "a", "x"),   // by its id
-      Entry(EventType::kOpened, kDayMs + 2 * kHourMs, ""),          // the last one sent before it
-      Entry(EventType::kOpened, kDayMs + 8 * kDayMs, "")};          // too late for any
+  const ContactEntry entries[] = {Entry(EventType::kSent, 0, "a"), Entry(EventType::kSent, kDayMs, "b"),
+                                  Entry(EventType::kLinkClicked, kDayMs + kHourMs, "a", "x"),  // by its id
+                                  Entry(EventType::kOpened, kDayMs + 2 * kHourMs, ""),  // the last one sent before it
+                                  Entry(EventType::kOpened, kDayMs + 8 * kDayMs, "")};  // too late for any
   const ContactLog log = ReadContactLog(entries);
   ASSERT_EQ(log.contacts.size(), 2u);
   EXPECT_TRUE(log.contacts[0].clicked);
