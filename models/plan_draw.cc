@@ -1,0 +1,169 @@
+#include "models/plan_draw.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "models/price_steering.h"
+
+namespace rapport {
+namespace {
+
+// One customer of a block, made ready before the turn.
+struct Ready {
+  std::vector<WorthArm> shortlist;
+  std::vector<float> values;
+  DrawReason reason_of_nothing = DrawReason::kNoArm;
+};
+
+std::vector<uint32_t> OrderOf(uint32_t customers, uint64_t seed) {
+  std::vector<uint32_t> order(customers);
+  std::iota(order.begin(), order.end(), 0u);
+  Random random(seed);
+  for (uint32_t j = customers; j > 1; --j) std::swap(order[j - 1], order[random.Below(j)]);
+  return order;
+}
+
+class Drawing {
+ public:
+  Drawing(const ArmShape& shape, const LimitSet& limits, const ArmSource& source, const DrawOptions& options)
+      : shape_(shape), limits_(limits), source_(source), options_(options), random_(options.seed) {
+    free_ = limits_.Prices(std::vector<double>(limits_.size(), 0), {});
+  }
+
+  // `prices` until the next call.
+  void MakeReady(std::span<const uint32_t> customers, const Plan& plan, std::span<const double> prices,
+                 std::vector<Ready>* ready) {
+    prices_ = prices;
+    const PriceTables tables = limits_.Prices(prices, plan.used);
+    ready->resize(customers.size());
+    ParallelFor(customers.size(), 256, options_.threads, [&](size_t begin, size_t end, size_t) {
+      ArmSearch search(shape_, limits_);
+      for (size_t j = begin; j < end; ++j) {
+        Ready& one = (*ready)[j];
+        source_(customers[j], search.writable_arms());
+        search.Load();
+        search.FindShortlist(tables, options_.shortlist, &one.shortlist);
+        one.values.clear();
+        for (const WorthArm& arm : one.shortlist) {
+          one.values.push_back(arm.worth + (arm.arm.IsNothing() ? 0 : tables.Of(arm.arm)));
+        }
+        one.reason_of_nothing = ReasonOfNothing(one, &search);
+      }
+    });
+  }
+
+  void Draw(uint32_t customer, const Ready& ready, const DrawSink& sink, Plan* plan) {
+    left_.clear();
+    values_.clear();
+    for (size_t j = 0; j < ready.shortlist.size(); ++j) {
+      const WorthArm& arm = ready.shortlist[j];
+      if (!arm.arm.IsNothing() && !limits_.Fits(arm.arm, plan->used)) continue;  // before the draw, never after it
+      left_.push_back(arm);
+      values_.push_back(ready.values[j]);
+    }
+    PolicyOf(left_, options_.temperature, options_.exploration, &probabilities_);
+    const size_t chosen = Pick(customer);
+    DrawnArm& drawn = plan->drawn[customer];
+    drawn.arm = left_[chosen].arm;
+    drawn.worth = left_[chosen].worth;
+    drawn.value = values_[chosen];
+    drawn.propensity = probabilities_[chosen];
+    drawn.arms_left = static_cast<uint8_t>(std::min<size_t>(left_.size(), 255));
+    drawn.turn = turn_++;
+    drawn.reason = chosen == 0 ? DrawReason::kBest : DrawReason::kExplored;
+    if (chosen == 0 && drawn.arm.IsNothing()) drawn.reason = ready.reason_of_nothing;
+    for (size_t j = 0; j < left_.size(); ++j) plan->expected_value += probabilities_[j] * values_[j];
+    plan->value += drawn.value;
+    if (!drawn.arm.IsNothing()) {
+      limits_.Take(drawn.arm, plan->used);
+      ++plan->sends;
+    }
+    if (sink) sink({customer, left_, probabilities_, drawn, prices_});
+  }
+
+ private:
+  // Why nothing would be the best: asked only where it might be.
+  DrawReason ReasonOfNothing(const Ready& one, ArmSearch* search) const {
+    float most_value = kNotAllowed;
+    for (size_t j = 0; j < one.values.size(); ++j) {
+      if (!one.shortlist[j].arm.IsNothing()) most_value = std::max(most_value, one.values[j]);
+    }
+    if (most_value > 0) return DrawReason::kPriced;
+    if (!search->FindBest(free_, false).best.arm.IsNothing()) return DrawReason::kPriced;
+    if (most_value > kNotAllowed) return DrawReason::kNothingWorth;
+    std::vector<WorthArm> any;
+    search->FindShortlist(free_, {2, 1}, &any);
+    return any.size() > 1 ? DrawReason::kNothingWorth : DrawReason::kNoArm;
+  }
+
+  // The customer's own stream: the dice do not depend on who came before.
+  size_t Pick(uint32_t customer) const {
+    double left = random_.Fork(customer).Uniform();
+    size_t chosen = 0;
+    for (size_t j = 0; j < probabilities_.size(); ++j) {
+      if (probabilities_[j] <= 0) continue;
+      chosen = j;
+      if (left < probabilities_[j]) break;
+      left -= probabilities_[j];
+    }
+    return chosen;
+  }
+
+  const ArmShape& shape_;
+  const LimitSet& limits_;
+  const ArmSource& source_;
+  std::span<const double> prices_;
+  const DrawOptions& options_;
+  Random random_;
+  PriceTables free_;
+  std::vector<WorthArm> left_;
+  std::vector<float> values_;
+  std::vector<double> probabilities_;
+  uint32_t turn_ = 0;
+};
+
+}  // namespace
+
+void PolicyOf(std::span<const WorthArm> shortlist, double temperature, double exploration, std::vector<double>* out) {
+  out->assign(shortlist.size(), 0);
+  size_t best = 0;
+  for (size_t j = 1; j < shortlist.size(); ++j) best = shortlist[j].worth > shortlist[best].worth ? j : best;
+  if (temperature > 0) {
+    double sum = 0;
+    for (size_t j = 0; j < shortlist.size(); ++j) {
+      const double below = static_cast<double>(shortlist[j].worth) - static_cast<double>(shortlist[best].worth);
+      sum += (*out)[j] = std::exp(below / temperature);
+    }
+    for (double& probability : *out) probability /= sum;
+  } else {
+    (*out)[best] = 1;
+  }
+  const double floor = exploration / static_cast<double>(shortlist.size());
+  for (double& probability : *out) probability = (1 - exploration) * probability + floor;
+}
+
+Plan DrawPlan(const ArmShape& shape, const LimitSet& limits, const ArmSource& source, const DualPrices& prices,
+              const DrawOptions& options, const DrawSink& sink) {
+  const size_t customers = prices.best.size();
+  Plan plan;
+  plan.drawn.resize(customers);
+  plan.used.assign(limits.size(), 0);
+  const std::vector<uint32_t> order = OrderOf(static_cast<uint32_t>(customers), options.seed);
+  Drawing drawing(shape, limits, source, options);
+  PriceSteering steering(limits, prices);
+  std::vector<Ready> ready;
+  const size_t block = std::max(options.block_customers, 1u);
+  for (size_t begin = 0; begin < customers; begin += block) {
+    const std::span<const uint32_t> turn = std::span(order).subspan(begin, std::min<size_t>(block, customers - begin));
+    if (options.steer) steering.Steer(plan.used);
+    drawing.MakeReady(turn, plan, steering.prices(), &ready);
+    for (size_t j = 0; j < turn.size(); ++j) drawing.Draw(turn[j], ready[j], sink, &plan);
+    steering.Pass(turn);
+  }
+  return plan;
+}
+
+}  // namespace rapport
