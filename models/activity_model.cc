@@ -12,8 +12,9 @@ namespace rapport {
 namespace {
 
 constexpr size_t kParts = 2 + kActivityKernels.size();
-constexpr double kSegmentPrior = 200, kTypePrior = 20;   // marks
-constexpr double kPoolPrior = 10;                        // validation marks on everybody's curve
+constexpr double kSegmentPrior = 200, kTypePrior = 20;  // marks
+constexpr double kPoolPrior = 10;                       // validation marks on everybody's curve
+constexpr size_t kPoolMarksMin = 50;                    // validation marks of a stratum
 constexpr int kPoolEpochs = 200;
 constexpr CircularKernel kTypeKernel{1.5, 0.5};
 constexpr CircularKernel kSegmentKernel{0.6, 0.1};
@@ -138,7 +139,9 @@ void FitSegments(std::span<const Marks> customers, ActivityModel& model) {
   }
 }
 
-double MarkWeight(float age_days, double half_life_days) { return std::exp2(-std::max(0.0f, age_days) / half_life_days); }
+double MarkWeight(float age_days, double half_life_days) {
+  return std::exp2(-std::max(0.0f, age_days) / half_life_days);
+}
 
 // g, M and the four shrunk kernel curves at one hour each: what the pool weighs.
 class PartsOf {
@@ -160,7 +163,8 @@ class PartsOf {
       for (size_t k = 0; k < kActivityKernels.size(); ++k) {
         double sum = kActivityPrior * parts[1];
         for (size_t e = 0; e < marks.hours.size(); ++e) {
-          sum += MarkWeight(marks.age_days[e], model_.half_life_days) * tilted_[k][marks.hours[e] * kHoursOfWeek + at[i]];
+          sum +=
+              MarkWeight(marks.age_days[e], model_.half_life_days) * tilted_[k][marks.hours[e] * kHoursOfWeek + at[i]];
         }
         parts[2 + k] = sum / mass;
       }
@@ -188,6 +192,22 @@ std::array<double, kParts> FitPool(std::span<const double> rows) {
     weights = sum;
   }
   return weights;
+}
+
+// Does the pool gain on everybody's curve, customers as one unit each, by more than two standard errors?
+bool PoolPasses(std::span<const std::vector<double>> customers, const std::array<double, kParts>& weights) {
+  double sum = 0, squares = 0;
+  for (const std::vector<double>& rows : customers) {
+    double gain = 0;
+    for (size_t at = 0; at < rows.size(); at += kParts) {
+      double pooled = 0;
+      for (size_t k = 0; k < kParts; ++k) pooled += weights[k] * rows[at + k];
+      gain += std::log(pooled / rows[at]);
+    }
+    sum += gain;
+    squares += gain * gain;
+  }
+  return sum > 2 * std::sqrt(squares);
 }
 
 struct Split {
@@ -269,11 +289,15 @@ void FitWeights(const Split& split, const ActivityOptions& options, ActivityMode
   });
   for (size_t s = 1; s < kActivityStrata; ++s) {
     std::vector<double> all;
+    std::vector<std::vector<double>> customers;
     for (size_t u = 0; u < rows.size(); ++u) {
-      if (ActivityStratum(split.past[u].hours.size()) == s) all.insert(all.end(), rows[u].begin(), rows[u].end());
+      if (ActivityStratum(split.past[u].hours.size()) != s || rows[u].empty()) continue;
+      all.insert(all.end(), rows[u].begin(), rows[u].end());
+      customers.push_back(rows[u]);
     }
     // Too little to learn from: what the stratum below does.
-    model.weights[s] = all.size() < 50 * kParts ? model.weights[s - 1] : FitPool(all);
+    model.weights[s] = all.size() < kPoolMarksMin * kParts ? model.weights[s - 1] : FitPool(all);
+    if (all.size() >= kPoolMarksMin * kParts && !PoolPasses(customers, model.weights[s])) model.weights[s] = {1.0};
   }
 }
 

@@ -4,12 +4,13 @@
 //   P(h | u) = a_s g_h + b_s M_u(h) + sum_k c_sk (sum_e w_e T_k(h, e) + 4 M_u(h)) / (sum_e w_e + 4)
 //   g     everybody's curve, smoothed on the circle as far as validation likes it; with a segment that passed its gate,
 //         the segment's curve, shrunk towards it with 200 marks
-//   M_u   sum_t r_ut theta_t: types of week (a mixture of multinomials, so few numbers per customer: zones, shifts), r_u
+//   M_u   sum_t r_ut theta_t: types of week (a mixture of multinomials, so few numbers per customer: zones, shifts),
+//   r_u
 //         the posterior of the types given u's marks
 //   T_k   tilted circular kernels (circular_smoothing.h) of four widths: u's own marks e, each decayed by its age, w_e
 //   s     the stratum of evidence: 1-4, 5-19, 20 and more marks. Weights a, b, c >= 0 that sum to 1 are fitted on
-//         validation marks per stratum by EM, with prior marks on a: little validation leaves everybody's curve.
-//         Stratum 0: exactly g.
+//         validation marks per stratum by EM, with prior marks on a; a stratum that does not gain
+//         by two standard errors gets a = 1. Stratum 0: exactly g.
 // Source: docs/MODELS.md "Timing and channel".
 #pragma once
 
@@ -32,8 +33,8 @@ struct ActivityEvidence {
 };
 
 struct ActivityOptions {
-  uint32_t types = 12;          // of week, in the mixture
-  double half_life_days = 240;  // of a mark
+  uint32_t types = 12;            // of week, in the mixture
+  double half_life_days = 240;    // of a mark
   double validation_share = 0.2;  // the newest marks
   int epochs = 40;                // of the mixture
   uint64_t seed = 1;
@@ -49,8 +50,8 @@ inline constexpr double kActivityPrior = 4;  // marks with which the mixture sta
 struct ActivityModel {
   uint32_t segments = 1, types = 0;
   double half_life_days = 240;
-  std::vector<double> global;   // (168), > 0, sums to 1
-  std::vector<double> segment;  // (segments, 168), or empty: did not pass the gate
+  std::vector<double> global;      // (168), > 0, sums to 1
+  std::vector<double> segment;     // (segments, 168), or empty: did not pass the gate
   std::vector<double> type_share;  // (types)
   std::vector<double> type_curve;  // (types, 168), > 0
   // a, b, c_1..c_4 by stratum; all of a in stratum 0 and where nothing was learned.

@@ -52,7 +52,8 @@ class Solver {
     size_t column = 0, at = 0;
     for (const LogisticBlock& block : blocks_) {
       if (block.basis == nullptr) {
-        std::copy_n(t.begin() + static_cast<ptrdiff_t>(at), block.columns, out.begin() + static_cast<ptrdiff_t>(column));
+        std::copy_n(t.begin() + static_cast<ptrdiff_t>(at), block.columns,
+                    out.begin() + static_cast<ptrdiff_t>(column));
       } else {
         for (size_t c = 0; c < block.columns; ++c) {
           const size_t curve = at + c / kHoursOfWeek * block.basis->functions;
@@ -258,8 +259,9 @@ double BlockLogisticScore(const BlockLogisticRows& rows, size_t row, std::span<c
   return sum;
 }
 
-BlockLogisticFit FitBlockLogistic(const BlockLogisticRows& rows, std::span<const float> offsets, std::vector<LogisticBlock>& blocks,
-                        std::span<const double> start, const BlockLogisticOptions& options) {
+BlockLogisticFit FitBlockLogistic(const BlockLogisticRows& rows, std::span<const float> offsets,
+                                  std::vector<LogisticBlock>& blocks, std::span<const double> start,
+                                  const BlockLogisticOptions& options) {
   return Solver(rows, offsets, blocks, options).Run(start);
 }
 

@@ -50,8 +50,9 @@ struct BlockLogisticFit {
 };
 
 // `blocks` keep the variances that were found. `offsets`: (rows) or empty. `start`: t of an earlier fit, or empty.
-BlockLogisticFit FitBlockLogistic(const BlockLogisticRows& rows, std::span<const float> offsets, std::vector<LogisticBlock>& blocks,
-                        std::span<const double> start, const BlockLogisticOptions& options);
+BlockLogisticFit FitBlockLogistic(const BlockLogisticRows& rows, std::span<const float> offsets,
+                                  std::vector<LogisticBlock>& blocks, std::span<const double> start,
+                                  const BlockLogisticOptions& options);
 
 // x_i . columns, without the offset.
 double BlockLogisticScore(const BlockLogisticRows& rows, size_t row, std::span<const double> columns);

@@ -1,13 +1,16 @@
-// Curves over the 168 hours of the week that know that the week is a circle of days: hour 167 stands next to hour 0, and
-// 23:00 next to 00:00 of any day.
+// Curves over the 168 hours of the week that know that the week is a circle of days: hour 167 stands next to hour 0,
+// and 23:00 next to 00:00 of any day.
 //
-//   harmonics  sqrt(2) cos, sin(2 pi k h / 168), k = 7 j + m: j turns a day (the shape of a day), m turns a week (how it
-//              changes over the week). Scaled by s(j, m) = 1 / ((1 + j / 2) (1 + 0.7 |m|)): with independent unit normal
-//              weights a curve is a stationary Gaussian process on the circle, so a ridge on the weights is a smoother.
+//   harmonics  sqrt(2) cos, sin(2 pi k h / 168), k = 7 j + m: j turns a day (the shape of a day), m turns a week (how
+//   it
+//              changes over the week). Scaled by s(j, m) = 1 / ((1 + j / 2) (1 + 0.7 |m|)): with independent unit
+//              normal weights a curve is a stationary Gaussian process on the circle, so a ridge on the weights is a
+//              smoother.
 //   kernel     K(h, e) = (1 - r) exp(-d_week^2 / 2 w^2) + r a(h, e) exp(-d_day^2 / 2 w^2), columns sum to 1
 //              d_week, d_day: distance in hours on the circle of 168 and of 24; a = 1 within working days or within
 //              the weekend, 1/2 across
-//   tilted     T(h, e) = g_h K(h, e) / sum_x g_x K(x, e): a mark at e says "about then", and g says when anybody is here
+//   tilted     T(h, e) = g_h K(h, e) / sum_x g_x K(x, e): a mark at e says "about then", and g says when anybody is
+//   here
 #pragma once
 
 #include <cstddef>

@@ -23,8 +23,8 @@ constexpr uint32_t kVersion = 1;
 constexpr size_t kHeaderBytes = 24, kDigestBytes = 32;
 constexpr uint64_t kFileBytesMax = uint64_t{1} << 30;
 
-// Calls `part(field)` for every stored part in the file's order: numbers, arrays of numbers, vectors of numbers. The one
-// list that writing, reading and counting share; never reordered, new parts at the end with a new version.
+// Calls `part(field)` for every stored part in the file's order: numbers, arrays of numbers, vectors of numbers. The
+// one list that writing, reading and counting share; never reordered, new parts at the end with a new version.
 template <typename Model, typename Part>
 void Parts(Model& model, const Part& part) {
   auto& shape = model.shape;
@@ -173,7 +173,8 @@ Result<ResponseModel> ParseResponseModel(std::string_view file, const std::strin
     return Status::FailedPrecondition("response model file " + name + ": its format is newer than this program's " +
                                       std::to_string(kVersion) + "; upgrade, or train again");
   }
-  if (versions != (kVersion | uint64_t{CountParts()} << 32) || bytes != file.size()) return bad("its header is not valid");
+  if (versions != (kVersion | uint64_t{CountParts()} << 32) || bytes != file.size())
+    return bad("its header is not valid");
   ResponseModel model;
   Reader reader(body.substr(kHeaderBytes));
   Parts(model, [&reader](auto& part) { reader.Read(part); });

@@ -106,7 +106,8 @@ void FitDamping(std::span<const Held> held, const HeldStrata& strata, ResponseMo
   }
   std::vector<double> gains;
   for (const Held& one : held) {
-    if (one.activity != 0) gains.push_back(Loss(one, damping[one.stratum], 0) - Loss(one, damping[one.stratum], weight));
+    if (one.activity != 0)
+      gains.push_back(Loss(one, damping[one.stratum], 0) - Loss(one, damping[one.stratum], weight));
   }
   model.activity_weight = !gains.empty() && GainInErrors(gains) > 1.5 ? static_cast<float>(weight) : 0.0f;
   for (size_t s = 0; s < kResponseStrata; ++s) {

@@ -137,7 +137,8 @@ double ResponseModel::UnsubscribeProbability(uint8_t channel, float recent_sends
 }
 
 std::span<const float> ResponseModel::ActivityCurve(const CustomerResponse& customer) const {
-  return customer.activity.empty() ? std::span<const float>(activity.shared) : std::span<const float>(customer.activity);
+  return customer.activity.empty() ? std::span<const float>(activity.shared)
+                                   : std::span<const float>(customer.activity);
 }
 
 }  // namespace rapport

@@ -113,8 +113,8 @@ void FillShared(const Columns& at, std::span<const double> t, ResponseModel& mod
   for (uint32_t i = 0; i < at.contents; ++i) {
     const uint32_t k = model.shape.content_kind[i];
     for (uint32_t c = 0; c < at.channels; ++c) {
-      model.content_channel.push_back(sum({at.kind_channel + k * at.channels + c, at.content + i,
-                                           at.content_channel + i * at.channels + c}));
+      model.content_channel.push_back(
+          sum({at.kind_channel + k * at.channels + c, at.content + i, at.content_channel + i * at.channels + c}));
     }
   }
   for (uint32_t p = 0; p < model.shape.places; ++p) model.place.push_back(sum({at.place + p}));
@@ -258,7 +258,8 @@ void FitUnsubscribe(std::span<const FittedCustomer> customers, const ResponseOpt
       }
     }
     // Nobody left yet: a level of -5 with a pull of its own, so that a risk is never none.
-    std::vector<LogisticBlock> blocks = {{1, nullptr, 4, 4, 4}, {channels, nullptr, 0.3, 0.02, 1}, {1, nullptr, 0.5, 0.01, 1}};
+    std::vector<LogisticBlock> blocks = {
+        {1, nullptr, 4, 4, 4}, {channels, nullptr, 0.3, 0.02, 1}, {1, nullptr, 0.5, 0.01, 1}};
     const std::vector<float> offsets(rows.size(), -5.0f);
     BlockLogisticOptions logistic;
     logistic.threads = options.threads;

@@ -1,5 +1,5 @@
-// The parts of FitResponse that learn from trials (response_fit.cc joins them and says what may be believed). Each writes
-// into the model; all are deterministic on any thread count.
+// The parts of FitResponse that learn from trials (response_fit.cc joins them and says what may be believed). Each
+// writes into the model; all are deterministic on any thread count.
 #pragma once
 
 #include <span>
@@ -21,8 +21,8 @@ void FitShared(std::span<const FittedCustomer> customers, const ResponseOptions&
 // W, as a residual over everybody's part. REQUIRES that, and traits in the shape.
 void FitTraits(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
                const ResponseOptions& options, ResponseModel& model);
-// S by EM with Laplace covariances: S = (sum_u z_u z_u^T + V_u + 20 S_0) / (customers + 20), S_0 diagonal. kInternal when
-// it is not positive definite.
+// S by EM with Laplace covariances: S = (sum_u z_u z_u^T + V_u + 20 S_0) / (customers + 20), S_0 diagonal. kInternal
+// when it is not positive definite.
 Status FitPrior(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
                 const ResponseOptions& options, ResponseModel& model);
 void FitUnsubscribe(std::span<const FittedCustomer> customers, const ResponseOptions& options, ResponseModel& model);

@@ -157,9 +157,10 @@ void AddEvaluateCommand(Commands& commands) {
       ->add_option(
           "--task", a.task,
           "ranking; explanations: are the stated reasons true (--customers: cases); cold-items, cold-customers, "
-          "sessions: whom training never saw; cold: all three of them; strong-generalisation: customers held out")
-      ->check(CLI::IsMember(
-          {"ranking", "explanations", "strong-generalisation", "cold-items", "cold-customers", "sessions", "cold"}))
+          "sessions: whom training never saw; cold: all three of them; strong-generalisation: customers held out; "
+          "timing: when customers are here")
+      ->check(CLI::IsMember({"ranking", "explanations", "strong-generalisation", "cold-items", "cold-customers",
+                             "sessions", "cold", "timing"}))
       ->capture_default_str();
   command->add_option("--split", a.split, "first instant that is judged, RFC 3339 or a date");
   command->add_option("--until", a.until, "first instant that is not");
@@ -188,6 +189,7 @@ void AddEvaluateCommand(Commands& commands) {
   command->add_flag("--orders-only", a.orders_only, "learn from orders and refunds only");
   command->add_flag("--ignore-refunds", a.ignore_refunds, "refunds subtract nothing");
   command->add_option("--customers", a.customers_max, "judge that many, drawn by seed; 0: all");
+  command->add_option("--zone", a.zone, "the shop's time zone, for timing (Europe/London)");
   command->add_option("--seed", a.seed, "of the draw and of the intervals")->capture_default_str();
   command->add_option("--threads", a.threads, "0: all cores");
   command->add_flag("--json", a.json, "for machines");

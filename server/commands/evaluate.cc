@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "engine/learning/explanations.h"
 #include "engine/learning/strong_generalisation.h"
+#include "engine/learning/timing_evaluation.h"
 #include "engine/learning/trainer.h"
 
 namespace rapport {
@@ -147,17 +148,61 @@ Result<std::string> ExplanationsText(const TrainingSet& set, const EvaluationOpt
   return arguments.json ? json : FormatExplanations(*report);
 }
 
+ordered_json TimingJson(const TimingReport& report) {
+  ordered_json rows = ordered_json::array(), strata = ordered_json::array();
+  for (const TimingRow& row : report.rows) {
+    rows.push_back({{"model", row.model},
+                    {"settings", row.settings},
+                    {"bits", row.bits},
+                    {"hit3", row.hit3},
+                    {"gain", IntervalJson(row.gain)},
+                    {"hitGain", IntervalJson(row.hit_gain)}});
+  }
+  for (const TimingStratum& one : report.strata) {
+    strata.push_back({{"knownVisits", one.name},
+                      {"customers", one.customers},
+                      {"visits", one.visits},
+                      {"gain", IntervalJson(one.gain)}});
+  }
+  return {{"task", "timing"},
+          {"cut", FormatRfc3339(report.cut)},
+          {"customers", report.judged_customers},
+          {"visitsKnown", report.visits_known},
+          {"visitsJudged", report.visits_judged},
+          {"rows", rows},
+          {"strata", strata},
+          {"shuffledGain", IntervalJson(report.shuffled_gain)}};
+}
+
+Result<std::string> TimingText(const TrainingSet& set, const EvaluateArguments& arguments) {
+  const bool british = arguments.zone.empty() && arguments.protocol == "online-retail-ii";
+  const Result<TimeZone> zone = TimeZone::Open(british                  ? "Europe/London"
+                                               : arguments.zone.empty() ? "Etc/UTC"
+                                                                        : arguments.zone);
+  if (!zone.ok()) return Status::InvalidArgument("--zone: " + zone.status().message());
+  TimingOptions options;
+  options.seed = options.activity.seed = arguments.seed;
+  options.activity.threads = arguments.threads;
+  const Result<TimingReport> report = EvaluateTiming(BuildVisits(set, *zone), options);
+  if (!report.ok()) return report.status();
+  const std::string json = TimingJson(*report).dump(2) + "\n";
+  if (!arguments.out_file.empty()) {
+    RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(arguments.out_file, json, FileMode::kPublic));
+  }
+  return arguments.json ? json : FormatTiming(*report);
+}
+
 constexpr std::pair<const char*, ColdTask> kColdTasks[] = {
     {"cold-items", ColdTask::kItems}, {"cold-customers", ColdTask::kCustomers}, {"sessions", ColdTask::kSessions}};
 
 Status CheckTask(const EvaluateArguments& arguments) {
-  constexpr std::string_view kOthers[] = {"ranking", "explanations", "cold", "strong-generalisation"};
+  constexpr std::string_view kOthers[] = {"ranking", "explanations", "cold", "strong-generalisation", "timing"};
   bool known = std::find(std::begin(kOthers), std::end(kOthers), arguments.task) != std::end(kOthers);
   for (const auto& [name, task] : kColdTasks) known = known || arguments.task == name;
   if (known) return {};
   return Status::InvalidArgument("--task '" + arguments.task +
                                  "' is not known; use ranking, explanations, strong-generalisation, cold-items, "
-                                 "cold-customers, sessions, or cold for the last three");
+                                 "cold-customers, sessions, cold for the last three, or timing");
 }
 
 // The tables of one task, or of all cold ones, in one report.
@@ -193,6 +238,7 @@ Result<std::string> RunAndFormat(EvaluateArguments arguments, const Store& store
   const std::unique_ptr<Snapshot> snapshot = store.GetSnapshot();
   const Result<TrainingSet> set = ReadTrainingSet(store, *snapshot, arguments.weights, reading);
   if (!set.ok()) return set.status();
+  if (arguments.task == "timing") return TimingText(*set, arguments);
   if (arguments.task == "explanations") return ExplanationsText(*set, *options, arguments);
   const Result<EvaluationReport> report = RunTask(arguments, *set, *options);
   if (!report.ok()) return report.status();

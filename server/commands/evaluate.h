@@ -5,6 +5,7 @@
 //   rapport evaluate --data DIR --tune 10 --parts 4
 //   rapport evaluate --data DIR --task explanations
 //   rapport evaluate --data DIR --task cold-items
+//   rapport evaluate --data DIR --task timing --zone Europe/London
 //
 // A table for people on `out`, or JSON with --json; --out writes the JSON to a file as well.
 #pragma once
@@ -27,7 +28,8 @@ struct EvaluateArguments {
   //             2011-12-10.
   std::string protocol = "time-split";
   // --task: "ranking" (next basket and new items), "explanations" (are the stated reasons true), "cold-items",
-  // "cold-customers", "sessions", or "cold" (the last three), "strong-generalisation"
+  // "cold-customers", "sessions", or "cold" (the last three), "strong-generalisation", "timing" (when are customers
+  // here)
   std::string task = "ranking";
   double mask_share = 0.2;                          // --mask-share: of items or customers, for the cold tasks
   size_t given_lines = 3;                           // --given-lines: of a session
@@ -50,6 +52,7 @@ struct EvaluateArguments {
   bool orders_only = false;                         // --orders-only: learn from orders (and refunds) only
   bool ignore_refunds = false;                      // --ignore-refunds: refunds subtract nothing
   size_t customers_max = 0;                         // --customers: judge that many, drawn by seed; 0: all
+  std::string zone;                                 // --zone: of the shop, for timing; empty: the protocol's, or UTC
   uint64_t seed = 1;                                // --seed
   int threads = 0;                                  // --threads, 0: all cores
   bool json = false;                                // --json

@@ -71,9 +71,8 @@ std::vector<std::pair<Timestamp, json>> ContactCalls(const ContactWorld& world, 
 std::vector<json> ContactTruth(const SimulatedShop& shop, size_t customer, const ContactHistory& history) {
   std::vector<json> lines;
   for (const SimulatedContact& contact : history.contacts) {
-    json line{{"contactId", contact.id},
-              {"response", contact.true_response},
-              {"unsubscribe", contact.true_unsubscribe}};
+    json line{
+        {"contactId", contact.id}, {"response", contact.true_response}, {"unsubscribe", contact.true_unsubscribe}};
     SetCustomer(shop.customers[customer].profile.ref, &line);
     lines.push_back(std::move(line));
   }

@@ -2,8 +2,8 @@
 //
 //   "Consent Given", "Email Sent", "SMS Sent", "Push Notification Sent", "Message Sent", then "... Opened", "... Link
 //   Clicked" (the answer), "... Unsubscribed"; properties.contact_id ties the events of one contact together.
-//   The truth, one line a contact: {"contactId", "userId", "response", "unsubscribe"}: true probabilities at the time of
-//   the send. It goes to a file of its own, which no import reads: never into a store.
+//   The truth, one line a contact: {"contactId", "userId", "response", "unsubscribe"}: true probabilities at the time
+//   of the send. It goes to a file of its own, which no import reads: never into a store.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -58,12 +58,13 @@ inline PlantedContacts PlantContacts(const PlantedOptions& options) {
       trial.place = static_cast<uint8_t>(random.Below(2));
       trial.affinity = static_cast<float>(random.Normal());
       trial.recent_sends = static_cast<float>(3 * random.Uniform());
-      trial.age_days = static_cast<float>(100.0 * static_cast<double>(options.trials - n) /
-                                          static_cast<double>(options.trials));
-      const double eta = -1.5 + level + 0.6 * DayCurve(trial.hour % 24, 19) +
-                         options.personal * (1.2 * DayCurve(trial.hour % 24, peak) + (trial.channel == favourite ? 0.8 : 0)) +
-                         (trial.kind == 1 ? 0.4 : 0) + 0.5 * trial.affinity - 0.3 * std::log1p(trial.recent_sends) +
-                         (trait ? options.trait : -options.trait);
+      trial.age_days =
+          static_cast<float>(100.0 * static_cast<double>(options.trials - n) / static_cast<double>(options.trials));
+      const double eta =
+          -1.5 + level + 0.6 * DayCurve(trial.hour % 24, 19) +
+          options.personal * (1.2 * DayCurve(trial.hour % 24, peak) + (trial.channel == favourite ? 0.8 : 0)) +
+          (trial.kind == 1 ? 0.4 : 0) + 0.5 * trial.affinity - 0.3 * std::log1p(trial.recent_sends) +
+          (trait ? options.trait : -options.trait);
       trial.responded = random.Uniform() < Sigmoid(eta);
       trial.unsubscribed = random.Uniform() < 0.01 * (1 + trial.recent_sends);
       trials.push_back(trial);
@@ -77,7 +78,8 @@ inline PlantedContacts PlantContacts(const PlantedOptions& options) {
       } while (random.Uniform() * std::exp(1.5 * options.personal) >
                std::exp(1.5 * options.personal * DayCurve(static_cast<double>(hour % 24), peak)));
       hours.push_back(static_cast<uint16_t>(hour));
-      ages.push_back(static_cast<float>(100.0 * static_cast<double>(options.marks - n) / static_cast<double>(options.marks)));
+      ages.push_back(
+          static_cast<float>(100.0 * static_cast<double>(options.marks - n) / static_cast<double>(options.marks)));
     }
     world.trials.push_back(std::move(trials));
     world.hours.push_back(std::move(hours));

@@ -57,7 +57,8 @@ TEST(ResponseModelTest, NothingKnownIsTheGlobalCurveBitForBit) {
     ResponseTable table, everybody;
     model.FillTable(customer, table);
     model.FillTable(CustomerResponse{}, everybody);
-    EXPECT_EQ(std::memcmp(table.hour_channel.data(), everybody.hour_channel.data(), 4 * everybody.hour_channel.size()), 0);
+    EXPECT_EQ(std::memcmp(table.hour_channel.data(), everybody.hour_channel.data(), 4 * everybody.hour_channel.size()),
+              0);
     EXPECT_EQ(std::memcmp(table.kind_hour.data(), everybody.kind_hour.data(), 4 * everybody.kind_hour.size()), 0);
     for (uint16_t h = 0; h < 168; ++h) {
       const ResponseArm arm = ArmAt(h, h % 3);
@@ -126,10 +127,12 @@ TEST(ResponseModelTest, CurvesAreSmoothOverTheEndOfTheWeek) {
   const ResponseModel& model = Planted();
   const CustomerResponse customer = model.FoldIn(World().evidence[5]);
   float widest = 0;
-  for (size_t h = 0; h + 1 < 168; ++h) widest = std::max(widest, std::abs(customer.own_hour[h + 1] - customer.own_hour[h]));
+  for (size_t h = 0; h + 1 < 168; ++h)
+    widest = std::max(widest, std::abs(customer.own_hour[h + 1] - customer.own_hour[h]));
   EXPECT_LE(std::abs(customer.own_hour[167] - customer.own_hour[0]), widest);
   widest = 0;
-  for (size_t h = 0; h + 1 < 168; ++h) widest = std::max(widest, std::abs(model.channel_hour[h + 1] - model.channel_hour[h]));
+  for (size_t h = 0; h + 1 < 168; ++h)
+    widest = std::max(widest, std::abs(model.channel_hour[h + 1] - model.channel_hour[h]));
   EXPECT_LE(std::abs(model.channel_hour[167] - model.channel_hour[0]), widest);
 }
 
