@@ -83,6 +83,7 @@ class Encoder {
     (*this)(v.purpose);
     (*this)(v.link);
     (*this)(v.at);
+    (*this)(v.affinity);
   }
   template <typename R>
   requires std::is_class_v<R>
@@ -211,6 +212,7 @@ class Decoder {
     (*this)(v.purpose);
     (*this)(v.link);
     (*this)(v.at);
+    (*this)(v.affinity);
   }
   template <typename R>
   requires std::is_class_v<R>

@@ -190,6 +190,10 @@ Status Check(const AppendEvent& op) {
   RAPPORT_RETURN_IF_ERROR(CheckText(event.properties, "properties", limits::kPropertiesBytesMax));
   RAPPORT_RETURN_IF_ERROR(CheckShort(event.contact.purpose, "purpose"));
   RAPPORT_RETURN_IF_ERROR(CheckText(event.contact.link, "link", limits::kTitleBytesMax));
+  if (event.contact.at) RAPPORT_RETURN_IF_ERROR(CheckTime(*event.contact.at, "at"));
+  if (event.contact.affinity && !std::isfinite(*event.contact.affinity)) {
+    return Status::InvalidArgument("affinity is not a finite number");
+  }
   if (event.value && !std::isfinite(*event.value)) return Status::InvalidArgument("value is not a finite number");
   RAPPORT_RETURN_IF_ERROR(CheckCount(op.lines.size(), limits::kEventLinesMax, "products"));
   for (const NewLine& line : op.lines) {

@@ -109,9 +109,10 @@ enum class TimeMark : uint8_t { kAsSent = 0, kClamped = 1 /* was in the future: 
 
 // What a contact's events say beside the rest; empty for all others.
 struct ContactFacts {
-  std::string purpose;          // of what was sent: "marketing", "service"; empty: not said
-  std::string link;             // that was clicked
-  std::optional<Timestamp> at;  // of a planned one: when it will be sent
+  std::string purpose;             // of what was sent: "marketing", "service"; empty: not said
+  std::string link;                // that was clicked
+  std::optional<Timestamp> at;     // of a planned one: when it will be sent
+  std::optional<double> affinity;  // of a planned one: what the content model thought of it, -1 to 1
   bool operator==(const ContactFacts&) const = default;
 };
 

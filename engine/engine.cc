@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "base/file.h"
+#include "engine/contact/contact_desk.h"
 #include "engine/content/recommender.h"
 #include "engine/customer_view.h"
 
@@ -21,6 +22,7 @@ struct Engine::Impl {
 
   // Each guards itself.
   std::unique_ptr<CustomerViews> views;
+  std::shared_ptr<ContactDesk> desk;
   ModelPublisher publisher;
   std::atomic<bool> training{false};
   std::mutex activation;  // one change of the model in service at a time
@@ -41,15 +43,34 @@ struct Engine::Impl {
 
   Result<std::shared_ptr<const ModelSet>> Load(uint64_t generation) const {
     if (generation == 0) return ModelSet::Make(0, nullptr);
-    const Result<ModelRecord> record = store.GetModel(generation);
+    const Result<ModelRecord> record = Present(generation);
     if (!record.ok()) return record.status();
-    if (record->state == ModelState::kRemoved) {
-      return Status::FailedPrecondition("the file of generation " + std::to_string(generation) +
-                                        " was removed as an old one; choose a newer one, or train again");
+    if (record->kind != "content") {
+      return Status::FailedPrecondition("generation " + std::to_string(generation) + " is no content model");
     }
     Result<ContentModel> model = ReadContentModel(store.models_folder() + "/" + record->file);
     if (!model.ok()) return model.status();
     return ModelSet::Make(generation, std::make_shared<const ContentModel>(model.Take()));
+  }
+
+  Result<std::shared_ptr<const ResponseSet>> LoadResponses(uint64_t generation) const {
+    if (generation == 0) return ResponseSet::Untrained();
+    const Result<ModelRecord> record = Present(generation);
+    if (!record.ok()) return record.status();
+    Result<ResponseSet> set = ReadResponseSet(store.models_folder() + "/" + record->file);
+    if (!set.ok()) return set.status();
+    set->generation = generation;
+    return std::shared_ptr<const ResponseSet>(std::make_shared<const ResponseSet>(set.Take()));
+  }
+
+  // A record whose file is still there.
+  Result<ModelRecord> Present(uint64_t generation) const {
+    Result<ModelRecord> record = store.GetModel(generation);
+    if (record.ok() && record->state == ModelState::kRemoved) {
+      return Status::FailedPrecondition("the file of generation " + std::to_string(generation) +
+                                        " was removed as an old one; choose a newer one, or train again");
+    }
+    return record;
   }
 };
 
@@ -86,6 +107,13 @@ Result<std::unique_ptr<Engine>> Engine::Open(Store& store, EngineOptions options
   impl.recommender = recommender.Take();
   impl.views = std::make_unique<CustomerViews>(store, impl.options.history_cache_customers);
   store.SetObserver([views = impl.views.get()](const std::vector<CustomerId>& changed) { views->Invalidate(changed); });
+  impl.desk = std::make_shared<ContactDesk>(store);
+  auto responses = impl.LoadResponses(store.ActiveGeneration("response"));
+  if (responses.ok()) {
+    impl.desk->Publish(*responses);
+  } else {
+    impl.startup_note = "the response model in service cannot be used and is left out: " + responses.status().message();
+  }
   auto models = impl.Load(store.ActiveGeneration());
   if (models.ok()) {
     impl.publisher.Publish(*models);
@@ -113,6 +141,32 @@ Result<TogetherResponse> Engine::Together(const TogetherRequest& request) const 
   if (!placements.ok()) return placements.status();
   return TogetherResponse{SummaryOf(*context->customer), context->models->generation, placements.Take()};
 }
+
+Result<PreparedDecision> Engine::Decide(const DecisionRequest& request, const FormatDecision& format) const {
+  RAPPORT_RETURN_IF_ERROR(impl_->desk->Check(request));
+  const Result<RecommendContext> context = impl_->Context(request.customer);
+  if (!context.ok()) return context.status();
+  RankResponse ranked;
+  if (!request.items.empty()) {
+    Result<RankResponse> given = impl_->recommender->Rank(*context, {request.question, request.items});
+    if (!given.ok()) return given.status();
+    ranked = given.Take();
+  } else {
+    Result<RecommendResponse> chosen = impl_->recommender->Recommend(*context, request.question);
+    if (!chosen.ok()) return chosen.status();
+    ranked.ranked = chosen.Take();
+  }
+  Result<PreparedDecision> prepared = impl_->desk->Decide(request, ranked, *context->customer, format);
+  if (!prepared.ok()) return prepared;
+  prepared->settle = [desk = impl_->desk, customer = prepared->decision.customer, id = prepared->decision.id] {
+    desk->Settle(customer, id);
+  };
+  return prepared;
+}
+
+std::shared_ptr<const ContactSettings> Engine::contact_settings() const { return impl_->desk->settings(); }
+uint64_t Engine::contact_settings_version() const { return impl_->desk->settings_version(); }
+Status Engine::UseContactSettings(ContactSettings settings) { return impl_->desk->Use(std::move(settings)); }
 
 Result<RankResponse> Engine::Rank(const RankRequest& request) const {
   const Result<RecommendContext> context = impl_->Context(request.question.customer);
@@ -173,8 +227,46 @@ Result<TrainReport> Engine::Train(const TrainOptions& options, const Clock& cloc
   return report;
 }
 
+Result<ResponseTrainReport> Engine::TrainResponses(const ResponseTrainOptions& options, const Clock& clock,
+                                                   const FormatResponseReport& format_report) {
+  if (impl_->training.exchange(true)) {
+    return Status::Unavailable("another training runs; wait for it to end (GET /v1/models shows it)");
+  }
+  struct Release {
+    std::atomic<bool>& flag;
+    ~Release() { flag = false; }
+  } release{impl_->training};
+  const std::unique_ptr<Snapshot> snapshot = impl_->store.GetSnapshot();
+  Result<TrainedResponse> trained =
+      TrainResponse(impl_->store, *snapshot, impl_->desk->settings()->limits, options, clock);
+  if (!trained.ok()) return trained.status();
+  ResponseTrainReport report = std::move(trained->report);
+  if (!report.accepted) return report;
+  report.file = "response-" + std::to_string(clock.Now().ms) + ".model";
+  RAPPORT_RETURN_IF_ERROR(WriteResponseSet(trained->set, impl_->store.models_folder() + "/" + report.file));
+  const Result<uint64_t> generation =
+      RegisterModel(report.file, format_report ? format_report(report) : "{}", clock.Now());
+  if (!generation.ok()) return generation.status();
+  report.generation = *generation;
+  if (options.activate) {
+    RAPPORT_RETURN_IF_ERROR(Activate(report.generation));
+    report.activated = true;
+  }
+  return report;
+}
+
 Status Engine::Activate(uint64_t generation) {
   std::lock_guard hold(impl_->activation);
+  const Result<ModelRecord> record =
+      generation == 0 ? Result<ModelRecord>(ModelRecord{}) : impl_->store.GetModel(generation);
+  if (!record.ok()) return record.status();
+  if (record->kind == "response") {
+    auto responses = impl_->LoadResponses(generation);
+    if (!responses.ok()) return responses.status();
+    RAPPORT_RETURN_IF_ERROR(FirstRefusal(impl_->store.ApplyAndWait({ActivateModel{"response", generation}})));
+    impl_->desk->Publish(*responses);
+    return Status::Ok();
+  }
   // Loaded and checked before anything is recorded: a broken file leaves the old model in service.
   auto models = impl_->Load(generation);
   if (!models.ok()) return models.status();
@@ -190,11 +282,12 @@ Result<uint64_t> Engine::RegisterModel(const std::string& file_name, const std::
     return Status::InvalidArgument("name a file inside " + impl_->store.models_folder() + ", without a path");
   }
   const std::string path = impl_->store.models_folder() + "/" + file_name;
-  const Result<ContentModel> model = ReadContentModel(path);
-  if (!model.ok()) return model.status();
+  ModelRecord record;
+  if (file_name.starts_with("response-")) record.kind = "response";
+  const Status sound = record.kind == "response" ? ReadResponseSet(path).status() : ReadContentModel(path).status();
+  RAPPORT_RETURN_IF_ERROR(sound);
   const Result<Digest256> digest = FileDigest(path);
   if (!digest.ok()) return digest.status();
-  ModelRecord record;
   record.file = file_name;
   record.sha256 = *digest;
   record.created_at = now;
@@ -212,8 +305,11 @@ Status Engine::RemoveOldModels() {
   const size_t kept = impl_->options.models_kept;
   if (kept == 0) return Status::Ok();
   const std::vector<ModelRecord> models = impl_->store.Models();
-  const uint64_t in_service = impl_->store.ActiveGeneration();
-  const auto stays = [&](size_t i) { return i + kept >= models.size() || models[i].generation == in_service; };
+  const auto stays = [&](size_t i) {
+    size_t newer = 0;  // of its kind
+    for (size_t other = i + 1; other < models.size(); ++other) newer += models[other].kind == models[i].kind ? 1 : 0;
+    return newer < kept || models[i].generation == impl_->store.ActiveGeneration(models[i].kind);
+  };
   std::vector<Operation> operations;
   Status first;
   for (size_t i = 0; i < models.size(); ++i) {
@@ -239,6 +335,7 @@ Status Engine::RemoveOldModels() {
 }
 
 std::shared_ptr<const ModelSet> Engine::models() const { return impl_->publisher.Get(); }
+std::shared_ptr<const ResponseSet> Engine::responses() const { return impl_->desk->responses(); }
 const EngineOptions& Engine::options() const { return impl_->options; }
 const std::string& Engine::startup_note() const { return impl_->startup_note; }
 Store& Engine::store() const { return impl_->store; }

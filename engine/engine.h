@@ -10,6 +10,9 @@
 #include <vector>
 
 #include "data/store.h"
+#include "engine/contact/contact_requests.h"
+#include "engine/contact/response_set.h"
+#include "engine/learning/response_training.h"
 #include "engine/learning/trainer.h"
 #include "engine/model_set.h"
 #include "engine/options.h"
@@ -41,21 +44,36 @@ class Engine {
                                            const ListRequest& request) const;  // kNotFound: no such item
   Result<RecommendResponse> Board(BoardKind board, const ListRequest& request) const;
 
+  // Content, time, channel and place together, or nothing, with the body that `format` writes. To be kept by the caller
+  // before it is told. kInvalidArgument: a request that is itself wrong;
+  // never a rule broken.
+  Result<PreparedDecision> Decide(const DecisionRequest& request, const FormatDecision& format) const;
+  // What is in force for contacts, and its number. UseContactSettings keeps nothing: the edge stores its own text.
+  std::shared_ptr<const ContactSettings> contact_settings() const;
+  uint64_t contact_settings_version() const;
+  Status UseContactSettings(ContactSettings settings);
+
   // Snapshot, split, fit, judge, refit, write, register; and put in service when asked and the gate agrees.
   // kUnavailable while another training runs.
   // `format_report` writes the report that the registry keeps (JSON is the edge's business); none: "{}".
   using FormatReport = std::function<std::string(const TrainReport&)>;
   Result<TrainReport> Train(const TrainOptions& options, const Clock& clock, const TrainProgress& progress = {},
                             const FormatReport& format_report = {});
-  // Rolls forward or back to a registered generation (0: none): loads, checks, swaps, then records it.
+  // The same for the response model: who answers what, when, on which channel.
+  using FormatResponseReport = std::function<std::string(const ResponseTrainReport&)>;
+  Result<ResponseTrainReport> TrainResponses(const ResponseTrainOptions& options, const Clock& clock,
+                                             const FormatResponseReport& format_report = {});
+  // Rolls forward or back to a registered generation (0: no content model): loads, checks, swaps, then records it.
+  // Which kind of model it is, its record says.
   Status Activate(uint64_t generation);
-  // Takes away the files of older generations than the newest options().models_kept and the one in service; their
-  // records stay, as removed. Train and RegisterModel call it. The first error; the rest is tried all the same.
+  // Takes away the files of older generations than the newest options().models_kept of their kind and those in service;
+  // their records stay, as removed. Train and RegisterModel call it. The first error; the rest is tried all the same.
   Status RemoveOldModels();
   // Registers a model file that was trained elsewhere (checked first), already inside models_folder().
   Result<uint64_t> RegisterModel(const std::string& file_name, const std::string& report_json, Timestamp now);
 
   std::shared_ptr<const ModelSet> models() const;
+  std::shared_ptr<const ResponseSet> responses() const;
   const EngineOptions& options() const;
   const std::string& startup_note() const;  // empty: nothing to say
   Store& store() const;

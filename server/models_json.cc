@@ -1,7 +1,6 @@
 #include "server/models_json.h"
 
 #include "server/endpoints/json_writer.h"
-#include "server/train_report_json.h"
 
 namespace rapport {
 
@@ -14,7 +13,7 @@ void WriteJob(JsonWriter& out, const TrainingJob& job) {
     case JobState::kRunning:
       out.Key("state").String("running").Key("stage").String(job.stage).Key("shareDone").Number(job.share_done);
       break;
-    case JobState::kDone: out.Key("state").String("done").Key("report").Raw(TrainReportToJson(job.report)); break;
+    case JobState::kDone: out.Key("state").String("done").Key("report").Raw(job.report_json); break;
     case JobState::kFailed: out.Key("state").String("failed").Key("detail").String(job.status.message()); break;
   }
   out.Key("startedAt").Time(job.started_at);

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "server/commands/store_access.h"
+#include "server/contact_settings_json.h"
 #include "server/endpoints/endpoints.h"
 #include "server/endpoints/json_writer.h"
 #include "server/training_clockwork.h"
@@ -91,6 +92,11 @@ Status Service::Impl::OpenStore() {
   Result<std::unique_ptr<Engine>> made = Engine::Open(*store, config.engine);
   if (!made.ok()) return made.status();
   engine = made.Take();
+  Result<ContactSettings> contacts = LoadContactSettings(*store);
+  if (!contacts.ok()) {
+    return Status(contacts.status().code(), "the stored channels and limits: " + contacts.status().message());
+  }
+  RAPPORT_RETURN_IF_ERROR(engine->UseContactSettings(contacts.Take()));
   if (!engine->startup_note().empty()) log.Warning("model.left_out", {{"detail", engine->startup_note()}});
   training = std::make_unique<TrainingJobs>(*engine, clock, log, config.training.threads);
   if (config.training.scheduled()) {

@@ -43,6 +43,42 @@ std::string TrainReportToJson(const TrainReport& report) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+std::string ResponseReportToJson(const ResponseTrainReport& report) {
+  const ResponseReport& fit = report.fit;
+  const Json json{{"model", "response"},
+                  {"generation", report.generation},
+                  {"accepted", report.accepted},
+                  {"activated", report.activated},
+                  {"verdict", report.verdict},
+                  {"customers", report.customers},
+                  {"contacts", report.contacts},
+                  {"responses", report.responses},
+                  {"visits", report.visits},
+                  {"heldOutContacts", fit.validation_trials},
+                  {"logLossEverybody", fit.loss_global},
+                  {"logLossPersonal", fit.loss_personal},
+                  {"gainLower", fit.gain_lower},
+                  {"traitGainLower", fit.trait_gain_lower},
+                  {"gainByContactsKnown", fit.stratum_gain},
+                  {"contactsByContactsKnown", fit.stratum_trials},
+                  {"totalSeconds", report.total_seconds},
+                  {"file", report.file}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string ResponseReportToText(const ResponseTrainReport& report) {
+  char text[512];
+  std::snprintf(text, sizeof text,
+                "%llu contacts of %llu customers, %llu answered; %llu visits\n"
+                "held out: %llu contacts, log loss %.5f with everybody's curve, %.5f with the customer's own\n"
+                "%s: ",
+                static_cast<unsigned long long>(report.contacts), static_cast<unsigned long long>(report.customers),
+                static_cast<unsigned long long>(report.responses), static_cast<unsigned long long>(report.visits),
+                static_cast<unsigned long long>(report.fit.validation_trials), report.fit.loss_global,
+                report.fit.loss_personal, report.accepted ? "accepted" : "refused");
+  return text + report.verdict + "\n";
+}
+
 std::string DriftReportToJson(const DriftReport& report) {
   const auto divergence = [](const Divergence& one) {
     return Json{{"bits", one.value}, {"byChance", one.expected}, {"drifted", one.drifted()}};

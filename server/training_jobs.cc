@@ -25,7 +25,7 @@ void LowerPriorityOfThisThread() {
 
 TrainingJobs::~TrainingJobs() { Stop(); }
 
-Result<uint64_t> TrainingJobs::Start(const TrainOptions& options) {
+Result<uint64_t> TrainingJobs::Begin(std::function<void()> run) {
   std::lock_guard lock(mutex_);
   if (cancelled_) return Status::Unavailable("the server is stopping");
   if (job_.state == JobState::kRunning) {
@@ -38,37 +38,64 @@ Result<uint64_t> TrainingJobs::Start(const TrainOptions& options) {
   job_.number = number;
   job_.state = JobState::kRunning;
   job_.started_at = clock_.Now();
-  thread_ = std::thread([this, options] { RunJob(options); });
+  thread_ = std::thread([run = std::move(run)] {
+    LowerPriorityOfThisThread();
+    run();
+  });
   return number;
 }
 
+Result<uint64_t> TrainingJobs::Start(const TrainOptions& options) {
+  return Begin([this, options] { RunJob(options); });
+}
+Result<uint64_t> TrainingJobs::StartResponses(const ResponseTrainOptions& options) {
+  return Begin([this, options] { RunResponses(options); });
+}
+
+int TrainingJobs::Threads() const { return threads_ > 0 ? threads_ : std::max(1, HardwareThreads() - 1); }
+
 void TrainingJobs::RunJob(TrainOptions options) {
-  LowerPriorityOfThisThread();
-  const int threads = threads_ > 0 ? threads_ : std::max(1, HardwareThreads() - 1);
-  options.als.threads = options.neighbours.threads = options.shallow.ease.threads = threads;
+  options.als.threads = options.neighbours.threads = options.shallow.ease.threads = Threads();
   log_.Info("training.started",
-            {{"threads", threads}, {"factors", options.als.factors}, {"epochs", options.als.epochs}});
+            {{"threads", Threads()}, {"factors", options.als.factors}, {"epochs", options.als.epochs}});
   const TrainProgress progress = [this](const char* stage, double share_done) {
     std::lock_guard lock(mutex_);
     job_.stage = stage;
     job_.share_done = share_done;
     return !cancelled_.load();
   };
-  Result<TrainReport> report = engine_.Train(options, clock_, progress, TrainReportToJson);
+  const Result<TrainReport> report = engine_.Train(options, clock_, progress, TrainReportToJson);
   if (report.ok()) {
     log_.Info("training.done", {{"generation", report->generation},
                                 {"accepted", report->accepted ? "yes" : "no"},
                                 {"activated", report->activated ? "yes" : "no"},
                                 {"seconds", report->total_seconds},
                                 {"verdict", report->verdict}});
-  } else {
-    log_.Warning("training.failed", {{"why", report.status().ToString()}});
   }
+  End(report.status(), report.ok() ? TrainReportToJson(*report) : "");
+}
+
+void TrainingJobs::RunResponses(ResponseTrainOptions options) {
+  options.response.threads = options.response.activity.threads = Threads();
+  log_.Info("training.started", {{"model", "response"}, {"threads", Threads()}});
+  const Result<ResponseTrainReport> report = engine_.TrainResponses(options, clock_, ResponseReportToJson);
+  if (report.ok()) {
+    log_.Info("training.done", {{"model", "response"},
+                                {"generation", report->generation},
+                                {"accepted", report->accepted ? "yes" : "no"},
+                                {"activated", report->activated ? "yes" : "no"},
+                                {"verdict", report->verdict}});
+  }
+  End(report.status(), report.ok() ? ResponseReportToJson(*report) : "");
+}
+
+void TrainingJobs::End(const Status& status, std::string report_json) {
+  if (!status.ok()) log_.Warning("training.failed", {{"why", status.ToString()}});
   std::lock_guard lock(mutex_);
   job_.ended_at = clock_.Now();
-  job_.state = report.ok() ? JobState::kDone : JobState::kFailed;
-  job_.status = report.status();
-  if (report.ok()) job_.report = report.Take();
+  job_.state = status.ok() ? JobState::kDone : JobState::kFailed;
+  job_.status = status;
+  job_.report_json = std::move(report_json);
 }
 
 TrainingJob TrainingJobs::last() const {

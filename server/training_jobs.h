@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -23,8 +24,8 @@ struct TrainingJob {
   std::string stage;
   double share_done = 0;
   Timestamp started_at, ended_at;
-  Status status;       // of a failed one
-  TrainReport report;  // of a done one
+  Status status;            // of a failed one
+  std::string report_json;  // of a done one
 };
 
 // Thread-safe. `engine`, `clock` and `log` must outlive it.
@@ -37,12 +38,17 @@ class TrainingJobs {
 
   // The job's number; kUnavailable while one runs or after Stop.
   Result<uint64_t> Start(const TrainOptions& options);
+  Result<uint64_t> StartResponses(const ResponseTrainOptions& options);
   TrainingJob last() const;
   // Asks the running job to end at its next step, and waits for it.
   void Stop();
 
  private:
+  Result<uint64_t> Begin(std::function<void()> run);
   void RunJob(TrainOptions options);
+  void RunResponses(ResponseTrainOptions options);
+  void End(const Status& status, std::string report_json);
+  int Threads() const;
 
   Engine& engine_;
   const Clock& clock_;

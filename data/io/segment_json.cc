@@ -108,6 +108,7 @@ Status ReadRecord(const json& object, AppendEvent* result) {
   reader.Text("purpose", &event.contact.purpose);
   reader.Text("link", &event.contact.link);
   reader.Time("at", &event.contact.at);
+  reader.Number("affinity", &event.contact.affinity);
   event.value.reset();
   reader.Number("value", &event.value);
   reader.Time("receivedAt", &event.received_at);
@@ -314,6 +315,7 @@ Result<json> EventToJson(const AppendEvent& result) {
   if (event.value) record["value"] = *event.value;
   if (!event.contact.purpose.empty()) record["purpose"] = event.contact.purpose;
   if (!event.contact.link.empty()) record["link"] = event.contact.link;
+  if (event.contact.affinity) record["affinity"] = *event.contact.affinity;
   if (event.contact.at) record["at"] = FormatRfc3339(*event.contact.at);
   for (const NewLine& line : result.lines) {
     json element{{"itemId", line.item}, {"quantity", line.quantity}};

@@ -38,6 +38,7 @@ class Collector {
     if (contact.place.empty()) contact.place = entry.place;
     if (contact.purpose.empty()) contact.purpose = entry.facts.purpose;
     if (!contact.item) contact.item = entry.item;
+    if (entry.facts.affinity) contact.affinity = static_cast<float>(*entry.facts.affinity);
     switch (entry.type) {
       case EventType::kContactPlanned: contact.time = entry.facts.at.value_or(entry.time); break;
       case EventType::kContactCancelled: draft->cancelled = true; break;

@@ -34,6 +34,7 @@ struct Contact {
   bool delivered = false, bounced = false;
   bool opened = false, clicked = false, replied = false, answered = false, visited = false;  // by a person
   bool unsubscribed = false, marked_as_spam = false;
+  float affinity = 0;  // ContactFacts::affinity of its plan
   size_t machine_opens = 0, machine_clicks = 0;
   // A person did what the channel's message asks for.
   bool responded() const { return clicked || replied || answered || visited; }

@@ -4,6 +4,7 @@
 
 #include "engine/engine.h"
 #include "server/commands/train_run.h"
+#include "server/contact_settings_json.h"
 #include "server/train_report_json.h"
 
 namespace rapport {
@@ -15,6 +16,18 @@ struct TrainArguments {
   TrainOptions options;
   bool activate = false, force = false, json = false;
 };
+
+Status TellOutcome(bool accepted, bool activated, uint64_t generation, const std::string& verdict, const char* command,
+                   Terminal& terminal) {
+  if (!accepted) {
+    return Status::FailedPrecondition("the model was refused and the one in service stays: " + verdict +
+                                      "; --force insists");
+  }
+  std::fprintf(terminal.error, "rapport %s: generation %llu is %s\n", command,
+               static_cast<unsigned long long>(generation),
+               activated ? "in service" : "registered; put it in service with 'rapport models activate'");
+  return Status::Ok();
+}
 
 // A line that rewrites itself, on terminals only.
 TrainProgress ProgressOn(Terminal& terminal) {
@@ -33,8 +46,8 @@ Result<TrainReport> TrainHere(Store& store, const Config& config, const TrainOpt
   return (*engine)->Train(options, terminal.clock, ProgressOn(terminal), TrainReportToJson);
 }
 
-Result<uint64_t> RegisterWithServer(const HttpClient& server, const TrainReport& report) {
-  const nlohmann::json body{{"file", report.file}, {"report", TrainReportToJson(report)}};
+Result<uint64_t> RegisterWithServer(const HttpClient& server, const std::string& file, const std::string& report) {
+  const nlohmann::json body{{"file", file}, {"report", report}};
   const Result<Response> registered = server.Call(Method::kPost, "/v1/models/register", "application/json",
                                                   body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   if (!registered.ok()) return registered.status();
@@ -64,7 +77,7 @@ Result<TrainReport> TrainBesideServer(StoreSession& session, const Config& confi
   if (!report.accepted) return report;
   report.file = "content-" + std::to_string(terminal.clock.Now().ms) + ".model";
   RAPPORT_RETURN_IF_ERROR(WriteContentModel(trained->model, session.models_folder() + "/" + report.file));
-  const Result<uint64_t> generation = RegisterWithServer(*session.server(), report);
+  const Result<uint64_t> generation = RegisterWithServer(*session.server(), report.file, TrainReportToJson(report));
   if (!generation.ok()) return generation.status();
   report.generation = *generation;
   if (options.activate) {
@@ -76,9 +89,58 @@ Result<TrainReport> TrainBesideServer(StoreSession& session, const Config& confi
   return report;
 }
 
+Result<ResponseTrainReport> TrainResponsesBesideServer(StoreSession& session, const ContactLimits& limits,
+                                                       const ResponseTrainOptions& options, Terminal& terminal) {
+  const std::unique_ptr<Snapshot> snapshot = session.store().GetSnapshot();
+  Result<TrainedResponse> trained = TrainResponse(session.store(), *snapshot, limits, options, terminal.clock);
+  if (!trained.ok()) return trained.status();
+  ResponseTrainReport report = std::move(trained->report);
+  if (!report.accepted) return report;
+  report.file = "response-" + std::to_string(terminal.clock.Now().ms) + ".model";
+  RAPPORT_RETURN_IF_ERROR(WriteResponseSet(trained->set, session.models_folder() + "/" + report.file));
+  const Result<uint64_t> generation = RegisterWithServer(*session.server(), report.file, ResponseReportToJson(report));
+  if (!generation.ok()) return generation.status();
+  report.generation = *generation;
+  if (!options.activate) return report;
+  const Result<Response> activated =
+      session.server()->Call(Method::kPost, "/v1/models/" + std::to_string(report.generation) + "/activate");
+  if (!activated.ok()) return activated.status();
+  report.activated = true;
+  return report;
+}
+
+Result<ResponseTrainReport> TrainResponsesThrough(StoreSession& session, const Config& config,
+                                                  const ResponseTrainOptions& options, Terminal& terminal) {
+  const Result<ContactSettings> settings = LoadContactSettings(session.store());
+  if (!settings.ok()) return settings.status();
+  Store* local = session.local();
+  if (local == nullptr) return TrainResponsesBesideServer(session, settings->limits, options, terminal);
+  Result<std::unique_ptr<Engine>> engine = Engine::Open(*local, config.engine);
+  if (!engine.ok()) return engine.status();
+  RAPPORT_RETURN_IF_ERROR((*engine)->UseContactSettings(*settings));
+  return (*engine)->TrainResponses(options, terminal.clock, ResponseReportToJson);
+}
+
+Status RunTrainResponses(const TrainArguments& arguments, const Config& config, Terminal& terminal) {
+  const Result<std::unique_ptr<StoreSession>> session =
+      StoreSession::Open(arguments.folder, StorePurpose::kRead, ReadingStoreOptions());
+  if (!session.ok()) return session.status();
+  ResponseTrainOptions options;
+  options.activate = arguments.activate;
+  options.response.seed = arguments.options.als.seed;
+  options.response.threads = options.response.activity.threads = arguments.options.als.threads;
+  if (arguments.force) options.gate = GateMode::kReportOnly;
+  const Result<ResponseTrainReport> report = TrainResponsesThrough(**session, config, options, terminal);
+  if (!report.ok()) return report.status();
+  std::fputs((arguments.json ? ResponseReportToJson(*report) + "\n" : ResponseReportToText(*report)).c_str(),
+             terminal.out);
+  return TellOutcome(report->accepted, report->activated, report->generation, report->verdict, "train", terminal);
+}
+
 Status RunTrain(TrainArguments arguments, Terminal& terminal) {
   const Result<Config> config = ReadConfig(arguments.config_file);
   if (!config.ok()) return config.status();
+  if (arguments.model == "response") return RunTrainResponses(arguments, *config, terminal);
   arguments.options.activate = arguments.activate;
   const Result<AlsSolver> solver = ParseAlsSolver(arguments.solver);
   if (!solver.ok()) return solver.status();
@@ -106,14 +168,7 @@ Status TellTraining(const TrainReport& report, bool json, const char* command, T
   } else {
     std::fputs(TrainReportToText(report).c_str(), terminal.out);
   }
-  if (!report.accepted) {
-    return Status::FailedPrecondition("the model was refused and the one in service stays: " + report.verdict +
-                                      "; --force insists");
-  }
-  std::fprintf(terminal.error, "rapport %s: generation %llu is %s\n", command,
-               static_cast<unsigned long long>(report.generation),
-               report.activated ? "in service" : "registered; put it in service with 'rapport models activate'");
-  return Status::Ok();
+  return TellOutcome(report.accepted, report.activated, report.generation, report.verdict, command, terminal);
 }
 
 void AddTrainCommand(Commands& commands) {
@@ -127,7 +182,7 @@ void AddTrainCommand(Commands& commands) {
   command->add_option("--config", arguments->config_file, "JSON configuration: the weights of events")
       ->check(CLI::ExistingFile);
   command->add_option("--model", arguments->model, "what to learn")
-      ->check(CLI::IsMember({"content"}))
+      ->check(CLI::IsMember({"content", "response"}))
       ->capture_default_str();
   command->add_option("--rank", options.als.factors, "factors of a customer and of an item")
       ->check(CLI::Range(1, 512))

@@ -32,6 +32,7 @@ Result<TrainOptions> ReadTrainOptions(const std::string& text) {
   const Result<Json> body = ParseJsonBody(text);
   if (!body.ok()) return body.status();
   JsonFields fields(*body, "");
+  (void)fields.Text("model", limits::kShortTextBytesMax);
   options.als.factors = static_cast<int>(fields.Count("rank", 1, kFactorsMax).value_or(options.als.factors));
   options.als.epochs = static_cast<int>(fields.Count("epochs", 1, kEpochsMax).value_or(options.als.epochs));
   const std::optional<std::string> solver = fields.Text("solver", limits::kShortTextBytesMax);
@@ -48,10 +49,33 @@ Result<TrainOptions> ReadTrainOptions(const std::string& text) {
   return options;
 }
 
-Result<Response> StartTraining(TrainingJobs& training, const Request& request) {
+// {"model": "response"}: who answers what, when, on which channel.
+Result<std::optional<ResponseTrainOptions>> ReadResponseTrainOptions(const std::string& text) {
+  const Result<Json> body = text.empty() ? Result<Json>(Json::object()) : ParseJsonBody(text);
+  if (!body.ok() || !body->is_object() || !body->contains("model")) return std::optional<ResponseTrainOptions>();
+  JsonFields fields(*body, "");
+  const std::string model = fields.Text("model", limits::kShortTextBytesMax).value_or("");
+  if (model == "content") return std::optional<ResponseTrainOptions>();
+  if (model != "response") fields.FailField("model", "must be content or response");
+  ResponseTrainOptions options;
+  options.response.seed = fields.Count("seed", 0, kSeedMax).value_or(options.response.seed);
+  options.activate = fields.Flag("activate").value_or(true);
+  if (fields.Flag("force").value_or(false)) options.gate = GateMode::kReportOnly;
+  RAPPORT_RETURN_IF_ERROR(fields.Finish());
+  return std::optional<ResponseTrainOptions>(options);
+}
+
+Result<uint64_t> StartJob(TrainingJobs& training, const Request& request) {
+  const Result<std::optional<ResponseTrainOptions>> responses = ReadResponseTrainOptions(request.body);
+  if (!responses.ok()) return responses.status();
+  if (*responses) return training.StartResponses(**responses);
   const Result<TrainOptions> options = ReadTrainOptions(request.body);
   if (!options.ok()) return options.status();
-  const Result<uint64_t> job = training.Start(*options);
+  return training.Start(*options);
+}
+
+Result<Response> StartTraining(TrainingJobs& training, const Request& request) {
+  const Result<uint64_t> job = StartJob(training, request);
   if (!job.ok()) return job.status();
   JsonWriter out;
   out.BeginObject().Key("job").Unsigned(*job).EndObject();

@@ -68,6 +68,14 @@ const ApiOperation kOperations[] = {
     {Method::kGet, "/v1/latest", Scope::kRecommend, "What is new", kLists, "", "RecommendResponse"},
     {Method::kPost, "/v1/visitors", Scope::kRecommend, "Mint a browser's signed visitor token", "", "VisitorRequest",
      "VisitorResponse"},
+    // Contacts.
+    {Method::kPost, "/v1/decisions", Scope::kCampaigns, "Whether, when, how and with what to reach a customer", "",
+     "DecisionRequest", "Decision"},
+    {Method::kGet, "/v1/decisions/{id}", Scope::kCampaigns, "A decision again, with its words", "", "", "DecisionTold"},
+    {Method::kGet, "/v1/channels", Scope::kCampaigns, "Channels and places in force", "", "", "AnyObject"},
+    {Method::kPut, "/v1/channels", Scope::kCampaigns, "Replace channels and places", "", "Channels", "SettingsAnswer"},
+    {Method::kGet, "/v1/limits", Scope::kCampaigns, "Caps, quiet hours and money in force", "", "", "AnyObject"},
+    {Method::kPut, "/v1/limits", Scope::kCampaigns, "Replace the limits", "", "Limits", "SettingsAnswer"},
     // Models.
     {Method::kGet, "/v1/models", Scope::kModels, "The models' registry and the last training", "", "", "AnyObject"},
     {Method::kPost, "/v1/models/train", Scope::kModels, "Start a training", "", "TrainRequest", "AnyObject", 202},

@@ -176,12 +176,37 @@ constexpr std::string_view kSchemas = R"json({
   "generation": {"type": "integer", "description": "0: no model"},
   "placements": {"type": "array", "items": {"allOf": [{"$ref": "#/components/schemas/RecommendResponse"}],
     "type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}}}},
+"DecisionRequest": {"type": "object", "additionalProperties": false, "required": ["customer"], "properties": {
+  "customer": {"type": "object", "properties": {"userId": {"$ref": "#/components/schemas/Id"},
+    "anonymousId": {"$ref": "#/components/schemas/Id"}}},
+  "purpose": {"type": "string", "default": "marketing", "description": "service and transactional need no consent"},
+  "items": {"type": "array", "maxItems": 200, "items": {"$ref": "#/components/schemas/Id"},
+    "description": "contents to choose from; absent: what would be recommended"},
+  "channels": {"type": "array", "items": {"type": "string"}}, "from": {"$ref": "#/components/schemas/Time"},
+  "until": {"$ref": "#/components/schemas/Time"}, "dryRun": {"type": "boolean", "default": false},
+  "count": {"type": "integer", "minimum": 1, "maximum": 200, "default": 20}, "scenario": {"type": "string"},
+  "kind": {"type": "string"}, "seedItems": {"type": "array"}, "filter": {"type": "string"}, "boost": {"type": "array"},
+  "exclude": {"type": "array"}, "repeat": {"type": "string"}, "explain": {"type": "boolean"}}},
+"Decision": {"type": "object", "required": ["decisionId", "action", "value", "propensity"], "properties": {
+  "decisionId": {"type": "string"}, "action": {"enum": ["send", "nothing"]}, "itemId": {"type": "string"},
+  "channel": {"type": "string"}, "place": {"type": "string"}, "at": {"type": "string", "format": "date-time"},
+  "localTime": {"type": "string"}, "probability": {"type": "number"}, "value": {"type": "number"},
+  "propensity": {"type": "number"}, "because": {"type": "string"}}},
+"DecisionTold": {"type": "object", "required": ["decision", "words"], "properties": {
+  "decision": {"$ref": "#/components/schemas/Decision"}, "words": {"$ref": "#/components/schemas/AnyObject"}}},
+"Channels": {"type": "object", "additionalProperties": false, "required": ["channels"], "properties": {
+  "channels": {"type": "array", "maxItems": 64}, "places": {"type": "array", "maxItems": 256}}},
+"Limits": {"type": "object", "properties": {"caps": {"type": "array"}, "quietHours": {"type": "array"},
+  "budgets": {"type": "array"}, "timezone": {"type": "string"}}},
+"SettingsAnswer": {"type": "object", "required": ["success", "settingsVersion"], "properties": {
+  "success": {"const": true}, "settingsVersion": {"type": "integer"}}},
 "Level": {"enum": ["personal", "session", "similar", "segment", "popular", "static"]},
 "VisitorRequest": {"type": "object", "additionalProperties": false, "properties": {
   "userId": {"$ref": "#/components/schemas/Id"}, "anonymousId": {"$ref": "#/components/schemas/Id"},
   "ttlSeconds": {"type": "integer", "minimum": 60, "maximum": 7776000, "default": 86400}},
   "oneOf": [{"required": ["userId"]}, {"required": ["anonymousId"]}]},
 "TrainRequest": {"type": "object", "additionalProperties": false, "properties": {
+  "model": {"enum": ["content", "response"], "default": "content"},
   "rank": {"type": "integer", "minimum": 1, "maximum": 512}, "epochs": {"type": "integer", "minimum": 1},
   "solver": {"enum": ["auto", "exact", "conjugate-gradient", "blocks"], "default": "auto"},
   "seed": {"type": "integer"}, "holdoutDays": {"type": "number"}, "activate": {"type": "boolean", "default": true},

@@ -1,0 +1,298 @@
+#include "engine/contact/contact_desk.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/crypto.h"
+#include "base/text.h"
+#include "engine/contact/response_evidence.h"
+
+namespace rapport {
+namespace {
+
+constexpr int64_t kWindowMs = 7 * kDayMs;
+constexpr int64_t kWindowMsMax = 31 * kDayMs;
+// Trials and visits older than this say little, and reading a zone's history is not free.
+constexpr int64_t kLocalPastMs = 3 * 366 * kDayMs;
+
+std::string TextAttribute(const Item& item, const char* name) {
+  const auto found = item.attributes.find(name);
+  const auto* text = found == item.attributes.end() ? nullptr : std::get_if<std::string>(&found->second);
+  return text == nullptr ? "" : *text;
+}
+
+// Best first -> 1 down to -1: comparable between decisions with as many candidates.
+float AffinityOf(size_t place, size_t count) {
+  return count < 2 ? 0 : 1 - 2 * static_cast<float>(place) / static_cast<float>(count - 1);
+}
+
+ContentChoice ChoiceOf(const Item& item, float affinity, const ContactLimits& limits, const ResponseVocabulary& names) {
+  ContentChoice choice;
+  choice.item = item.id;
+  choice.row = names.Content(item.id);
+  choice.kind = names.Kind(item.kind);
+  choice.affinity = affinity;
+  choice.margin = item.margin ? item.margin->ToDouble() * limits.response_to_order : limits.response_margin;
+  choice.topic = TextAttribute(item, "topic");
+  choice.published_at = item.published_at;
+  choice.expires_at = item.expires_at;
+  return choice;
+}
+
+std::vector<int> ModelIndices(const std::vector<std::string>& names, const std::vector<std::string>& known) {
+  std::vector<int> indices;
+  for (const std::string& name : names) {
+    const auto found = std::lower_bound(known.begin(), known.end(), name);
+    const bool there = found != known.end() && *found == name && !name.empty();
+    indices.push_back(there ? static_cast<int>(found - known.begin()) : -1);
+  }
+  return indices;
+}
+
+// Everybody's best hour on a channel.
+uint16_t UsualHour(const ResponseModel& model, size_t channel) {
+  const float* row = model.channel_hour.data() + channel * kHoursOfWeek;
+  return static_cast<uint16_t>(std::max_element(row, row + kHoursOfWeek) - row);
+}
+
+void Explain(const DecisionInput& input, DecisionResponse* decision) {
+  const DecisionArm& arm = decision->outcome.chosen;
+  if (arm.content == kNothing) return;
+  const auto channel = static_cast<size_t>(std::max(0, input.model_channel[arm.channel]));
+  const CustomerResponse& own = input.response;
+  if (!own.own_hour.empty()) decision->own_hour = own.own_hour[arm.hour];
+  if (!own.own_channel.empty()) decision->own_channel = own.own_channel[channel];
+  if (!own.own_kind.empty()) decision->own_kind = own.own_kind[input.contents[arm.content].kind];
+  decision->usual_hour = UsualHour(input.model, channel);
+  decision->zone_offset_ms = input.local.OffsetMs(arm.at);
+}
+
+// Channels that may be used, and the model's names for channels and places.
+void AddWays(const DecisionRequest& request, const ResponseVocabulary& names, DecisionInput* input) {
+  std::vector<std::string> channels, places;
+  for (uint32_t channel = 0; channel < input->settings.channels.size(); ++channel) {
+    const std::string& name = input->settings.channels[channel].name;
+    channels.push_back(name);
+    const bool asked = request.channels.empty() ||
+                       std::find(request.channels.begin(), request.channels.end(), name) != request.channels.end();
+    if (asked) input->channels.push_back(channel);
+  }
+  for (const PlaceSettings& place : input->settings.places) places.push_back(place.name);
+  input->model_channel = ModelIndices(channels, names.channels);
+  input->model_place = ModelIndices(places, names.places);
+}
+
+void AddContents(const RankResponse& ranked, const ResponseVocabulary& names, DecisionInput* input,
+                 DecisionResponse* decision) {
+  const std::vector<RecommendedItem>& items = ranked.ranked.items;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const Item* item = ranked.ranked.catalog->Get(items[i].item);
+    if (item == nullptr) continue;
+    input->contents.push_back(ChoiceOf(*item, AffinityOf(i, items.size()), input->settings.limits, names));
+    decision->contents.push_back(
+        {item->id, item->external_id, item->title, item->kind, item->language, items[i].reasons});
+  }
+}
+
+Contact PlannedContact(const DecisionResponse& decision) {
+  const DecisionArm& arm = decision.outcome.chosen;
+  Contact contact;
+  contact.id = decision.id;
+  contact.channel = decision.settings->channels[arm.channel].name;
+  if (arm.place != kNoPlaceArm) contact.place = decision.settings->places[arm.place].name;
+  contact.purpose = decision.purpose;
+  contact.item = decision.contents[arm.content].item;
+  contact.time = arm.at;
+  contact.planned = true;
+  contact.affinity = AffinityOf(arm.content, decision.contents.size());
+  return contact;
+}
+
+// Unless it has arrived in the store meanwhile.
+void AddPending(const Contact& contact, ContactLog* log) {
+  for (const Contact& known : log->contacts) {
+    if (known.id == contact.id) return;
+  }
+  const auto at = std::upper_bound(log->contacts.begin(), log->contacts.end(), contact,
+                                   [](const Contact& a, const Contact& b) { return a.time < b.time; });
+  log->contacts.insert(at, contact);
+}
+
+// The decision, and the contact that it plans.
+std::vector<Operation> OperationsOf(const DecisionRequest& request, const DecisionResponse& decision,
+                                    const FormatDecision& format) {
+  std::vector<Operation> operations;
+  PutDecision put;
+  put.decision.id = decision.id;
+  put.decision.customer = decision.customer;
+  put.decision.time = decision.time;
+  put.decision.generation = decision.response_generation;
+  put.decision.body = format ? format(decision) : "{}";
+  operations.push_back(std::move(put));
+  if (decision.outcome.chosen.content == kNothing) return operations;
+  const Contact contact = PlannedContact(decision);
+  AppendEvent planned;
+  planned.customer = request.customer;
+  Event& event = planned.event;
+  event.type = EventType::kContactPlanned;
+  event.name = "Contact Planned";
+  event.source = "decision";
+  event.message_id = event.order_id = decision.id;
+  event.time = event.received_at = request.now;
+  event.channel = contact.channel;
+  event.store_id = contact.place;
+  event.contact.purpose = contact.purpose;
+  event.contact.at = contact.time;
+  event.contact.affinity = contact.affinity;
+  planned.lines.push_back({decision.contents[decision.outcome.chosen.content].external_id, 1, std::nullopt});
+  operations.push_back(std::move(planned));
+  return operations;
+}
+
+}  // namespace
+
+ContactDesk::ContactDesk(Store& store) : store_(store), id_key_(store.DeriveKey("decision id")) {
+  in_force_.settings = std::make_shared<const ContactSettings>();
+}
+
+ContactDesk::InForce ContactDesk::Settings() const {
+  std::lock_guard hold(mutex_);
+  return in_force_;
+}
+std::shared_ptr<const ContactSettings> ContactDesk::settings() const { return Settings().settings; }
+uint64_t ContactDesk::settings_version() const { return Settings().version; }
+
+Status ContactDesk::Use(ContactSettings settings) {
+  RAPPORT_RETURN_IF_ERROR(Validate(settings));
+  auto next = std::make_shared<const ContactSettings>(std::move(settings));
+  std::lock_guard hold(mutex_);
+  in_force_.settings.swap(next);
+  ++in_force_.version;
+  return Status::Ok();
+}
+
+Status ContactDesk::Check(const DecisionRequest& request) const {
+  const Timestamp from = std::max(request.from.value_or(request.now), request.now);
+  if (request.until && request.from && *request.until <= *request.from) {
+    return Status::InvalidArgument("until is not after from: the window is empty");
+  }
+  if (request.until && *request.until <= request.now) {
+    return Status::InvalidArgument("until lies in the past: nothing can be sent in that window any more");
+  }
+  if (request.until && request.until->ms - from.ms > kWindowMsMax) {
+    return Status::InvalidArgument("the window is longer than 31 days: decide again nearer to the time");
+  }
+  if (from.ms - request.now.ms > 366 * kDayMs) return Status::InvalidArgument("from lies more than a year ahead");
+  const std::shared_ptr<const ContactSettings> settings = this->settings();
+  for (const std::string& name : request.channels) {
+    if (settings->FindChannel(name) != nullptr) continue;
+    return Status::InvalidArgument("channels: there is no channel " + QuoteForMessage(name) + "; GET /v1/channels lists them");
+  }
+  return Status::Ok();
+}
+
+DecisionResponse ContactDesk::Begin(const DecisionRequest& request, const RankResponse& ranked,
+                                    const CustomerView& view) {
+  const InForce in_force = Settings();
+  DecisionResponse decision;
+  decision.customer = view.root;
+  decision.time = request.now;
+  decision.from = std::max(request.from.value_or(request.now), request.now);
+  decision.until = request.until.value_or(Timestamp{decision.from.ms + kWindowMs});
+  decision.purpose = request.purpose;
+  decision.settings = in_force.settings;
+  decision.settings_version = in_force.version;
+  decision.dry_run = request.dry_run;
+  decision.content_generation = ranked.ranked.generation;
+  decision.refused_items = ranked.refused;
+  decision.unknown_items = ranked.unknown;
+  decision.personal = view.personalization == Personalization::kOn;
+  decision.zone = ChooseZone(in_force.settings->limits, view.time_zone, view.country);
+  const std::string seed_text = std::to_string(view.root.value) + " " + std::to_string(request.now.ms) + " " +
+                                std::to_string(++decisions_) + " " + std::to_string(store_.statistics().events);
+  const Digest256 digest = HmacSha256(id_key_, seed_text);
+  decision.id = "d-" + ToHex({reinterpret_cast<const char*>(digest.data()), 16});
+  std::memcpy(&decision.seed, digest.data() + 16, sizeof decision.seed);
+  return decision;
+}
+
+Result<std::vector<LocalTime>> ContactDesk::PlaceClocks(const ContactSettings& settings, Timestamp from, Timestamp until) {
+  std::vector<LocalTime> clocks;
+  for (const PlaceSettings& place : settings.places) {
+    Result<LocalTime> clock =
+        zones_.Read(place.time_zone.empty() ? settings.limits.time_zone : place.time_zone, from, until);
+    if (!clock.ok()) return clock.status();
+    clocks.push_back(clock.Take());
+  }
+  return clocks;
+}
+
+Result<PreparedDecision> ContactDesk::Decide(const DecisionRequest& request, const RankResponse& ranked,
+                                             const CustomerView& view, const FormatDecision& format) {
+  RAPPORT_RETURN_IF_ERROR(Check(request));
+  Stripe& stripe = stripes_[view.root.value % stripes_.size()];
+  std::lock_guard one_at_a_time(stripe.mutex);
+  const std::shared_ptr<const ResponseSet> responses = publisher_.Get();
+  DecisionResponse decision = Begin(request, ranked, view);
+  decision.response_generation = responses->generation;
+  const ContactSettings& settings = *decision.settings;
+
+  ContactCustomer customer;  // of nobody known: no consent, no address
+  if (view.root.value != 0) {
+    Result<ContactCustomer> read = ReadContactCustomer(store_, view.root, nullptr);
+    if (!read.ok()) return read.status();
+    customer = read.Take();
+    const auto [begin, end] = stripe.pending.equal_range(view.root.value);
+    for (auto at = begin; at != end; ++at) AddPending(at->second, &customer.log);
+  }
+  const Timestamp past{std::max(decision.from.ms - kLocalPastMs, kTimestampMin.ms)};
+  const Result<LocalTime> local = zones_.Read(decision.zone.name, past, {decision.until.ms + kDayMs});
+  if (!local.ok()) return local.status();
+  const Result<std::vector<LocalTime>> place_clocks = PlaceClocks(settings, decision.from, decision.until);
+  if (!place_clocks.ok()) return place_clocks.status();
+
+  CustomerResponse response;
+  if (decision.personal && responses->generation != 0) {
+    const Catalog& catalog = *ranked.ranked.catalog;
+    const auto kind_of = [&](ItemId item) {
+      const Item* found = item ? catalog.Get(item) : nullptr;
+      return found != nullptr && found->catalogued ? found->kind : std::string();
+    };
+    const EvidenceBuffers evidence = CollectEvidence(customer.log, view.history, view.traits, view.country, *local,
+                                                     request.now, responses->vocabulary, kind_of);
+    decision.contacts_known = evidence.trials.size();
+    response = responses->model->FoldIn(evidence.View());
+  }
+  DecisionInput input{
+      .settings = settings, .customer = customer, .local = *local, .model = *responses->model, .response = response};
+  input.purpose = request.purpose;
+  input.from = decision.from;
+  input.until = decision.until;
+  input.seed = decision.seed;
+  input.recent_sends = RecentSends(customer.log, decision.from);
+  AddWays(request, responses->vocabulary, &input);
+  for (const LocalTime& clock : *place_clocks) input.place_times.push_back(&clock);
+  AddContents(ranked, responses->vocabulary, &input, &decision);
+  decision.outcome = rapport::Decide(input);
+  Explain(input, &decision);
+  PreparedDecision prepared;
+  if (!request.dry_run) prepared.operations = OperationsOf(request, decision, format);
+  if (!request.dry_run && decision.outcome.chosen.content != kNothing) {
+    stripe.pending.emplace(view.root.value, PlannedContact(decision));
+  }
+  prepared.decision = std::move(decision);
+  return prepared;
+}
+
+void ContactDesk::Settle(CustomerId customer, const std::string& id) {
+  Stripe& stripe = stripes_[customer.value % stripes_.size()];
+  std::lock_guard hold(stripe.mutex);
+  const auto [begin, end] = stripe.pending.equal_range(customer.value);
+  for (auto at = begin; at != end; ++at) {
+    if (at->second.id != id) continue;
+    stripe.pending.erase(at);
+    return;
+  }
+}
+
+}  // namespace rapport

@@ -1,0 +1,64 @@
+// Where contacts are decided on: the settings and the response model in force. What may be said is the content side's
+// business (Engine::Decide asks it first).
+//
+// Decisions about one customer are made one after the other, and each sees the contacts that those before it have
+// planned, also while these are still on their way to the disk (pending): so caps hold.
+// Thread-safe; owned by the Engine. `store` must outlive it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "data/store.h"
+#include "engine/contact/contact_requests.h"
+#include "engine/contact/response_set.h"
+#include "engine/customer_view.h"
+
+namespace rapport {
+
+class ContactDesk {
+ public:
+  explicit ContactDesk(Store& store);
+
+  std::shared_ptr<const ContactSettings> settings() const;
+  uint64_t settings_version() const;
+  // kInvalidArgument as Validate says; then the old ones stay.
+  Status Use(ContactSettings settings);
+  std::shared_ptr<const ResponseSet> responses() const { return publisher_.Get(); }
+  void Publish(std::shared_ptr<const ResponseSet> next) { publisher_.Publish(std::move(next)); }
+
+  // What the request alone says wrong: an empty window, one in the past, an unknown channel.
+  Status Check(const DecisionRequest& request) const;
+  // `ranked`: what may be said, best first, with `refused` and `unknown`. `view`: the customer's, for visits and traits.
+  Result<PreparedDecision> Decide(const DecisionRequest& request, const RankResponse& ranked, const CustomerView& view,
+                                  const FormatDecision& format);
+  // The store has said what became of the operations: the planned contact stands in its log, or nowhere.
+  void Settle(CustomerId customer, const std::string& id);
+
+ private:
+  struct InForce {
+    std::shared_ptr<const ContactSettings> settings;
+    uint64_t version = 0;
+  };
+  InForce Settings() const;
+  DecisionResponse Begin(const DecisionRequest& request, const RankResponse& ranked, const CustomerView& view);
+  Result<std::vector<LocalTime>> PlaceClocks(const ContactSettings& settings, Timestamp from, Timestamp until);
+
+  Store& store_;
+  const SecretKey id_key_;
+  std::atomic<uint64_t> decisions_{0};
+  ResponsePublisher publisher_;
+  ZoneBook zones_;
+  struct Stripe {
+    std::mutex mutex;
+    std::multimap<uint64_t, Contact> pending;  // by root
+  };
+  std::array<Stripe, 64> stripes_;  // by root
+  mutable std::mutex mutex_;              // guards what follows
+  InForce in_force_;
+};
+
+}  // namespace rapport

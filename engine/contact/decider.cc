@@ -1,0 +1,188 @@
+#include "engine/contact/decider.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/random.h"
+#include "engine/contact/response_evidence.h"
+
+namespace rapport {
+namespace {
+
+double Sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
+
+// When one channel at one place may be used, one moment per hour at most.
+struct Slot {
+  Timestamp at;
+  uint16_t hour = 0;
+};
+
+// Arms of one decision, gathered way by way. One owner, one call.
+class Arms {
+ public:
+  explicit Arms(const DecisionInput& input) : input_(input) { input.model.FillTable(input.response, table_); }
+
+  void GatherChannel(uint32_t channel) {
+    const ChannelSettings& settings = input_.settings.channels[channel];
+    if (!settings.at_place) return GatherWay(channel, kNoPlaceArm);
+    for (uint32_t place = 0; place < input_.settings.places.size(); ++place) {
+      const std::vector<std::string>& uses = input_.settings.places[place].channels;
+      const bool usable = uses.empty() || std::find(uses.begin(), uses.end(), settings.name) != uses.end();
+      if (usable) GatherWay(channel, place);
+    }
+  }
+
+  DecisionOutcome Take() {
+    outcome_.feasible = feasible_;
+    for (const auto& [key, count] : removed_) outcome_.removed.push_back({key.second, key.first, count});
+    const size_t most = input_.settings.limits.shortlist - 1;
+    const auto better = [](const DecisionArm& a, const DecisionArm& b) {
+      return std::tie(b.value, a.at, a.channel, a.content, a.place) < std::tie(a.value, b.at, b.channel, b.content, b.place);
+    };
+    const size_t kept = std::min(most, arms_.size());
+    std::partial_sort(arms_.begin(), arms_.begin() + static_cast<ptrdiff_t>(kept), arms_.end(), better);
+    arms_.resize(kept);
+    arms_.push_back(DecisionArm{});  // nothing, worth 0
+    std::stable_sort(arms_.begin(), arms_.end(),
+                     [](const DecisionArm& a, const DecisionArm& b) { return a.value > b.value; });
+    outcome_.shortlist = std::move(arms_);
+    return std::move(outcome_);
+  }
+
+ private:
+  void Remove(uint32_t channel, ContactRefusal refusal, uint64_t arms) { removed_[{channel, refusal}] += arms; }
+
+  void GatherWay(uint32_t channel, uint32_t place) {
+    Feasibility rules(input_.settings, input_.customer, input_.local);
+    Feasibility::Question question;
+    question.purpose = input_.purpose;
+    question.channel = &input_.settings.channels[channel];
+    if (place != kNoPlaceArm) {
+      question.place = &input_.settings.places[place];
+      question.place_time = input_.place_times[place];
+    }
+    const uint64_t hours = static_cast<uint64_t>((input_.until.ms - input_.from.ms + kHourMs - 1) / kHourMs);
+    std::vector<uint32_t> allowed;
+    for (uint32_t content = 0; content < input_.contents.size(); ++content) {
+      question.topic = input_.contents[content].topic;
+      ContactRefusal refusal = rules.Standing(question);
+      if (refusal == ContactRefusal::kNone && input_.holdout && !IsService(input_.purpose)) refusal = ContactRefusal::kHoldout;
+      if (refusal == ContactRefusal::kNone) {
+        allowed.push_back(content);
+      } else {
+        Remove(channel, refusal, hours);
+      }
+    }
+    if (allowed.empty()) return;
+    const std::vector<Slot> slots = SlotsOf(rules, question, channel, allowed.size());
+    for (const uint32_t content : allowed) GatherContent(content, channel, place, slots);
+  }
+
+  std::vector<Slot> SlotsOf(const Feasibility& rules, const Feasibility::Question& question, uint32_t channel,
+                            uint64_t contents) {
+    std::vector<Slot> slots;
+    for (Timestamp begin = input_.from; begin < input_.until;) {
+      const Timestamp end{std::min(input_.until.ms, (begin.ms / kHourMs + 1) * kHourMs)};
+      const Feasibility::Moment moment = rules.First(question, begin, end);
+      if (moment.at) {
+        slots.push_back({*moment.at, static_cast<uint16_t>(input_.local.HourOfWeekAt(*moment.at))});
+      } else {
+        Remove(channel, moment.refusal, contents);
+      }
+      begin = end;
+    }
+    return slots;
+  }
+
+  void GatherContent(uint32_t content, uint32_t channel, uint32_t place, const std::vector<Slot>& slots) {
+    const ContentChoice& choice = input_.contents[content];
+    const ChannelSettings& settings = input_.settings.channels[channel];
+    const int known = input_.model_channel[channel];
+    const auto model_channel = static_cast<uint8_t>(std::max(known, 0));
+    double fixed = input_.model.ContentChannel(choice.row, choice.kind, model_channel) +
+                   static_cast<double>(input_.model.affinity) * choice.affinity;
+    if (place != kNoPlaceArm && input_.model_place[place] >= 0) {
+      fixed += table_.place[static_cast<size_t>(input_.model_place[place])];
+    }
+    const auto delivery_ms = static_cast<int64_t>(settings.delivery_minutes * static_cast<double>(kMinuteMs));
+    scratch_.clear();
+    for (const Slot& slot : slots) {
+      const bool early = choice.published_at && slot.at < *choice.published_at;
+      if (early || (choice.expires_at && slot.at.ms + delivery_ms >= choice.expires_at->ms)) {
+        Remove(channel, ContactRefusal::kTooLate, 1);
+        continue;
+      }
+      ++feasible_;
+      // Earlier sends fade while we wait: the same half-life as in the evidence.
+      const float recent = input_.recent_sends *
+                           static_cast<float>(DecayOfSends(slot.at.ms - input_.from.ms));
+      DecisionArm arm;
+      arm.content = content;
+      arm.channel = channel;
+      arm.place = place;
+      arm.at = slot.at;
+      arm.hour = slot.hour;
+      arm.probability = Sigmoid(table_.hour_channel[model_channel * kHoursOfWeek + slot.hour] +
+                                table_.kind_hour[choice.kind * kHoursOfWeek + slot.hour] + fixed +
+                                input_.model.Fatigue(model_channel, recent));
+      arm.unsubscribe = input_.model.UnsubscribeProbability(model_channel, recent);
+      arm.cost = settings.cost;
+      arm.margin = choice.margin;
+      arm.value = arm.probability * arm.margin - arm.cost - arm.unsubscribe * input_.settings.limits.lifetime_value;
+      scratch_.push_back(arm);
+    }
+    const size_t kept = std::min(kHoursPerChoiceMax, scratch_.size());
+    std::partial_sort(scratch_.begin(), scratch_.begin() + static_cast<ptrdiff_t>(kept), scratch_.end(),
+                      [](const DecisionArm& a, const DecisionArm& b) {
+                        return std::tie(b.value, a.at) < std::tie(a.value, b.at);
+                      });
+    arms_.insert(arms_.end(), scratch_.begin(), scratch_.begin() + static_cast<ptrdiff_t>(kept));
+  }
+
+  const DecisionInput& input_;
+  ResponseTable table_;
+  std::vector<DecisionArm> arms_, scratch_;
+  std::map<std::pair<uint32_t, ContactRefusal>, uint64_t> removed_;
+  uint64_t feasible_ = 0;
+  DecisionOutcome outcome_;
+};
+
+}  // namespace
+
+void SetPropensities(std::vector<DecisionArm>& shortlist, double temperature, double exploration) {
+  double best = shortlist.front().value;
+  for (const DecisionArm& arm : shortlist) best = std::max(best, arm.value);
+  double sum = 0;
+  bool found = false;
+  for (DecisionArm& arm : shortlist) {
+    if (temperature > 0) {
+      arm.propensity = std::exp((arm.value - best) / temperature);
+    } else {
+      arm.propensity = !found && arm.value == best ? 1 : 0;
+      found |= arm.value == best;
+    }
+    sum += arm.propensity;
+  }
+  const double even = exploration / static_cast<double>(shortlist.size());
+  for (DecisionArm& arm : shortlist) arm.propensity = (1 - exploration) * arm.propensity / sum + even;
+}
+
+DecisionOutcome Decide(const DecisionInput& input) {
+  Arms arms(input);
+  for (const uint32_t channel : input.channels) arms.GatherChannel(channel);
+  DecisionOutcome outcome = arms.Take();
+  SetPropensities(outcome.shortlist, input.settings.limits.temperature, input.settings.limits.exploration);
+  double left = Random(input.seed).Uniform();
+  outcome.chosen = outcome.shortlist.back();
+  for (const DecisionArm& arm : outcome.shortlist) {
+    left -= arm.propensity;
+    if (left < 0) {
+      outcome.chosen = arm;
+      break;
+    }
+  }
+  return outcome;
+}
+
+}  // namespace rapport
