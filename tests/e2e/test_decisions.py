@@ -1,0 +1,77 @@
+"""Decisions about contacts against the real binary: settings and caps survive a restart, training beside the server,
+and what a marketer reads afterwards."""
+import unittest
+
+from harness import TemporaryFolder, product, rapport
+
+
+class DecisionsTest(TemporaryFolder):
+    def willing(self, server, user):
+        server.post("/v1/identify", {"userId": user, "traits": {"email": f"{user}@example.org", "timezone": "Asia/Kolkata"}})
+        answer = server.request("PUT", f"/v1/customers/{user}/consents",
+                                {"channel": "email", "purpose": "marketing", "given": True})
+        self.assertEqual(answer.status, 200, answer)
+
+    def decide(self, server, user, **more):
+        answer = server.post("/v1/decisions", {"customer": {"userId": user}, "items": ["a", "b"], **more})
+        self.assertEqual(answer.status, 200, answer)
+        return answer.json
+
+    def removed(self, decision):
+        return {one["reason"] for one in decision["removed"] if one["channel"] == "email"}
+
+    def test_caps_and_settings_survive_a_restart(self):
+        with self.serve() as server:
+            server.put_items([product("a"), product("b")])
+            answer = server.request("PUT", "/v1/limits", {"caps": [{"count": 1, "per": "30d"}], "temperature": 0,
+                                                           "exploration": 1e-9})
+            self.assertEqual(answer.status, 200, answer)
+            self.willing(server, "ada")
+            first = self.decide(server, "ada")
+            self.assertEqual(first["action"], "send", first)
+            self.assertEqual(first["timezone"], "Asia/Kolkata")
+            self.assertEqual(server.stop(), 0)
+        with self.serve() as server:
+            second = self.decide(server, "ada")
+            self.assertEqual(second["action"], "nothing", second)
+            self.assertIn("frequency-cap", self.removed(second))
+            told = server.get("/v1/decisions/" + first["decisionId"]).json
+            self.assertEqual(told["decision"]["at"], first["at"])
+            self.assertIn("e-mail", told["words"]["customer"]["en"])
+            # The customer objects: bound from the next decision.
+            server.post("/v1/track", {"userId": "ada", "event": "Email Unsubscribed",
+                                      "properties": {"contact_id": first["decisionId"]}})
+            self.assertIn("consent-withdrawn", self.removed(self.decide(server, "ada")))
+
+    def test_the_response_model_is_trained_beside_the_server(self):
+        with self.serve() as server:
+            server.put_items([product("a"), product("b")])
+            refused = rapport("train", "--model", "response", "--data", self.folder, timeout=120)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("Email Sent", refused.stderr)
+            batch = []
+            for u in range(40):
+                for n in range(20):
+                    contact = f"c-{u}-{n}"
+                    hour = 9 if n % 2 else 18
+                    base = {"type": "track", "userId": f"u{u}", "properties": {"contact_id": contact, "product_id": "a"}}
+                    day = f"2026-0{1 + n // 10}-{1 + 2 * (n % 10):02}"
+                    batch.append({**base, "event": "Email Sent", "messageId": contact + "s", "timestamp": f"{day}T{hour:02}:00:00Z"})
+                    if (u + n) % 3 == 0:
+                        batch.append({**base, "event": "Email Link Clicked", "messageId": contact + "k",
+                                      "timestamp": f"{day}T{hour:02}:30:00Z"})
+            for at in range(0, len(batch), 1000):
+                self.assertEqual(server.post("/v1/batch", {"batch": batch[at:at + 1000]}).status, 200)
+            done = rapport("train", "--model", "response", "--data", self.folder, "--activate", "--force", timeout=300)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            models = server.get("/v1/models").json
+            active = [model for model in models["models"] if model["kind"] == "response" and model["state"] == "active"]
+            self.assertEqual(len(active), 1, models)
+            self.assertEqual(models["inService"], 0)  # of content
+            self.willing(server, "u1")
+            self.assertEqual(self.decide(server, "u1")["responseGeneration"], active[0]["generation"])
+            self.assertEqual(server.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
