@@ -15,7 +15,8 @@ bool IsBetter(const WorthArm& a, const WorthArm& b) {
 // One arm in a row of 16 through the same loop as the search.
 float OneArm(const CustomerArms& arms, const ArmShape& shape, Arm arm, float margin, float cost) {
   const size_t kind = shape.content_kind[arm.content];
-  const float best = arms.channel_slot[arm.channel * kSlotStride + arm.slot] + arms.kind_slot[kind * kSlotStride + arm.slot];
+  const float best =
+      arms.channel_slot[arm.channel * kSlotStride + arm.slot] + arms.kind_slot[kind * kSlotStride + arm.slot];
   float bests[16] = {}, contents[16] = {}, margins[16] = {}, prices[16] = {}, out[16];
   bests[0] = best;
   contents[0] = arms.content_channel[arm.channel * shape.content_stride() + arm.content];
@@ -168,7 +169,7 @@ void ArmSearch::FindShortlist(const PriceTables& prices, const ShortlistOptions&
       std::push_heap(out->begin(), out->end(), IsBetter);
     }
   }
-  out->push_back({kNothing, 0});
+  out->push_back({kNothingArm, 0});
   std::sort(out->begin(), out->end(), IsBetter);
 }
 

@@ -1,7 +1,8 @@
 // The best of all arms of one customer at given prices, without computing them all.
 //
 //   worth(i, c, s) = value(i, c, s) - price(i, c) - price(c, s)
-//   bound(i, c)    = margin_i P at the best logit of (kind(i), c) over all slots - cost_c - price(i, c) - least price(c, .)
+//   bound(i, c)    = margin_i P at the best logit of (kind(i), c) over all slots - cost_c - price(i, c) - least
+//   price(c, .)
 //
 // Prices are never negative, so no arm of (i, c) is worth more than bound(i, c). Pairs are opened (168 slots computed)
 // in falling order of their bounds until the next bound is below what has been found: the answer is that of a search
@@ -19,7 +20,7 @@ namespace rapport {
 
 struct WorthArm {
   Arm arm;
-  float worth = 0;  // of kNothing: 0
+  float worth = 0;  // of kNothingArm: 0
 };
 
 struct ShortlistOptions {
@@ -45,7 +46,7 @@ class ArmSearch {
   struct Best {
     WorthArm best, runner_up;  // the runner-up takes other limits than the best
   };
-  // REQUIRES Load. kNothing is one of the arms.
+  // REQUIRES Load. kNothingArm is one of the arms.
   Best FindBest(const PriceTables& prices, bool with_runner_up);
   // The best arms, falling by worth, nothing among them (always, at its place). REQUIRES Load.
   void FindShortlist(const PriceTables& prices, const ShortlistOptions& options, std::vector<WorthArm>* out);

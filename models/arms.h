@@ -35,7 +35,7 @@ struct Arm {
   bool IsNothing() const { return content == 0xffff; }
   bool operator==(const Arm&) const = default;
 };
-inline constexpr Arm kNothing{};
+inline constexpr Arm kNothingArm{};
 
 // The same for all customers of a plan. Immutable, any thread.
 struct ArmShape {

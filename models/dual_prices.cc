@@ -87,8 +87,8 @@ class Pricing {
   }
 
   // D falls along the way from `prices` by at most `steps_max` steps; `look` is the last accepted one.
-  int Descend(std::span<const uint32_t> sample, int steps_max, double gain_min, double balance_min, std::vector<double>* prices,
-              double* damping_before, Look* look) const {
+  int Descend(std::span<const uint32_t> sample, int steps_max, double gain_min, double balance_min,
+              std::vector<double>* prices, double* damping_before, Look* look) const {
     double damping = *damping_before;
     int small_gains = 0, steps = 0;
     *look = At(sample, *prices, true);
@@ -130,7 +130,8 @@ class Pricing {
     std::vector<double> bends(all.size() * all.size());
     for (size_t a = 0; a < all.size(); ++a) {
       for (size_t b = 0; b < all.size(); ++b) {
-        bends[a * all.size() + b] = h(static_cast<Eigen::Index>(std::max(a, b)), static_cast<Eigen::Index>(std::min(a, b)));
+        bends[a * all.size() + b] =
+            h(static_cast<Eigen::Index>(std::max(a, b)), static_cast<Eigen::Index>(std::min(a, b)));
       }
     }
     return bends;
@@ -194,7 +195,8 @@ class Pricing {
     if (differences.empty()) return seen;
     // Half of a small sample, a twentieth of a large one: at least some 8,000 customers where there are as many.
     const double part = std::clamp(8192.0 / static_cast<double>(differences.size()), 0.05, 0.5);
-    const auto middle = differences.begin() + static_cast<ptrdiff_t>(part * static_cast<double>(differences.size() - 1));
+    const auto middle =
+        differences.begin() + static_cast<ptrdiff_t>(part * static_cast<double>(differences.size() - 1));
     std::nth_element(differences.begin(), middle, differences.end());
     const double width = std::max(static_cast<double>(*middle), 1e-9);
     std::vector<std::pair<int, double>> delta;
@@ -295,7 +297,8 @@ DualPrices FindPrices(const ArmShape& shape, const LimitSet& limits, const ArmSo
     steps_max = options.next_steps_max;
   }
   const int last_steps_max = customers <= first ? options.sample_steps_max : options.last_steps_max;
-  found.full_passes = 1 + pricing.Descend({}, last_steps_max, 0, options.unbalanced_min, &found.prices, &damping, &look);
+  found.full_passes =
+      1 + pricing.Descend({}, last_steps_max, 0, options.unbalanced_min, &found.prices, &damping, &look);
   found.steps += found.full_passes - 1;
   found.dual_bound = look.dual;
   found.bends = pricing.AllBends(look);

@@ -23,25 +23,25 @@
 namespace rapport {
 
 struct PricingOptions {
-  uint64_t seed = 1;              // of the sample
-  int approach_steps = 400;       // small groups that bring the prices near
+  uint64_t seed = 1;         // of the sample
+  int approach_steps = 400;  // small groups that bring the prices near
   uint32_t approach_customers = 512;
   double approach_rate = 0.3;
-  uint32_t sample_customers = 16'384;  // of the first stage; each next one looks at eight times as many
+  uint32_t sample_customers = 16'384;        // of the first stage; each next one looks at eight times as many
   uint32_t sample_customers_per_limit = 64;  // the first stage looks at no fewer
-  int sample_steps_max = 40;      // of the first stage
-  int next_steps_max = 8;         // of the stages between
-  int last_steps_max = 5;         // over all customers
-  double sample_gain_min = 5e-5;  // a stage ends when a step lowers D by less than this share, twice
-  double unbalanced_min = 1e-4;   // the last stage ends when sum_k l_k |use_k - most_k| is below this share of D
-  int threads = 0;                // 0: all cores; the same bits on any number
+  int sample_steps_max = 40;                 // of the first stage
+  int next_steps_max = 8;                    // of the stages between
+  int last_steps_max = 5;                    // over all customers
+  double sample_gain_min = 5e-5;             // a stage ends when a step lowers D by less than this share, twice
+  double unbalanced_min = 1e-4;  // the last stage ends when sum_k l_k |use_k - most_k| is below this share of D
+  int threads = 0;               // 0: all cores; the same bits on any number
 };
 
 // What the customers would choose at given prices, without limits.
 struct PricedDemand {
-  double dual = 0;             // D, money
-  std::vector<int64_t> used;   // by limit, units
-  std::vector<Arm> best;       // by customer of the sample
+  double dual = 0;            // D, money
+  std::vector<int64_t> used;  // by limit, units
+  std::vector<Arm> best;      // by customer of the sample
   uint64_t opened_pairs = 0;
 };
 
@@ -49,8 +49,8 @@ struct DualPrices {
   std::vector<double> prices;  // by limit, money per unit, >= 0
   double dual_bound = 0;       // the least D seen over all customers: no plan earns more
   int steps = 0, full_passes = 0;
-  std::vector<Arm> best;       // by customer, at these prices and without limits
-  std::vector<double> bends;   // (limits, limits) H over all customers, with its floors: -d used / d price
+  std::vector<Arm> best;      // by customer, at these prices and without limits
+  std::vector<double> bends;  // (limits, limits) H over all customers, with its floors: -d used / d price
 };
 
 // REQUIRES a source for `customers`, and limits made for `shape`. Deterministic for any number of threads.

@@ -39,7 +39,7 @@ class Drawing {
     prices_ = prices;
     const PriceTables tables = limits_.Prices(prices, plan.used);
     ready->resize(customers.size());
-    ParallelFor(customers.size(), 256, options_.threads, [&](size_t begin, size_t end, size_t) {
+    ParallelFor(customers.size(), 64, options_.threads, [&](size_t begin, size_t end, size_t) {
       ArmSearch search(shape_, limits_);
       for (size_t j = begin; j < end; ++j) {
         Ready& one = (*ready)[j];
@@ -155,9 +155,12 @@ Plan DrawPlan(const ArmShape& shape, const LimitSet& limits, const ArmSource& so
   Drawing drawing(shape, limits, source, options);
   PriceSteering steering(limits, prices);
   std::vector<Ready> ready;
-  const size_t block = std::max(options.block_customers, 1u);
-  for (size_t begin = 0; begin < customers; begin += block) {
-    const std::span<const uint32_t> turn = std::span(order).subspan(begin, std::min<size_t>(block, customers - begin));
+  for (size_t begin = 0, end = 0; begin < customers; begin = end) {
+    // Smaller towards the end, where a block is a larger part of what is left.
+    const size_t block =
+        options.block_customers > 0 ? options.block_customers : std::clamp<size_t>((customers - begin) / 50, 64, 4'096);
+    end = std::min(customers, begin + block);
+    const std::span<const uint32_t> turn = std::span(order).subspan(begin, end - begin);
     if (options.steer) steering.Steer(plan.used);
     drawing.MakeReady(turn, plan, steering.prices(), &ready);
     for (size_t j = 0; j < turn.size(); ++j) drawing.Draw(turn[j], ready[j], sink, &plan);

@@ -26,9 +26,10 @@ struct DrawOptions {
   double temperature = 0;  // t, money
   double exploration = 0;  // e, 0..1
   ShortlistOptions shortlist;
-  bool steer = true;                 // false: the dual's prices to the end
-  uint32_t block_customers = 4'096;  // shortlists are made for a block at a time, with what is left at its beginning
-  int threads = 0;                   // 0: all cores; the same bits on any number
+  bool steer = true;  // false: the dual's prices to the end
+  uint32_t block_customers =
+      0;            // shortlists and prices are made for so many at a time, with what is left then; 0: a 250th
+  int threads = 0;  // 0: all cores; the same bits on any number
 };
 
 enum class DrawReason : uint8_t {
@@ -52,8 +53,8 @@ struct DrawnArm {
 // Everything that one draw looked at; valid during the call.
 struct DrawRecord {
   uint32_t customer;
-  std::span<const WorthArm> shortlist;     // what was left
-  std::span<const double> probabilities;   // one for each
+  std::span<const WorthArm> shortlist;    // what was left
+  std::span<const double> probabilities;  // one for each
   const DrawnArm& drawn;
   std::span<const double> prices;  // by limit, at this turn
 };

@@ -1,8 +1,8 @@
 // Prices corrected while a plan is drawn. The dual's prices foresee what each customer takes; the draw takes something
 // else: prices are not exact, exploration spreads, arms are exhausted. Before each block:
 //
-//   excess = (foreseen of the customers to come) + (surprise per customer so far) x (customers to come) - (what is left)
-//   prices = dual's prices + (part to come x H)^-1 excess, over the limits that have a price; kept in
+//   excess = (foreseen of the customers to come) + (surprise per customer so far) x (customers to come) - (what is
+//   left) prices = dual's prices + (part to come x H)^-1 excess, over the limits that have a price; kept in
 //            [a quarter, four times] of the dual's
 //
 // A surprise is what was used beyond what the same formula foresaw. H: dual_prices.h. The gap does not depend on how
@@ -23,7 +23,7 @@ namespace rapport {
 class PriceSteering {
  public:
   // Nearer to the end a single send would move prices too far.
-  static constexpr double kPartToComeMin = 0.01;
+  static constexpr double kPartToComeMin = 0.0005;
 
   // Of the mean bend: hours that are nearly the same hour would take steps beyond what the bends can tell.
   static constexpr double kDamping = 0.1;
@@ -46,9 +46,9 @@ class PriceSteering {
   const LimitSet& limits_;
   const DualPrices& dual_;
   std::vector<double> prices_;
-  std::vector<uint32_t> priced_;      // limits
-  std::vector<double> to_come_;       // by limit: foreseen at the dual's prices
-  std::vector<double> foreseen_;      // by priced limit: so far, at the prices of each block
+  std::vector<uint32_t> priced_;  // limits
+  std::vector<double> to_come_;   // by limit: foreseen at the dual's prices
+  std::vector<double> foreseen_;  // by priced limit: so far, at the prices of each block
   size_t passed_ = 0;
   std::unique_ptr<Factor> factor_;
 };

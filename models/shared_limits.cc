@@ -11,7 +11,9 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 Status CheckLimit(const ArmShape& shape, const SharedLimit& limit) {
-  const auto bad = [&](const std::string& what) { return Status::InvalidArgument("limit " + limit.name + ": " + what); };
+  const auto bad = [&](const std::string& what) {
+    return Status::InvalidArgument("limit " + limit.name + ": " + what);
+  };
   if (limit.most < 0) return bad("its amount is below 0; 0 means none, no limit is said by leaving it out");
   if (limit.per_send.size() != shape.channels) return bad("one amount per send is needed for each channel");
   for (int64_t units : limit.per_send) {

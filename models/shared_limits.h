@@ -36,7 +36,8 @@ struct PriceTables {
   size_t content_stride() const { return content_channel.size() / slot_least.size(); }
   // REQUIRES an arm that is not nothing.
   float Of(Arm arm) const {
-    return content_channel[arm.channel * content_stride() + arm.content] + channel_slot[arm.channel * kSlotStride + arm.slot];
+    return content_channel[arm.channel * content_stride() + arm.content] +
+           channel_slot[arm.channel * kSlotStride + arm.slot];
   }
 };
 
@@ -79,9 +80,7 @@ class LimitSet {
     std::vector<Part> parts;
     std::vector<uint32_t> classes;
 
-    std::span<const Part> Row(size_t row) const {
-      return {parts.data() + starts[row], parts.data() + starts[row + 1]};
-    }
+    std::span<const Part> Row(size_t row) const { return {parts.data() + starts[row], parts.data() + starts[row + 1]}; }
     void Fill(const std::vector<std::vector<Part>>& rows);
   };
 

@@ -34,6 +34,7 @@ ROOMS = tuple(room for room in MAY_INCLUDE if room != "bench")
 WALLS = [
     ("RocksDB", r"rocksdb/", r"data/[^/]+(\.cc|_impl\.h)"),
     ("Eigen", r"Eigen/|eigen3/|unsupported/Eigen", r"models/[^/]+\.cc"),
+    ("LEMON", r"lemon/", r"models/assignment\.cc"),
     ("oneTBB", r"tbb/|oneapi/", r"base/parallel\.cc"),
     ("Boost", r"boost/", r"server/.*"),
     ("nlohmann JSON", r"nlohmann/", r"server/.*|data/io/.*"),
@@ -184,6 +185,7 @@ PLANTED = [
     ("models/c.h", "#pragma once\n#include <Eigen/Dense>\n", "Eigen is behind a wall"),
     ("engine/x.cc", "#include <Eigen/Core>\n", "Eigen is behind a wall"),
     ("models/c.cc", "#include <tbb/parallel_for.h>\n", "oneTBB is behind a wall"),
+    ("models/c.cc", "#include <lemon/smart_graph.h>\n", "LEMON is behind a wall"),
     ("engine/x.cc", "#include <boost/asio.hpp>\n", "Boost is behind a wall"),
     ("engine/x.cc", "#include <nlohmann/json.hpp>\n", "nlohmann JSON is behind a wall"),
     ("data/b.cc", "#include <nlohmann/json.hpp>\n", "nlohmann JSON is behind a wall"),

@@ -83,12 +83,11 @@ inline SharedLimit LimitOf(std::string name, int64_t most, std::vector<int64_t> 
 
 // Sends, money, a content's stock and some hours of three channels, tight for `customers`.
 inline std::vector<SharedLimit> MixedLimits(uint32_t customers, Random& random) {
-  const auto some = [&](double part) {
-    return static_cast<int64_t>(part * customers * (0.5 + random.Uniform()));
-  };
+  const auto some = [&](double part) { return static_cast<int64_t>(part * customers * (0.5 + random.Uniform())); };
   std::vector<SharedLimit> limits = {LimitOf("all sends", some(0.6), {1, 1, 1}), LimitOf("money", some(3), {2, 7, 30}),
                                      LimitOf("first channel", some(0.2), {1, 0, 0}),
-                                     LimitOf("stock of 0", some(0.05), {1, 1, 1}, {0}), LimitOf("wide", 10 * customers, {0, 1, 1})};
+                                     LimitOf("stock of 0", some(0.05), {1, 1, 1}, {0}),
+                                     LimitOf("wide", 10 * customers, {0, 1, 1})};
   for (uint8_t s = 0; s < kSlots; s = static_cast<uint8_t>(s + 1 + random.Below(12))) {
     limits.push_back(LimitOf("hour", some(0.01), {0, 1, 0}, {}, {s}));
   }

@@ -130,9 +130,9 @@ TEST(ArmSearchTest, TheShortlistSpreadsOverPairs) {
 
 TEST(ArmSearchTest, TheRunnerUpTakesOtherLimits) {
   RandomInstance instance(20, 6, 3, 2, 9, 0.1);
-  const LimitSet limits =
-      LimitSet::Make(instance.shape, {LimitOf("a", 5, {1, 0, 0}), LimitOf("b", 5, {0, 1, 0}), LimitOf("stock", 1, {1, 1, 1}, {2})})
-          .Take();
+  const LimitSet limits = LimitSet::Make(instance.shape, {LimitOf("a", 5, {1, 0, 0}), LimitOf("b", 5, {0, 1, 0}),
+                                                          LimitOf("stock", 1, {1, 1, 1}, {2})})
+                              .Take();
   const std::vector<double> prices(3, 0.01);
   ArmSearch search(instance.shape, limits);
   for (uint32_t u = 0; u < 20; ++u) {

@@ -176,8 +176,8 @@ TEST(PlanDrawTest, KeepsEveryLimitAndLogsWhatItUsed) {
     std::vector<int64_t> used(limits.size(), 0);
     uint32_t turn = 0;
     std::vector<double> replayed;
-    const Plan plan = DrawPlan(
-        instance.shape, limits, instance.Source(), prices, options, [&](const DrawRecord& record) {
+    const Plan plan =
+        DrawPlan(instance.shape, limits, instance.Source(), prices, options, [&](const DrawRecord& record) {
           EXPECT_EQ(record.drawn.turn, turn++);
           EXPECT_LE(record.shortlist.size(), options.shortlist.arms_max);
           double sum = 0;
@@ -235,7 +235,8 @@ TEST(PlanDrawTest, AMaskAfterTheDrawWouldBeSeen) {
     std::vector<int64_t> used(1, 0);
     Calibration nothing;
     DrawPlan(instance.shape, drawn_with, instance.Source(), free, options, [&](const DrawRecord& record) {
-      const Arm sent = record.drawn.arm.IsNothing() || limits.Fits(record.drawn.arm, used) ? record.drawn.arm : kNothing;
+      const Arm sent =
+          record.drawn.arm.IsNothing() || limits.Fits(record.drawn.arm, used) ? record.drawn.arm : kNothingArm;
       if (!sent.IsNothing()) limits.Take(sent, used);
       for (size_t j = 0; j < record.shortlist.size(); ++j) {
         if (record.shortlist[j].arm.IsNothing()) nothing.Add(sent.IsNothing(), record.probabilities[j]);
@@ -270,7 +271,7 @@ TEST(PlanDrawTest, SaysWhyNothingIsSent) {
 }
 
 TEST(PlanDrawTest, ThePolicyIsItsFormula) {
-  const std::vector<WorthArm> shortlist = {{{0, 0, 0}, 0.5f}, {{1, 0, 0}, 0.25f}, {kNothing, 0}};
+  const std::vector<WorthArm> shortlist = {{{0, 0, 0}, 0.5f}, {{1, 0, 0}, 0.25f}, {kNothingArm, 0}};
   std::vector<double> policy;
   PolicyOf(shortlist, 0, 0, &policy);
   EXPECT_EQ(policy, (std::vector<double>{1, 0, 0}));
