@@ -24,6 +24,7 @@ import quality_report
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BINARY = os.path.join(ROOT, "build", "rapport")
 PUBLISHED_SPLIT = os.path.join(ROOT, "build", "release", "bench", "rapport_published_split")
+ALLOCATION = os.path.join(ROOT, "build", "release", "bench", "rapport_allocation")
 WORK = os.path.join(ROOT, "build", "quality")
 DATA = os.environ.get("DATA") or os.path.join(os.path.dirname(ROOT), "shared", "data")
 TUNING_RUNS = 8
@@ -193,6 +194,16 @@ def gowalla():
     return {"rows": rows + implicit_rows(folder)}
 
 
+def allocation():
+    """A batch of decisions for a million customers: 10 limits, and 840."""
+    done = subprocess.run([ALLOCATION, "--data", os.path.join(WORK, "store-allocation")], cwd=ROOT, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode != 0:
+        say("quality: a plan was wrong, or there was none: see above")
+    return {"command": "build/release/bench/rapport_allocation", "rows": rows} if rows else None
+
+
 def implicit_rows(folder):
     """The peer that most people use, in an environment of its own; said loudly where it cannot be had."""
     environment = os.path.join(WORK, "peers")
@@ -211,7 +222,7 @@ def implicit_rows(folder):
 
 PARTS = {"online-retail-ii": online_retail_ii, "cold-start": cold_start, "explanations": explanations,
          "movietweetings": movietweetings, "ml-latest-small": ml_latest_small, "strong-generalisation": generalisation,
-         "gowalla": gowalla}
+         "gowalla": gowalla, "allocation": allocation}
 
 
 def main():

@@ -32,6 +32,9 @@ class Targets:
     def add(self, name, value, target, met):
         self.rows.append({"name": "content." + name, "value": value, "target": target, "met": bool(met)})
 
+    def contact(self, name, value, target, met):
+        self.rows.append({"name": "contact." + name, "value": value, "target": target, "met": bool(met)})
+
     def least(self, name, value, target):
         self.add(name, round(value, 5), target, value >= target)
 
@@ -237,6 +240,22 @@ def draw(plots, folder):
         pyplot.close(figure)
 
 
+def allocation_page(measured, targets):
+    """A batch under shared limits: seconds, gap, limits exceeded."""
+    rows = measured["rows"]
+    for row in rows:
+        kind = "10_limits" if row["limits"] == 10 else str(row["limits"])
+        targets.contact(f"allocation.seconds_{kind}", round(row["seconds"], 1), "at most 60", row["seconds"] <= 60)
+        targets.contact(f"allocation.gap_{kind}", round(row["gap"], 6), "below .001", row["gap"] < .001)
+    wrong = sum(row["limitsExceeded"] + (0 if row["right"] else 1) for row in rows)
+    targets.contact("allocation.limits_exceeded", wrong, "0", wrong == 0 and len(rows) == 2)
+    return f"## Allocation\n\n`{measured['command']}`\n\n" + table(
+        ["limits", "customers", "seconds", "of them reading", "CPU seconds", "gap", "exceeded", "sends"],
+        [[str(row["limits"]), f"{row['customers']:,}", f"{row['seconds']:.1f}", f"{row['readSeconds']:.1f}",
+          f"{row['cpuSeconds']:.1f}", f"{100 * row['gap']:.4f} %", str(row["limitsExceeded"]), f"{row['sends']:,}"]
+         for row in rows]) + "\n"
+
+
 def write(measured, root):
     """Pages and targets of what there is; gives the targets' rows back."""
     targets, ratios, plots, body = Targets(), {}, [], ""
@@ -257,6 +276,8 @@ def write(measured, root):
         for title, evaluation in measured["strong-generalisation"].items():
             key = "strong-generalisation-" + title.lower().replace(" ", "-")
             body += evaluation_page(key, title, evaluation, plots, "###")
+    if "allocation" in measured:
+        body += allocation_page(measured["allocation"], targets)
     for name, ratio in ratios.items():
         targets.least(f"blend_over_best_single.{name}", ratio, 1 - BLEND_BELOW_AT_MOST)
     if ratios:

@@ -17,7 +17,9 @@ bool Names(const std::vector<std::string>& names, const std::string& name) {
 }
 
 Status CheckBatchLimit(const PlanFrame& frame, const BatchLimit& limit) {
-  const auto bad = [&](const std::string& what) { return Status::InvalidArgument("limit " + limit.name + ": " + what); };
+  const auto bad = [&](const std::string& what) {
+    return Status::InvalidArgument("limit " + limit.name + ": " + what);
+  };
   if (!(limit.amount >= 0 && limit.amount <= kAmountMax)) return bad("its amount is not between 0 and 1e12");
   if (!(limit.minutes_per_send > 0 && limit.minutes_per_send <= 1e6)) return bad("minutes per send must be above 0");
   if (limit.per_hour && !limit.contents.empty()) return bad("it is per hour and names contents; make two limits");
@@ -85,8 +87,9 @@ void AppendField(const std::string& text, std::string* out) {
 
 std::string LimitReport::ToString() const {
   char text[256];
-  std::snprintf(text, sizeof(text), ": %.6g of %.6g used; 1 more would earn at most %.6g, a tenth more at most %.6g a day",
-                used, amount, price, tenth_more_a_day);
+  std::snprintf(text, sizeof(text),
+                ": %.6g of %.6g used; 1 more would earn at most %.6g, a tenth more at most %.6g a day", used, amount,
+                price, tenth_more_a_day);
   std::string line = name + text;
   if (hours > 0) line += " (" + std::to_string(hours_priced) + " of " + std::to_string(hours) + " hours are scarce)";
   return line;

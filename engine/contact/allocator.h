@@ -1,5 +1,6 @@
-// A batch of decisions under shared limits: prices for the limits, customers drawn in turn, and what a marketer reads of
-// it. The mathematics stands in models/dual_prices.h and models/plan_draw.h; here limits have names, money and hours.
+// A batch of decisions under shared limits: prices for the limits, customers drawn in turn, and what a marketer reads
+// of it. The mathematics stands in models/dual_prices.h and models/plan_draw.h; here limits have names, money and
+// hours.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@ namespace rapport {
 struct BatchLimit {
   enum class Unit : uint8_t { kSends, kMoney, kMinutes };
   std::string name;
-  double amount = 0;                  // 0: none at all
+  double amount = 0;  // 0: none at all
   Unit unit = Unit::kSends;
   double minutes_per_send = 1;        // of agents, for kMinutes
   std::vector<std::string> channels;  // empty: all of the plan
