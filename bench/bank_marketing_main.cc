@@ -18,8 +18,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// How a number becomes a column: (value - centre) / unit, and bins at `edges`. Units are chosen by what the column means,
-// never from the rows.
+// How a number becomes a column: (value - centre) / unit, and bins at `edges`. Units are chosen by what the column
+// means, never from the rows.
 struct NumberColumn {
   const char* name;
   double centre, unit;
@@ -112,7 +112,8 @@ Result<AnswerLog> MakeLog(const Table& table) {
       for (const auto& row : table.rows) log.responded.push_back(row[at] == "yes" ? 1 : 0);
       continue;
     }
-    const auto number = std::find_if(numbers.begin(), numbers.end(), [&](const NumberColumn& n) { return name == n.name; });
+    const auto number =
+        std::find_if(numbers.begin(), numbers.end(), [&](const NumberColumn& n) { return name == n.name; });
     if (number == numbers.end()) {
       log.columns.push_back(MakeCategory(table, at));
       continue;

@@ -156,7 +156,13 @@ Result<PreparedDecision> Engine::Decide(const DecisionRequest& request, const Fo
     if (!chosen.ok()) return chosen.status();
     ranked.ranked = chosen.Take();
   }
-  Result<PreparedDecision> prepared = impl_->desk->Decide(request, ranked, *context->customer, format);
+  const auto reasons_of = [&](const std::string& item) {
+    RankRequest why{request.question, {item}};
+    why.question.explain = true;
+    const Result<RankResponse> answer = impl_->recommender->Rank(*context, why);
+    return answer.ok() && !answer->ranked.items.empty() ? answer->ranked.items[0].reasons : std::vector<Reason>{};
+  };
+  Result<PreparedDecision> prepared = impl_->desk->Decide(request, ranked, *context->customer, reasons_of, format);
   if (!prepared.ok()) return prepared;
   prepared->settle = [desk = impl_->desk, customer = prepared->decision.customer, id = prepared->decision.id] {
     desk->Settle(customer, id);

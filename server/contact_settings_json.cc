@@ -38,8 +38,8 @@ std::optional<int> Minute(JsonFields& fields, const char* name) {
   if (!text) return std::nullopt;
   int hour = 0, minute = 0;
   char rest = 0;
-  const bool good = text->size() == 5 && std::sscanf(text->c_str(), "%2d:%2d%c", &hour, &minute, &rest) == 2 && hour >= 0 &&
-                    minute >= 0 && minute < 60 && hour * 60 + minute <= 1440;
+  const bool good = text->size() == 5 && std::sscanf(text->c_str(), "%2d:%2d%c", &hour, &minute, &rest) == 2 &&
+                    hour >= 0 && minute >= 0 && minute < 60 && hour * 60 + minute <= 1440;
   if (!good) fields.FailField(name, "must be a time of day like 21:00, at most 24:00");
   return good ? std::optional(hour * 60 + minute) : std::nullopt;
 }
@@ -51,7 +51,8 @@ std::vector<DayHours> Hours(JsonFields& parent, const char* name) {
     JsonFields fields(*entries[i], parent.Place(name, i));
     DayHours one;
     const std::optional<int> from = Minute(fields, "from"), until = Minute(fields, "until");
-    if (!from || !until) fields.FailField("from", "and until are needed, like {\"from\": \"21:00\", \"until\": \"08:00\"}");
+    if (!from || !until)
+      fields.FailField("from", "and until are needed, like {\"from\": \"21:00\", \"until\": \"08:00\"}");
     one.from_minute = from.value_or(0) % 1440;
     one.until_minute = until.value_or(0);
     if (fields.Find("days") != nullptr) {

@@ -33,6 +33,7 @@ ContentChoice ChoiceOf(const Item& item, float affinity, const ContactLimits& li
   choice.kind = names.Kind(item.kind);
   choice.affinity = affinity;
   choice.margin = item.margin ? item.margin->ToDouble() * limits.response_to_order : limits.response_margin;
+  choice.margin = std::max(0.0, choice.margin);  // selling at a loss is no reason to hope for silence
   choice.topic = TextAttribute(item, "topic");
   choice.published_at = item.published_at;
   choice.expires_at = item.expires_at;
@@ -90,7 +91,7 @@ void AddContents(const RankResponse& ranked, const ResponseVocabulary& names, De
     if (item == nullptr) continue;
     input->contents.push_back(ChoiceOf(*item, AffinityOf(i, items.size()), input->settings.limits, names));
     decision->contents.push_back(
-        {item->id, item->external_id, item->title, item->kind, item->language, items[i].reasons});
+        {item->id, item->external_id, item->title, item->kind, item->language, items[i].level, {}});
   }
 }
 
@@ -186,7 +187,8 @@ Status ContactDesk::Check(const DecisionRequest& request) const {
   const std::shared_ptr<const ContactSettings> settings = this->settings();
   for (const std::string& name : request.channels) {
     if (settings->FindChannel(name) != nullptr) continue;
-    return Status::InvalidArgument("channels: there is no channel " + QuoteForMessage(name) + "; GET /v1/channels lists them");
+    return Status::InvalidArgument("channels: there is no channel " + QuoteForMessage(name) +
+                                   "; GET /v1/channels lists them");
   }
   return Status::Ok();
 }
@@ -216,7 +218,8 @@ DecisionResponse ContactDesk::Begin(const DecisionRequest& request, const RankRe
   return decision;
 }
 
-Result<std::vector<LocalTime>> ContactDesk::PlaceClocks(const ContactSettings& settings, Timestamp from, Timestamp until) {
+Result<std::vector<LocalTime>> ContactDesk::PlaceClocks(const ContactSettings& settings, Timestamp from,
+                                                        Timestamp until) {
   std::vector<LocalTime> clocks;
   for (const PlaceSettings& place : settings.places) {
     Result<LocalTime> clock =
@@ -228,7 +231,8 @@ Result<std::vector<LocalTime>> ContactDesk::PlaceClocks(const ContactSettings& s
 }
 
 Result<PreparedDecision> ContactDesk::Decide(const DecisionRequest& request, const RankResponse& ranked,
-                                             const CustomerView& view, const FormatDecision& format) {
+                                             const CustomerView& view, const ReasonsOf& reasons_of,
+                                             const FormatDecision& format) {
   RAPPORT_RETURN_IF_ERROR(Check(request));
   Stripe& stripe = stripes_[view.root.value % stripes_.size()];
   std::lock_guard one_at_a_time(stripe.mutex);
@@ -275,6 +279,9 @@ Result<PreparedDecision> ContactDesk::Decide(const DecisionRequest& request, con
   AddContents(ranked, responses->vocabulary, &input, &decision);
   decision.outcome = rapport::Decide(input);
   Explain(input, &decision);
+  if (const DecisionArm& arm = decision.outcome.chosen; arm.content != kNothing && request.explain) {
+    decision.contents[arm.content].reasons = reasons_of(decision.contents[arm.content].external_id);
+  }
   PreparedDecision prepared;
   if (!request.dry_run) prepared.operations = OperationsOf(request, decision, format);
   if (!request.dry_run && decision.outcome.chosen.content != kNothing) {

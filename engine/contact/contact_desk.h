@@ -32,9 +32,10 @@ class ContactDesk {
 
   // What the request alone says wrong: an empty window, one in the past, an unknown channel.
   Status Check(const DecisionRequest& request) const;
-  // `ranked`: what may be said, best first, with `refused` and `unknown`. `view`: the customer's, for visits and traits.
+  // `reasons_of` is asked for the chosen content only. `ranked`: what may be said, best first, with `refused` and
+  // `unknown`. `view`: the customer's, for visits and traits.
   Result<PreparedDecision> Decide(const DecisionRequest& request, const RankResponse& ranked, const CustomerView& view,
-                                  const FormatDecision& format);
+                                  const ReasonsOf& reasons_of, const FormatDecision& format);
   // The store has said what became of the operations: the planned contact stands in its log, or nowhere.
   void Settle(CustomerId customer, const std::string& id);
 
@@ -57,7 +58,7 @@ class ContactDesk {
     std::multimap<uint64_t, Contact> pending;  // by root
   };
   std::array<Stripe, 64> stripes_;  // by root
-  mutable std::mutex mutex_;              // guards what follows
+  mutable std::mutex mutex_;        // guards what follows
   InForce in_force_;
 };
 

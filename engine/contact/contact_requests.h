@@ -24,6 +24,7 @@ struct DecisionRequest {
   std::vector<std::string> channels;  // names; empty: all
   std::optional<Timestamp> from;      // not before; absent or past: now
   std::optional<Timestamp> until;     // before; absent: a week after `from`
+  bool explain = false;               // with the content's reasons, which cost several page views
   bool dry_run = false;               // nothing is kept: no decision, no planned contact
   Timestamp now;
 };
@@ -32,6 +33,7 @@ struct DecisionRequest {
 struct DecisionContent {
   ItemId item;
   std::string external_id, title, kind, language;
+  Level level = Level::kStatic;  // how personal the choice of it is
   std::vector<Reason> reasons;
 };
 
@@ -47,8 +49,8 @@ struct DecisionResponse {
   bool dry_run = false;
   bool personal = true;  // false: personalization is off, everybody's curve was used
   ZoneChoice zone;
-  int64_t zone_offset_ms = 0;  // at the chosen moment
-  size_t contacts_known = 0;   // sent so far, what the model knows the customer by
+  int64_t zone_offset_ms = 0;             // at the chosen moment
+  size_t contacts_known = 0;              // sent so far, what the model knows the customer by
   std::vector<DecisionContent> contents;  // by index of the arms
   std::vector<RankResponse::Refused> refused_items;
   std::vector<std::string> unknown_items;
@@ -58,15 +60,17 @@ struct DecisionResponse {
   uint16_t usual_hour = 0;  // best hour of the week for everybody on the chosen channel
 };
 
-// A decision that is not kept yet. `operations` are for the store (empty: nothing is to be kept); `settle` is to be called
-// once when the store has said what became of them, from any thread, also after the engine is gone; and only then the
-// decision may be told.
+// A decision that is not kept yet. `operations` are for the store (empty: nothing is to be kept); `settle` is to be
+// called once when the store has said what became of them, from any thread, also after the engine is gone; and only
+// then the decision may be told.
 struct PreparedDecision {
   DecisionResponse decision;
   std::vector<Operation> operations;
   std::function<void()> settle;
 };
 
+// Why this content, for this customer; by external id.
+using ReasonsOf = std::function<std::vector<Reason>(const std::string& item)>;
 // Writes what is kept of a decision (JSON is the edge's business).
 using FormatDecision = std::function<std::string(const DecisionResponse&)>;
 

@@ -12,10 +12,13 @@ namespace {
 
 double Sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
 
-// When one channel at one place may be used, one moment per hour at most.
+// When one channel at one place may be used, one moment per hour at most, with what does not depend on the content.
 struct Slot {
   Timestamp at;
   uint16_t hour = 0;
+  double logit = 0;        // of the hour on this channel, fatigue within
+  double unsubscribe = 0;  // probability
+  double penalty = 0;      // cost of the send and risk of the unsubscription, in money
 };
 
 // Arms of one decision, gathered way by way. One owner, one call.
@@ -38,7 +41,8 @@ class Arms {
     for (const auto& [key, count] : removed_) outcome_.removed.push_back({key.second, key.first, count});
     const size_t most = input_.settings.limits.shortlist - 1;
     const auto better = [](const DecisionArm& a, const DecisionArm& b) {
-      return std::tie(b.value, a.at, a.channel, a.content, a.place) < std::tie(a.value, b.at, b.channel, b.content, b.place);
+      return std::tie(b.value, a.at, a.channel, a.content, a.place) <
+             std::tie(a.value, b.at, b.channel, b.content, b.place);
     };
     const size_t kept = std::min(most, arms_.size());
     std::partial_sort(arms_.begin(), arms_.begin() + static_cast<ptrdiff_t>(kept), arms_.end(), better);
@@ -67,7 +71,8 @@ class Arms {
     for (uint32_t content = 0; content < input_.contents.size(); ++content) {
       question.topic = input_.contents[content].topic;
       ContactRefusal refusal = rules.Standing(question);
-      if (refusal == ContactRefusal::kNone && input_.holdout && !IsService(input_.purpose)) refusal = ContactRefusal::kHoldout;
+      if (refusal == ContactRefusal::kNone && input_.holdout && !IsService(input_.purpose))
+        refusal = ContactRefusal::kHoldout;
       if (refusal == ContactRefusal::kNone) {
         allowed.push_back(content);
       } else {
@@ -76,7 +81,16 @@ class Arms {
     }
     if (allowed.empty()) return;
     const std::vector<Slot> slots = SlotsOf(rules, question, channel, allowed.size());
-    for (const uint32_t content : allowed) GatherContent(content, channel, place, slots);
+    double penalty_min = 0;
+    for (size_t i = 0; i < slots.size(); ++i)
+      penalty_min = i == 0 ? slots[i].penalty : std::min(penalty_min, slots[i].penalty);
+    std::map<uint8_t, std::vector<Ranked>> by_kind;
+    for (const uint32_t content : allowed) {
+      const uint8_t kind = input_.contents[content].kind;
+      const auto [ranked, is_new] = by_kind.try_emplace(kind);
+      if (is_new) ranked->second = RankSlots(kind, slots);
+      GatherContent(content, channel, place, slots, ranked->second, penalty_min);
+    }
   }
 
   std::vector<Slot> SlotsOf(const Feasibility& rules, const Feasibility::Question& question, uint32_t channel,
@@ -86,7 +100,7 @@ class Arms {
       const Timestamp end{std::min(input_.until.ms, (begin.ms / kHourMs + 1) * kHourMs)};
       const Feasibility::Moment moment = rules.First(question, begin, end);
       if (moment.at) {
-        slots.push_back({*moment.at, static_cast<uint16_t>(input_.local.HourOfWeekAt(*moment.at))});
+        slots.push_back(SlotAt(*moment.at, channel));
       } else {
         Remove(channel, moment.refusal, contents);
       }
@@ -95,49 +109,92 @@ class Arms {
     return slots;
   }
 
-  void GatherContent(uint32_t content, uint32_t channel, uint32_t place, const std::vector<Slot>& slots) {
+  uint8_t ModelChannel(uint32_t channel) const {
+    return static_cast<uint8_t>(std::max(input_.model_channel[channel], 0));
+  }
+
+  Slot SlotAt(Timestamp at, uint32_t channel) const {
+    Slot slot;
+    slot.at = at;
+    slot.hour = static_cast<uint16_t>(input_.local.HourOfWeekAt(at));
+    // Earlier sends fade while we wait: the same half-life as in the evidence.
+    const float recent = input_.recent_sends * static_cast<float>(DecayOfSends(at.ms - input_.from.ms));
+    const uint8_t model_channel = ModelChannel(channel);
+    slot.logit =
+        table_.hour_channel[model_channel * kHoursOfWeek + slot.hour] + input_.model.Fatigue(model_channel, recent);
+    slot.unsubscribe = input_.model.UnsubscribeProbability(model_channel, recent);
+    slot.penalty = input_.settings.channels[channel].cost + slot.unsubscribe * input_.settings.limits.lifetime_value;
+    return slot;
+  }
+
+  // A content only shifts the logits of its kind: the order of the hours is the same for all contents of a kind.
+  struct Ranked {
+    double logit;  // of hour, channel and kind
+    uint32_t slot;
+  };
+  std::vector<Ranked> RankSlots(uint8_t kind, const std::vector<Slot>& slots) const {
+    std::vector<Ranked> ranked;
+    ranked.reserve(slots.size());
+    for (uint32_t s = 0; s < slots.size(); ++s) {
+      ranked.push_back({slots[s].logit + table_.kind_hour[kind * kHoursOfWeek + slots[s].hour], s});
+    }
+    std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+      return a.logit != b.logit ? a.logit > b.logit : a.slot < b.slot;
+    });
+    return ranked;
+  }
+
+  // The slots (ascending in time) within which the content may arrive.
+  std::pair<uint32_t, uint32_t> InTime(const ContentChoice& choice, uint32_t channel,
+                                       const std::vector<Slot>& slots) const {
+    const double delivery_ms = input_.settings.channels[channel].delivery_minutes * static_cast<double>(kMinuteMs);
+    const auto first = std::partition_point(slots.begin(), slots.end(), [&](const Slot& slot) {
+      return choice.published_at && slot.at < *choice.published_at;
+    });
+    const auto last = std::partition_point(first, slots.end(), [&](const Slot& slot) {
+      return !choice.expires_at || slot.at.ms + static_cast<int64_t>(delivery_ms) < choice.expires_at->ms;
+    });
+    return {static_cast<uint32_t>(first - slots.begin()), static_cast<uint32_t>(last - slots.begin())};
+  }
+
+  // The best kHoursPerChoiceMax hours of one content. From the highest logit down, until no lower one can bring more:
+  // a value is at most margin x probability - the smallest penalty.
+  void GatherContent(uint32_t content, uint32_t channel, uint32_t place, const std::vector<Slot>& slots,
+                     const std::vector<Ranked>& ranked, double penalty_min) {
     const ContentChoice& choice = input_.contents[content];
-    const ChannelSettings& settings = input_.settings.channels[channel];
-    const int known = input_.model_channel[channel];
-    const auto model_channel = static_cast<uint8_t>(std::max(known, 0));
-    double fixed = input_.model.ContentChannel(choice.row, choice.kind, model_channel) +
+    const auto [first, last] = InTime(choice, channel, slots);
+    if (last - first < slots.size()) Remove(channel, ContactRefusal::kTooLate, slots.size() - (last - first));
+    feasible_ += last - first;
+    double fixed = input_.model.ContentChannel(choice.row, choice.kind, ModelChannel(channel)) +
                    static_cast<double>(input_.model.affinity) * choice.affinity;
     if (place != kNoPlaceArm && input_.model_place[place] >= 0) {
       fixed += table_.place[static_cast<size_t>(input_.model_place[place])];
     }
-    const auto delivery_ms = static_cast<int64_t>(settings.delivery_minutes * static_cast<double>(kMinuteMs));
+    const auto better = [](const DecisionArm& a, const DecisionArm& b) {
+      return a.value != b.value ? a.value > b.value : a.at < b.at;
+    };
     scratch_.clear();
-    for (const Slot& slot : slots) {
-      const bool early = choice.published_at && slot.at < *choice.published_at;
-      if (early || (choice.expires_at && slot.at.ms + delivery_ms >= choice.expires_at->ms)) {
-        Remove(channel, ContactRefusal::kTooLate, 1);
-        continue;
-      }
-      ++feasible_;
-      // Earlier sends fade while we wait: the same half-life as in the evidence.
-      const float recent = input_.recent_sends *
-                           static_cast<float>(DecayOfSends(slot.at.ms - input_.from.ms));
+    for (const Ranked& one : ranked) {
+      if (one.slot < first || one.slot >= last) continue;
+      const Slot& slot = slots[one.slot];
       DecisionArm arm;
+      arm.probability = Sigmoid(one.logit + fixed);
+      const bool full = scratch_.size() == kHoursPerChoiceMax;
+      if (full && arm.probability * choice.margin - penalty_min < scratch_.back().value) break;
       arm.content = content;
       arm.channel = channel;
       arm.place = place;
       arm.at = slot.at;
       arm.hour = slot.hour;
-      arm.probability = Sigmoid(table_.hour_channel[model_channel * kHoursOfWeek + slot.hour] +
-                                table_.kind_hour[choice.kind * kHoursOfWeek + slot.hour] + fixed +
-                                input_.model.Fatigue(model_channel, recent));
-      arm.unsubscribe = input_.model.UnsubscribeProbability(model_channel, recent);
-      arm.cost = settings.cost;
+      arm.unsubscribe = slot.unsubscribe;
+      arm.cost = input_.settings.channels[channel].cost;
       arm.margin = choice.margin;
-      arm.value = arm.probability * arm.margin - arm.cost - arm.unsubscribe * input_.settings.limits.lifetime_value;
-      scratch_.push_back(arm);
+      arm.value = arm.probability * arm.margin - slot.penalty;
+      if (full && !better(arm, scratch_.back())) continue;
+      if (full) scratch_.pop_back();
+      scratch_.insert(std::upper_bound(scratch_.begin(), scratch_.end(), arm, better), arm);
     }
-    const size_t kept = std::min(kHoursPerChoiceMax, scratch_.size());
-    std::partial_sort(scratch_.begin(), scratch_.begin() + static_cast<ptrdiff_t>(kept), scratch_.end(),
-                      [](const DecisionArm& a, const DecisionArm& b) {
-                        return std::tie(b.value, a.at) < std::tie(a.value, b.at);
-                      });
-    arms_.insert(arms_.end(), scratch_.begin(), scratch_.begin() + static_cast<ptrdiff_t>(kept));
+    arms_.insert(arms_.end(), scratch_.begin(), scratch_.end());
   }
 
   const DecisionInput& input_;

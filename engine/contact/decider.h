@@ -1,7 +1,8 @@
 // The joint decision for one customer: which content, on which channel, at which minute and place, or nothing.
 //
 //   arm value  v = P(response | arm) x margin - cost of the send - P(unsubscribe | arm) x lifetime value;  nothing: 0
-//   draw       pi = (1 - e) softmax(v / temperature) + e / n over a shortlist of the n - 1 best feasible arms and nothing;
+//   draw       pi = (1 - e) softmax(v / temperature) + e / n over a shortlist of the n - 1 best feasible arms and
+//   nothing;
 //              temperature 0: the best alone
 // The hard rules (feasibility.h) take arms away before anything is scored. Nothing shifts an arm after the draw. With
 // the same input and seed it is the same decision: replay is calling it again.
@@ -23,7 +24,8 @@ namespace rapport {
 
 inline constexpr uint32_t kNothing = ~0u;
 inline constexpr uint32_t kNoPlaceArm = ~0u;
-// Of one (content, channel, place) on the shortlist: the best hours of one choice are alike, and would crowd out others.
+// Of one (content, channel, place) on the shortlist: the best hours of one choice are alike, and would crowd out
+// others.
 inline constexpr size_t kHoursPerChoiceMax = 6;
 
 // One thing that could be said.
@@ -38,9 +40,9 @@ struct ContentChoice {
 };
 
 struct DecisionArm {
-  uint32_t content = kNothing;  // index into DecisionInput::contents; kNothing: no contact
-  uint32_t channel = 0;         // index into settings.channels
-  uint32_t place = kNoPlaceArm; // index into settings.places
+  uint32_t content = kNothing;   // index into DecisionInput::contents; kNothing: no contact
+  uint32_t channel = 0;          // index into settings.channels
+  uint32_t place = kNoPlaceArm;  // index into settings.places
   Timestamp at;
   uint16_t hour = 0;  // of the week at `at`, on the customer's clock
   double probability = 0, unsubscribe = 0, cost = 0, margin = 0, value = 0, propensity = 0;
@@ -60,9 +62,10 @@ struct DecisionInput {
   const LocalTime& local;  // from kCalendarMs before `from` to the end of the window
   std::string purpose = "marketing";
   std::vector<ContentChoice> contents;
-  std::vector<uint32_t> channels;              // that may be used; ascending
-  std::vector<int> model_channel, model_place; // by settings index: in the response model; -1: it knows none of that name
-  std::vector<const LocalTime*> place_times;   // by place
+  std::vector<uint32_t> channels;  // that may be used; ascending
+  std::vector<int> model_channel,
+      model_place;  // by settings index: in the response model; -1: it knows none of that name
+  std::vector<const LocalTime*> place_times;  // by place
   Timestamp from, until;
   const ResponseModel& model;
   const CustomerResponse& response;

@@ -48,8 +48,12 @@ bool IsActivity(EventType type) {
 uint8_t ResponseVocabulary::Channel(const std::string& name) const {
   return static_cast<uint8_t>(IndexOf(channels, name, 0));
 }
-uint8_t ResponseVocabulary::Place(const std::string& name) const { return static_cast<uint8_t>(IndexOf(places, name, 0)); }
-uint8_t ResponseVocabulary::Kind(const std::string& name) const { return static_cast<uint8_t>(IndexOf(kinds, name, 0)); }
+uint8_t ResponseVocabulary::Place(const std::string& name) const {
+  return static_cast<uint8_t>(IndexOf(places, name, 0));
+}
+uint8_t ResponseVocabulary::Kind(const std::string& name) const {
+  return static_cast<uint8_t>(IndexOf(kinds, name, 0));
+}
 uint32_t ResponseVocabulary::Segment(const std::string& name) const { return IndexOf(segments, name, 0); }
 uint32_t ResponseVocabulary::Content(ItemId item) const { return IndexOf(contents, item.value, kNoContent); }
 

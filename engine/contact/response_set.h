@@ -13,7 +13,7 @@
 namespace rapport {
 
 struct ResponseSet {
-  uint64_t generation = 0;  // 0: none trained yet
+  uint64_t generation = 0;                     // 0: none trained yet
   std::shared_ptr<const ResponseModel> model;  // never null
   ResponseVocabulary vocabulary;
 

@@ -167,7 +167,8 @@ double WeightedArea(const std::vector<size_t>& order, const std::vector<double>&
 std::vector<size_t> Ascending(const std::vector<double>& scores) {
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] < scores[b] || (scores[a] == scores[b] && a < b); });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return scores[a] < scores[b] || (scores[a] == scores[b] && a < b); });
   return order;
 }
 
@@ -188,7 +189,8 @@ std::pair<Interval, Interval> Gains(const Judged& model, const Judged& other, co
   const std::vector<size_t> order_model = Ascending(model.logits), order_other = Ascending(other.logits);
   const size_t n = responded.size();
   std::vector<double> gains(n), loss_draws, area_draws;
-  for (size_t i = 0; i < n; ++i) gains[i] = LossOf(other.logits[i], responded[i]) - LossOf(model.logits[i], responded[i]);
+  for (size_t i = 0; i < n; ++i)
+    gains[i] = LossOf(other.logits[i], responded[i]) - LossOf(model.logits[i], responded[i]);
   Random random(options.seed);
   std::vector<uint32_t> copies;
   for (int draw = 0; draw < options.resamples; ++draw) {
@@ -201,8 +203,8 @@ std::pair<Interval, Interval> Gains(const Judged& model, const Judged& other, co
                          WeightedArea(order_other, other.logits, responded, copies));
   }
   const double loss = std::accumulate(gains.begin(), gains.end(), 0.0) / static_cast<double>(n);
-  const double area = WeightedArea(order_model, model.logits, responded, {}) -
-                      WeightedArea(order_other, other.logits, responded, {});
+  const double area =
+      WeightedArea(order_model, model.logits, responded, {}) - WeightedArea(order_other, other.logits, responded, {});
   return {Percentiles(loss, loss_draws), Percentiles(area, area_draws)};
 }
 
@@ -212,7 +214,8 @@ double MeanLoss(const std::vector<double>& logits, const std::vector<uint8_t>& r
   return sum / static_cast<double>(end - begin);
 }
 
-StreamRow RowOf(const Judged& one, const Judged& model, const std::vector<uint8_t>& responded, const StreamOptions& options) {
+StreamRow RowOf(const Judged& one, const Judged& model, const std::vector<uint8_t>& responded,
+                const StreamOptions& options) {
   StreamRow row{one.name, one.settings};
   const size_t n = responded.size();
   row.log_loss = MeanLoss(one.logits, responded, 0, n);
@@ -295,8 +298,7 @@ double AreaUnderCurve(const std::vector<double>& scores, const std::vector<uint8
 Result<StreamReport> EvaluateStream(const AnswerLog& log, const StreamOptions& options) {
   RAPPORT_RETURN_IF_ERROR(CheckLog(log, options));
   std::vector<Judged> all;
-  const Judged linear =
-      Rivals(log, DesignBuilder(log, {false, false}).Build(), "logistic regression", options, all);
+  const Judged linear = Rivals(log, DesignBuilder(log, {false, false}).Build(), "logistic regression", options, all);
   const Judged binned =
       Rivals(log, DesignBuilder(log, {true, false}).Build(), "logistic regression, numbers in bins too", options, all);
   all.push_back(linear);
@@ -326,10 +328,11 @@ std::string FormatStream(const StreamReport& report) {
                 static_cast<unsigned long long>(report.rows), static_cast<unsigned long long>(report.predicted));
   std::string text = line;
   for (const StreamRow& row : report.models) {
-    std::snprintf(line, sizeof(line),
-                  "  %-42s %-26s loss %.5f  AUC %.4f  in blocks %.4f  gain %+.5f [%+.5f %+.5f]  AUC %+.4f [%+.4f %+.4f]\n",
-                  row.model.c_str(), row.settings.c_str(), row.log_loss, row.auc, row.block_auc, row.loss_gain.mean,
-                  row.loss_gain.lower, row.loss_gain.upper, row.auc_gain.mean, row.auc_gain.lower, row.auc_gain.upper);
+    std::snprintf(
+        line, sizeof(line),
+        "  %-42s %-26s loss %.5f  AUC %.4f  in blocks %.4f  gain %+.5f [%+.5f %+.5f]  AUC %+.4f [%+.4f %+.4f]\n",
+        row.model.c_str(), row.settings.c_str(), row.log_loss, row.auc, row.block_auc, row.loss_gain.mean,
+        row.loss_gain.lower, row.loss_gain.upper, row.auc_gain.mean, row.auc_gain.lower, row.auc_gain.upper);
     text += line;
   }
   for (const CalibrationBin& bin : report.calibration) {

@@ -1,11 +1,12 @@
 // Judging answers to contacts on a log in date order whose conditions change (docs/JUDGING.md "Answers in date order"):
 // blocks of contacts, each predicted by models refitted on all blocks before it, then shown to them.
 //
-//   rival      logistic regression on all rows so far, one-hot categories and scaled numbers, its ridge the one with the
+//   rival      logistic regression on all rows so far, one-hot categories and scaled numbers, its ridge the one with
+//   the
 //              lowest loss on the blocks predicted so far; with numbers as they are, and with numbers also in bins
 //   model      the response head's regression (models/block_logistic.h): categories, bins and pairs of categories as
-//              columns, a prior variance found for each group of columns, refitted with several memories (a row's weight
-//              halves every so many rows, or never); the mean of their logits
+//              columns, a prior variance found for each group of columns, refitted with several memories (a row's
+//              weight halves every so many rows, or never); the mean of their logits
 //   log loss   nats per row;  AUC over all predicted rows, and the mean of the AUC within blocks
 //   gain       paired bootstrap over rows, 95 %
 #pragma once
@@ -22,8 +23,8 @@ namespace rapport {
 struct AnswerColumn {
   std::string name;
   bool numeric = false;
-  std::vector<double> numbers;         // (rows), numeric: (value - centre) / unit
-  std::vector<uint32_t> categories;    // (rows), of a category, or of a number's bin
+  std::vector<double> numbers;       // (rows), numeric: (value - centre) / unit
+  std::vector<uint32_t> categories;  // (rows), of a category, or of a number's bin
   uint32_t category_count = 0;
   bool paired = false;  // takes part in the model's pairs
 };
@@ -36,7 +37,7 @@ struct AnswerLog {
 
 struct StreamOptions {
   size_t block = 1000;
-  std::vector<double> ridges = {1, 3, 10, 30, 100, 300};  // of the rival
+  std::vector<double> ridges = {1, 3, 10, 30, 100, 300};         // of the rival
   std::vector<double> half_lives_rows = {1500, 4000, 12000, 0};  // of the model's members; 0: no decay
   int resamples = 1000;
   uint64_t seed = 1;
@@ -66,7 +67,8 @@ struct StreamReport {
 Result<StreamReport> EvaluateStream(const AnswerLog& log, const StreamOptions& options);
 std::string FormatStream(const StreamReport& report);
 
-// Area under the ROC curve, ties count half; 0.5 when all answers are the same. `weights`: copies of each row, or empty.
+// Area under the ROC curve, ties count half; 0.5 when all answers are the same. `weights`: copies of each row, or
+// empty.
 double AreaUnderCurve(const std::vector<double>& scores, const std::vector<uint8_t>& responded);
 
 }  // namespace rapport

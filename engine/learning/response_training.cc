@@ -24,7 +24,8 @@ bool IsSampled(CustomerId root, uint64_t every) {
   return every <= 1 || (root.value * 0x9e3779b97f4a7c15ull >> 32) % every == 0;
 }
 
-Result<Everybody> Read(const Store& store, const Snapshot& snapshot, const ResponseTrainOptions& options, Timestamp as_of) {
+Result<Everybody> Read(const Store& store, const Snapshot& snapshot, const ResponseTrainOptions& options,
+                       Timestamp as_of) {
   Everybody everybody;
   const uint64_t every = store.statistics().customers / std::max<size_t>(1, options.customers_max) + 1;
   CustomerId last, root;
@@ -68,9 +69,8 @@ std::vector<uint64_t> Frequent(const std::unordered_map<uint64_t, uint64_t>& cou
   for (const auto& [key, count] : counts) {
     if (count >= least) kept.push_back({count, key});
   }
-  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
-    return a.first != b.first ? a.first > b.first : a.second < b.second;
-  });
+  std::sort(kept.begin(), kept.end(),
+            [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
   if (kept.size() > most) kept.resize(most);
   std::vector<uint64_t> keys;
   for (const auto& [count, key] : kept) keys.push_back(key);
@@ -160,7 +160,8 @@ Result<TrainedResponse> TrainResponse(const Store& store, const Snapshot& snapsh
   }
   if (report.contacts == 0) {
     return Status::FailedPrecondition(
-        "there are no contacts to learn from: send events like \"Email Sent\" and \"Email Link Clicked\" (docs/API.md)");
+        "there are no contacts to learn from: send events like \"Email Sent\" and \"Email Link Clicked\" "
+        "(docs/API.md)");
   }
   trained.set.vocabulary = Name(*everybody, logs, *catalog, options);
   std::vector<EvidenceBuffers> evidence;
@@ -170,8 +171,7 @@ Result<TrainedResponse> TrainResponse(const Store& store, const Snapshot& snapsh
     Timestamp first = as_of;
     for (const HistoryEntry& line : heard.history) first = std::min(first, line.time);
     for (const Contact& contact : logs[next].contacts) first = std::min(first, contact.time);
-    const Result<LocalTime> local =
-        zones.Read(ChooseZone(limits, heard.time_zone, heard.country).name, first, as_of);
+    const Result<LocalTime> local = zones.Read(ChooseZone(limits, heard.time_zone, heard.country).name, first, as_of);
     if (!local.ok()) return local.status();
     evidence.push_back(CollectEvidence(logs[next++], heard.history, heard.traits, heard.country, *local, as_of,
                                        trained.set.vocabulary, [&](ItemId item) { return KindOf(*catalog, item); }));

@@ -18,10 +18,10 @@ inline constexpr uint64_t kResponseTrialsMin = 100;
 
 struct ResponseTrainOptions {
   ResponseOptions response;
-  size_t customers_max = 200'000;     // more: every n-th by the hash of its number
-  size_t contents_max = 5000;         // those sent most
-  size_t content_sends_min = 20;      // fewer: its kind speaks for it
-  size_t traits_max = 1000;           // those that most customers have
+  size_t customers_max = 200'000;  // more: every n-th by the hash of its number
+  size_t contents_max = 5000;      // those sent most
+  size_t content_sends_min = 20;   // fewer: its kind speaks for it
+  size_t traits_max = 1000;        // those that most customers have
   size_t trait_customers_min = 30;
   bool activate = true;
   GateMode gate = GateMode::kEnforce;

@@ -126,19 +126,23 @@ Rival Segment(uint32_t segments, double width) {
 
 // (n_h + s) / (n + 168 s).
 Rival Histogram() {
-  return {"personal histogram", "added marks", {0.01, 0.03, 0.1, 0.3, 1, 3}, [](const std::vector<Half>&, double added) {
-            return [added](const ActivityEvidence& one) {
-              const Curve counts = OwnCounts(one);
-              std::vector<double> sums(counts.begin(), counts.end());
-              for (double& v : sums) v += added;
-              return Normalised(sums);
-            };
-          }};
+  return {
+      "personal histogram", "added marks", {0.01, 0.03, 0.1, 0.3, 1, 3}, [](const std::vector<Half>&, double added) {
+        return [added](const ActivityEvidence& one) {
+          const Curve counts = OwnCounts(one);
+          std::vector<double> sums(counts.begin(), counts.end());
+          for (double& v : sums) v += added;
+          return Normalised(sums);
+        };
+      }};
 }
 
 // (n_h + m g_h) / (n + m).
 Rival Shrunk(double width) {
-  return {"shrunk rate", "prior marks", {3, 6, 12, 25, 50, 100, 200, 400}, [width](const std::vector<Half>& halves, double m) {
+  return {"shrunk rate",
+          "prior marks",
+          {3, 6, 12, 25, 50, 100, 200, 400},
+          [width](const std::vector<Half>& halves, double m) {
             const Curve global = GlobalCurve(halves, width);
             return [global, m](const ActivityEvidence& one) {
               const Curve counts = OwnCounts(one);
@@ -179,7 +183,9 @@ std::vector<size_t> MauticHours(const ActivityEvidence& one) {
 // A rule has no probabilities: its window gets a share of the mass that validation likes best, the first hours a little
 // more, the rest is everybody's.
 Rival Mautic(double width) {
-  return {"Mautic's rule", "mass on its window", {0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4},
+  return {"Mautic's rule",
+          "mass on its window",
+          {0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4},
           [width](const std::vector<Half>& halves, double mass) {
             const Curve global = GlobalCurve(halves, width);
             return [global, mass](const ActivityEvidence& one) {
@@ -231,7 +237,8 @@ Measured Measure(const std::vector<Half>& halves, const Forecast& forecast, bool
 }
 
 // sum a / sum n, customers drawn with replacement.
-Interval BootstrapRatio(const std::vector<double>& sums, const std::vector<double>& counts, const TimingOptions& options) {
+Interval BootstrapRatio(const std::vector<double>& sums, const std::vector<double>& counts,
+                        const TimingOptions& options) {
   double sum = 0, count = 0;
   for (size_t i = 0; i < sums.size(); ++i) sum += sums[i], count += counts[i];
   if (count == 0) return {};
@@ -306,7 +313,7 @@ Forecast FitModel(const std::vector<Half>& halves, const TimingOptions& options)
 // Hours dealt out anew among all known, and among all judged visits.
 std::vector<Half> Shuffled(std::vector<Half> halves, uint64_t seed) {
   Random random(seed);
-  for (std::vector<uint16_t> Half::* part : {&Half::hours, &Half::later}) {
+  for (std::vector<uint16_t> Half::*part : {&Half::hours, &Half::later}) {
     std::vector<uint16_t*> all;
     for (Half& half : halves) {
       for (uint16_t& hour : half.*part) all.push_back(&hour);
@@ -329,7 +336,8 @@ std::vector<TimingCustomer> BuildVisits(const TrainingSet& set, const TimeZone& 
       if (at != ids.end() && *at == set.customer_ids[u]) {
         const auto& traits = set.attributes->traits[static_cast<size_t>(at - ids.begin())];
         if (!traits.empty()) {
-          customer.segment = segments.try_emplace(traits.front(), static_cast<uint32_t>(segments.size() + 1)).first->second;
+          customer.segment =
+              segments.try_emplace(traits.front(), static_cast<uint32_t>(segments.size() + 1)).first->second;
         }
       }
     }
@@ -394,25 +402,29 @@ Result<TimingReport> EvaluateTiming(const std::vector<TimingCustomer>& customers
     report.strata.push_back(stratum);
   }
   const std::vector<Half> shuffled = Shuffled(halves, options.seed);
-  report.shuffled_gain = Difference(shuffled, Measure(shuffled, global.fit(shuffled, width), false).bits,
-                                    Measure(shuffled, FitModel(shuffled, options), false).bits, kActivityStrata, options);
+  report.shuffled_gain =
+      Difference(shuffled, Measure(shuffled, global.fit(shuffled, width), false).bits,
+                 Measure(shuffled, FitModel(shuffled, options), false).bits, kActivityStrata, options);
   return report;
 }
 
 std::string FormatTiming(const TimingReport& report) {
   char line[200];
   std::snprintf(line, sizeof(line), "timing: %llu visits known, %llu judged from %s on, %llu customers\n",
-                static_cast<unsigned long long>(report.visits_known), static_cast<unsigned long long>(report.visits_judged),
-                FormatRfc3339(report.cut).c_str(), static_cast<unsigned long long>(report.judged_customers));
+                static_cast<unsigned long long>(report.visits_known),
+                static_cast<unsigned long long>(report.visits_judged), FormatRfc3339(report.cut).c_str(),
+                static_cast<unsigned long long>(report.judged_customers));
   std::string text = line;
   for (const TimingRow& row : report.rows) {
-    std::snprintf(line, sizeof(line), "  %-20s %.4f bits  top 3 %.4f  gain %+.4f [%+.4f %+.4f]  hit gain %+.4f [%+.4f %+.4f]  %s\n",
-                  row.model.c_str(), row.bits, row.hit3, row.gain.mean, row.gain.lower, row.gain.upper, row.hit_gain.mean,
-                  row.hit_gain.lower, row.hit_gain.upper, row.settings.c_str());
+    std::snprintf(line, sizeof(line),
+                  "  %-20s %.4f bits  top 3 %.4f  gain %+.4f [%+.4f %+.4f]  hit gain %+.4f [%+.4f %+.4f]  %s\n",
+                  row.model.c_str(), row.bits, row.hit3, row.gain.mean, row.gain.lower, row.gain.upper,
+                  row.hit_gain.mean, row.hit_gain.lower, row.hit_gain.upper, row.settings.c_str());
     text += line;
   }
   for (const TimingStratum& one : report.strata) {
-    std::snprintf(line, sizeof(line), "  known visits %-5s %6llu customers %7llu visits  gain over everybody's %+.4f [%+.4f %+.4f]\n",
+    std::snprintf(line, sizeof(line),
+                  "  known visits %-5s %6llu customers %7llu visits  gain over everybody's %+.4f [%+.4f %+.4f]\n",
                   one.name.c_str(), static_cast<unsigned long long>(one.customers),
                   static_cast<unsigned long long>(one.visits), one.gain.mean, one.gain.lower, one.gain.upper);
     text += line;

@@ -45,10 +45,10 @@ struct TimingOptions {
 
 struct TimingRow {
   std::string model, settings;
-  double bits = 0;   // per visit
-  double hit3 = 0;   // share of visits
-  Interval gain;     // bits per visit that the model saves against this one; of the model itself: 0
-  Interval hit_gain; // share of visits
+  double bits = 0;    // per visit
+  double hit3 = 0;    // share of visits
+  Interval gain;      // bits per visit that the model saves against this one; of the model itself: 0
+  Interval hit_gain;  // share of visits
 };
 struct TimingStratum {
   std::string name;  // known visits: "0", "1-4", "5-19", "20+"

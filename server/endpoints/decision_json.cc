@@ -47,8 +47,10 @@ void WriteReasons(JsonWriter& out, const DecisionResponse& decision) {
   for (const DecisionArm& other : decision.outcome.shortlist) {
     only_one &= other.content == kNothing || other.channel == arm.channel;
   }
-  out.Key("channel").String(decision.own_channel > kTellingLogit ? "own-habit" : only_one ? "only-channel" : "usual-channel");
-  out.Key("content").BeginArray();
+  out.Key("channel").String(decision.own_channel > kTellingLogit ? "own-habit"
+                            : only_one                           ? "only-channel"
+                                                                 : "usual-channel");
+  out.Key("contentLevel").String(LevelName(decision.contents[arm.content].level)).Key("content").BeginArray();
   for (const Reason& reason : decision.contents[arm.content].reasons) {
     out.BeginObject().Key("because").String(BecauseName(reason.because));
     if (!reason.item.empty()) out.Key("itemId").String(reason.item);

@@ -1,5 +1,5 @@
-// A decision as JSON, whole: what is kept in the store and what POST /v1/decisions answers (without the shortlist, unless
-// it was asked for). docs/API.md "Decisions" lists the members.
+// A decision as JSON, whole: what is kept in the store and what POST /v1/decisions answers (without the shortlist,
+// unless it was asked for). docs/API.md "Decisions" lists the members.
 #pragma once
 
 #include <string>

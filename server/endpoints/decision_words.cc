@@ -14,22 +14,23 @@ struct Phrase {
   const char* chinese;
 };
 
-constexpr Phrase kChannels[] = {{"email", "by e-mail", "通过电子邮件"},     {"sms", "by text message", "通过短信"},
-                                {"push", "in the app", "通过应用推送"},     {"message", "by instant message", "通过即时消息"},
-                                {"call", "by phone", "通过电话"},           {"post", "by post", "通过邮寄"},
-                                {"in-app", "inside the app", "在应用内"},   {"visit", "at one of our branches", "在门店"}};
+constexpr Phrase kChannels[] = {
+    {"email", "by e-mail", "通过电子邮件"},   {"sms", "by text message", "通过短信"},
+    {"push", "in the app", "通过应用推送"},   {"message", "by instant message", "通过即时消息"},
+    {"call", "by phone", "通过电话"},         {"post", "by post", "通过邮寄"},
+    {"in-app", "inside the app", "在应用内"}, {"visit", "at one of our branches", "在门店"}};
 constexpr Phrase kWeekdays[] = {{"monday", "Monday", "星期一"},       {"tuesday", "Tuesday", "星期二"},
                                 {"wednesday", "Wednesday", "星期三"}, {"thursday", "Thursday", "星期四"},
                                 {"friday", "Friday", "星期五"},       {"saturday", "Saturday", "星期六"},
                                 {"sunday", "Sunday", "星期日"}};
 constexpr Phrase kTimes[] = {
-    {"own-habit", "because you have answered or visited us around that time before", "因为您以前常在这个时间回复或访问我们"},
+    {"own-habit", "because you have answered or visited us around that time before",
+     "因为您以前常在这个时间回复或访问我们"},
     {"usual-hour", "because most people like to hear from us then", "因为大多数人喜欢在这个时间收到消息"},
     {"first-good-hour", "because it is a good moment within the hours you allow", "因为这是您允许的时段内合适的时间"}};
-constexpr Phrase kWays[] = {
-    {"own-habit", "You have answered this way before.", "您以前通过这种方式回复过我们。"},
-    {"only-channel", "It is the only way you have allowed.", "这是您允许的唯一方式。"},
-    {"usual-channel", "Most people prefer it.", "大多数人更喜欢这种方式。"}};
+constexpr Phrase kWays[] = {{"own-habit", "You have answered this way before.", "您以前通过这种方式回复过我们。"},
+                            {"only-channel", "It is the only way you have allowed.", "这是您允许的唯一方式。"},
+                            {"usual-channel", "Most people prefer it.", "大多数人更喜欢这种方式。"}};
 constexpr Phrase kContents[] = {
     {"ordered", "It goes with something you ordered", "它与您订购过的商品有关"},
     {"added", "It goes with something you put into your basket", "它与您加入购物车的商品有关"},
@@ -40,25 +41,27 @@ constexpr Phrase kContents[] = {
     {"new", "It is new", "这是新品"}};
 constexpr Phrase kNothings[] = {
     {"no-content", "there is nothing we could tell you now", "目前没有可以告诉您的内容"},
-    {"no-arm", "your wishes and our rules leave no moment and no way", "根据您的意愿和我们的规则，目前没有合适的时间和方式"},
+    {"no-arm", "your wishes and our rules leave no moment and no way",
+     "根据您的意愿和我们的规则，目前没有合适的时间和方式"},
     {"not-worth-it", "nothing is worth disturbing you for", "没有值得打扰您的内容"},
     {"by-chance", "we leave some people in peace at random, to learn whether our messages help",
      "我们会随机不打扰部分顾客，以了解消息是否有帮助"}};
-constexpr Phrase kRules[] = {{"channel-disabled", "the channel is switched off", "渠道已停用"},
-                             {"no-consent", "no consent", "未获得同意"},
-                             {"consent-withdrawn", "consent was withdrawn", "已撤回同意"},
-                             {"no-address", "no address is known", "没有联系地址"},
-                             {"bounced", "the last message bounced", "上一条消息被退回"},
-                             {"open-complaint", "a complaint is open", "有未处理的投诉"},
-                             {"holdout", "held out", "属于对照组"},
-                             {"too-many-contacts", "too many contacts to be sure of the caps", "联系记录过多，无法确认上限"},
-                             {"quiet-hours", "quiet hours", "免打扰时段"},
-                             {"frequency-cap", "frequency cap", "达到次数上限"},
-                             {"messaging-window", "outside the messaging window", "不在消息窗口内"},
-                             {"place-closed", "the place is closed", "门店未营业"},
-                             {"too-late", "would come too late or too early for the content", "对内容来说太早或太晚"},
-                             {"content-not-allowed", "the content may not be shown", "内容不可展示"},
-                             {"capacity", "the capacity is used up", "容量已用完"}};
+constexpr Phrase kRules[] = {
+    {"channel-disabled", "the channel is switched off", "渠道已停用"},
+    {"no-consent", "no consent", "未获得同意"},
+    {"consent-withdrawn", "consent was withdrawn", "已撤回同意"},
+    {"no-address", "no address is known", "没有联系地址"},
+    {"bounced", "the last message bounced", "上一条消息被退回"},
+    {"open-complaint", "a complaint is open", "有未处理的投诉"},
+    {"holdout", "held out", "属于对照组"},
+    {"too-many-contacts", "too many contacts to be sure of the caps", "联系记录过多，无法确认上限"},
+    {"quiet-hours", "quiet hours", "免打扰时段"},
+    {"frequency-cap", "frequency cap", "达到次数上限"},
+    {"messaging-window", "outside the messaging window", "不在消息窗口内"},
+    {"place-closed", "the place is closed", "门店未营业"},
+    {"too-late", "would come too late or too early for the content", "对内容来说太早或太晚"},
+    {"content-not-allowed", "the content may not be shown", "内容不可展示"},
+    {"capacity", "the capacity is used up", "容量已用完"}};
 
 struct Words {
   std::string english, chinese;
@@ -86,9 +89,10 @@ Words ForCustomer(const Json& decision) {
   const Words channel = Find(kChannels, Text(decision, "channel")), day = Find(kWeekdays, Text(decision, "weekday"));
   const Words time = Find(kTimes, Text(reasons, "time")), way = Find(kWays, Text(reasons, "channel"));
   const std::string hour = Text(decision, "localTime").substr(11, 5), title = Text(decision, "title");
-  Words words{"We chose to tell you about \"" + title + "\" " + channel.english + " on " + day.english + " at " + hour + ", " +
-                  time.english + ". " + way.english,
-              "我们选择在" + day.chinese + hour + channel.chinese + "向您介绍“" + title + "”，" + time.chinese + "。" + way.chinese};
+  Words words{"We chose to tell you about \"" + title + "\" " + channel.english + " on " + day.english + " at " + hour +
+                  ", " + time.english + ". " + way.english,
+              "我们选择在" + day.chinese + hour + channel.chinese + "向您介绍“" + title + "”，" + time.chinese + "。" +
+                  way.chinese};
   if (reasons.contains("content") && !reasons["content"].empty()) {
     const Json& first = reasons["content"][0];
     const Words content = Find(kContents, Text(first, "because"));
@@ -111,7 +115,8 @@ Words ForMarketer(const Json& decision) {
   if (Text(decision, "action") == "send") {
     std::snprintf(text, sizeof text, "%.3g", number("probability"));
     words.english = Text(decision, "itemId") + " " + Find(kChannels, Text(decision, "channel")).english + " at " +
-                    Text(decision, "localTime") + " (" + Text(decision, "timezone") + "): a response with probability " + text;
+                    Text(decision, "localTime") + " (" + Text(decision, "timezone") +
+                    "): a response with probability " + text;
     words.chinese = Text(decision, "itemId") + "，" + Find(kChannels, Text(decision, "channel")).chinese + "，" +
                     Text(decision, "localTime") + "（" + Text(decision, "timezone") + "）：响应概率 " + text;
     std::snprintf(text, sizeof text, "%.3g x %.4g - %.4g - risk of losing the customer = %.4g", number("probability"),
@@ -150,7 +155,8 @@ std::string DecisionInWords(const std::string& decision_json) {
   JsonWriter out;
   out.BeginObject();
   if (decision.is_object()) {
-    const std::pair<const char*, Words> readers[] = {{"marketer", ForMarketer(decision)}, {"customer", ForCustomer(decision)}};
+    const std::pair<const char*, Words> readers[] = {{"marketer", ForMarketer(decision)},
+                                                     {"customer", ForCustomer(decision)}};
     for (const auto& [reader, words] : readers) {
       out.Key(reader).BeginObject().Key("en").String(words.english).Key("zh").String(words.chinese).EndObject();
     }

@@ -35,15 +35,17 @@ Result<Asked> ReadQuestion(const Engine& engine, const Request& request) {
   Asked asked;
   DecisionRequest& question = asked.question;
   question.purpose = fields.Text("purpose", limits::kExternalIdBytesMax).value_or("marketing");
-  if (question.purpose.empty() || question.purpose == "*") fields.FailField("purpose", "must name one purpose, like marketing");
+  if (question.purpose.empty() || question.purpose == "*")
+    fields.FailField("purpose", "must name one purpose, like marketing");
   question.items = fields.Ids("items", limits::kDecisionContentsMax);
   question.channels = fields.Texts("channels", kChannelsMax, limits::kExternalIdBytesMax);
   question.from = fields.Time("from");
   question.until = fields.Time("until");
   question.dry_run = fields.Flag("dryRun").value_or(false);
   ReadWhatToShow(fields, &question.question);
-  if (question.question.explain) asked.shortlist = Shortlist::kTold;
-  question.question.explain = true;  // reasons are kept with every decision
+  question.explain = question.question.explain;
+  if (question.explain) asked.shortlist = Shortlist::kTold;
+  question.question.explain = false;  // of what was chosen only
   question.question.count = fields.Count("count", 1, limits::kDecisionContentsMax).value_or(kContentsDefault);
   RAPPORT_RETURN_IF_ERROR(fields.Finish());
   question.customer = **customer;
@@ -61,8 +63,8 @@ void Decide(const Engine& engine, const Request& request, Responder respond) {
   if (!prepared.ok()) return respond(ProblemResponse(prepared.status()));
   Response answer = JsonResponse(200, DecisionToJson(prepared->decision, asked->shortlist));
   if (prepared->operations.empty()) return respond(std::move(answer));
-  engine.store().Apply(std::move(prepared->operations), [settle = std::move(prepared->settle), answer, respond](
-                                                            Result<std::vector<OperationResult>> results) {
+  engine.store().Apply(std::move(prepared->operations), [settle = std::move(prepared->settle), answer,
+                                                         respond](Result<std::vector<OperationResult>> results) {
     settle();
     respond(results.ok() ? AnswerOfOne(*results, answer) : ProblemResponse(results.status()));
   });

@@ -1,7 +1,5 @@
-// The joint decision: the arm chosen is the best by brute force over every arm, propensities are those of the draws, and
-// the same seed is the same decision.
-#include "engine/contact/decider.h"
-
+// The joint decision: the arm chosen is the best by brute force over every arm, propensities are those of the draws,
+// and the same seed is the same decision.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/time_zone.h"
+#include "engine/contact/decider.h"
 #include "engine/contact/response_set.h"
 
 namespace rapport {

@@ -1,7 +1,5 @@
 // The response model from the store: learned from the log, gated, put in service, found again after a restart, rolled
 // back; and a decision that uses what it learned.
-#include "engine/learning/response_training.h"
-
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -10,6 +8,7 @@
 #include "base/random.h"
 #include "base/temp_folder.h"
 #include "engine/engine.h"
+#include "engine/learning/response_training.h"
 
 namespace rapport {
 namespace {

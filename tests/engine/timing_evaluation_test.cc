@@ -39,7 +39,8 @@ TEST(TimingEvaluationTest, PersonalHoursGainOnEveryRival) {
   const Result<TimingReport> report = EvaluateTiming(Planted(true, 1), Quick());
   ASSERT_TRUE(report.ok());
   ASSERT_EQ(report->rows.size(), 6u);
-  for (size_t i = 0; i + 1 < report->rows.size(); ++i) EXPECT_GT(report->rows[i].gain.lower, 0) << report->rows[i].model;
+  for (size_t i = 0; i + 1 < report->rows.size(); ++i)
+    EXPECT_GT(report->rows[i].gain.lower, 0) << report->rows[i].model;
   // Shuffled, nothing is left of it: the broken twin of the row above.
   EXPECT_LE(report->shuffled_gain.lower, 0);
   EXPECT_GE(report->shuffled_gain.upper, 0);
@@ -55,8 +56,10 @@ TEST(TimingEvaluationTest, WithoutPersonalHoursNothingIsLost) {
 TEST(TimingEvaluationTest, VisitsWithinAnHourOfTheLastOneCountOnce) {
   TrainingSetBuilder builder;
   for (const int64_t minutes : {0, 59, 118, 178, 300}) {  // 178 is 60 after 118
-    ASSERT_TRUE(builder.Add(CustomerId{5}, ItemId{1}, EventId{static_cast<uint64_t>(minutes + 1)}, EventType::kViewed,
-                            Timestamp{minutes * kMinuteMs}, 1, "").ok());
+    ASSERT_TRUE(builder
+                    .Add(CustomerId{5}, ItemId{1}, EventId{static_cast<uint64_t>(minutes + 1)}, EventType::kViewed,
+                         Timestamp{minutes * kMinuteMs}, 1, "")
+                    .ok());
   }
   const Result<TimeZone> zone = TimeZone::Open("Asia/Tokyo");
   ASSERT_TRUE(zone.ok());

@@ -104,7 +104,8 @@ TEST(ResponseVectorTest, FoldInStopsWhereASlowReferenceIsFlat) {
   std::vector<VectorTrial> trials;
   for (int i = 0; i < 25; ++i) {
     trials.push_back({static_cast<uint16_t>(random.Below(168)), static_cast<uint8_t>(random.Below(2)),
-                      static_cast<uint8_t>(random.Below(2)), random.Uniform() < 0.4, random.Normal(), 0.5 + random.Uniform()});
+                      static_cast<uint8_t>(random.Below(2)), random.Uniform() < 0.4, random.Normal(),
+                      0.5 + random.Uniform()});
   }
   std::vector<double> mean(d), precision(d * d, 0.0), z(d), covariance(d * d);
   for (size_t a = 0; a < d; ++a) {

@@ -36,7 +36,9 @@ TEST(CircularSmoothingTest, BasisFunctionsHaveNoMean) {
 TEST(CircularSmoothingTest, KernelRowsSumToOneAndCloseTheCircle) {
   const std::vector<double> rows = KernelRows({1.0, 0.2});
   for (size_t e = 0; e < 168; ++e) {
-    EXPECT_NEAR(std::accumulate(rows.begin() + static_cast<long>(e * 168), rows.begin() + static_cast<long>(e * 168 + 168), 0.0), 1, 1e-12);
+    EXPECT_NEAR(std::accumulate(rows.begin() + static_cast<long>(e * 168),
+                                rows.begin() + static_cast<long>(e * 168 + 168), 0.0),
+                1, 1e-12);
   }
   // Sunday 23:00 says of Monday 0:00 what Tuesday 23:00 says of Wednesday 0:00, but for the step to the weekend; a
   // kernel on the line (the broken twin) would say nothing at all.

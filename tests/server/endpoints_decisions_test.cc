@@ -1,4 +1,5 @@
-// Decisions over the routes: consent first, caps across decisions, nothing with its reason, bad input with a clear word.
+// Decisions over the routes: consent first, caps across decisions, nothing with its reason, bad input with a clear
+// word.
 #include <atomic>
 #include <thread>
 
@@ -86,10 +87,9 @@ TEST_F(DecisionsTest, PlannedContactsCountForTheCap) {
   EXPECT_EQ(third["action"], "nothing") << third.dump();
   EXPECT_TRUE(Removed(third, "frequency-cap"));
   // Given up, the place is free again.
-  Post("/v1/track", json{{"userId", "7"},
-                         {"event", "Contact Cancelled"},
-                         {"properties", {{"contact_id", second["decisionId"]}}}}
-                        .dump());
+  Post("/v1/track",
+       json{{"userId", "7"}, {"event", "Contact Cancelled"}, {"properties", {{"contact_id", second["decisionId"]}}}}
+           .dump());
   EXPECT_EQ(Decide()["action"], "send");
   // A dry run keeps nothing.
   NoChance(R"([{"count":4,"per":"7d","purpose":"marketing"}])");
