@@ -220,9 +220,32 @@ def implicit_rows(folder):
         return []
 
 
+def from_bench(program, *arguments):
+    """The JSON rows of a program of bench/."""
+    out = os.path.join(WORK, program + ".json")
+    run([os.path.join(ROOT, "build", "release", "bench", program), *arguments, "--out", out], stdout=subprocess.DEVNULL)
+    return read_json(out)
+
+
+def estimators():
+    """Do the off-policy estimators' intervals cover the truth?"""
+    return {"rows": from_bench("rapport_estimators")}
+
+
+def open_bandit():
+    folder = folder_of("open_bandit_small")
+    return folder and {"rows": from_bench("rapport_open_bandit", folder)}
+
+
+def hillstrom():
+    folder = folder_of("hillstrom_email")
+    return folder and {"rows": from_bench("rapport_hillstrom", folder)}
+
+
 PARTS = {"online-retail-ii": online_retail_ii, "cold-start": cold_start, "explanations": explanations,
          "movietweetings": movietweetings, "ml-latest-small": ml_latest_small, "strong-generalisation": generalisation,
-         "gowalla": gowalla, "allocation": allocation}
+         "gowalla": gowalla, "allocation": allocation, "estimators": estimators, "open-bandit": open_bandit,
+         "hillstrom": hillstrom}
 
 
 def main():

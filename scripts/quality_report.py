@@ -256,6 +256,67 @@ def allocation_page(measured, targets):
          for row in rows]) + "\n"
 
 
+# ---- judging decisions ----
+
+def estimators_page(rows, targets):
+    text = ("## Off-policy estimators: coverage\n```\nbuild/release/bench/rapport_estimators\n```\n"
+            "Share of simulated logs whose 95 % interval holds the truth, beside two broken twins.\n\n")
+    sound = [row for row in rows if row["twin"] == "as it is"]
+    text += table(["regime", "", "logs", "refused", "effective decisions", "largest weight"]
+                  + [one["estimator"] for one in rows[0]["estimators"]],
+                  [[row["regime"], row["twin"], str(row["logs"]), str(row["refused"]), f"{row['effectiveDecisions']:.0f}",
+                    f"{row['weightLargest']:.0f}"]
+                   + ["" if row["refused"] == row["logs"] else f"{100 * one['coverage']:.1f} %" for one in row["estimators"]]
+                   for row in rows])
+    for place, one in enumerate(rows[0]["estimators"]):
+        for row in sound:
+            covered = row["estimators"][place]["coverage"]
+            name = f"{one['estimator']}.{row['regime']}".lower().replace(",", "").replace(" ", "_").replace("-", "_")
+            targets.contact(f"estimators.coverage.{name}", round(covered, 4), ".93 to .97",
+                            .93 <= covered <= .97 and row["refused"] < row["logs"])
+    return text + "\n"
+
+
+def open_bandit_page(rows, targets):
+    text = ("## Open Bandit small\n```\nbuild/release/bench/rapport_open_bandit FOLDER\n```\n"
+            "Click rate of BTS from the uniform policy's log, and the BTS log's own mean. So few clicks tell little: the check is "
+            "of the format and the formulas.\n\n")
+    lines = []
+    for row in rows:
+        lines.append([row["campaign"], "BTS log's own mean", rate(row["own"]), f"{row['ownClicks']:.0f}", ""])
+        for one in row["estimators"]:
+            lines.append([row["campaign"], one["estimator"], rate(one["value"]), f"{row['clicks']:.0f}",
+                          f"{one['standardErrorsApart']:+.2f}"])
+            name = one["estimator"].lower().replace("-", "_")
+            targets.contact(f"open_bandit.{row['campaign']}.{name}", round(one["standardErrorsApart"], 3),
+                            "own mean within 1.96 standard errors", abs(one["standardErrorsApart"]) <= 1.96)
+    return text + table(["campaign", "", "click rate", "clicks", "standard errors apart"], lines) + "\n"
+
+
+def rate(value):
+    return f"{value['mean']:.5f} [{value['lower']:.5f} {value['upper']:.5f}]"
+
+
+def hillstrom_page(rows, targets):
+    text = ("## Hillstrom e-mail: whom to send which\n```\nbuild/release/bench/rapport_hillstrom FOLDER\n```\n"
+            "Cross-fitted; area between the Qini curve and a random order, in responses per customer.\n\n")
+    lines = []
+    for row in rows:
+        for one in row["models"]:
+            lines.append([row["outcome"], one["model"], rate(one["coefficient"]), rate(one["overBestArm"]),
+                          rate(one["gainSentToAll"])])
+        lines.append([row["outcome"], "shared less two models", "", rate(row["sharedOverTwoModels"]), ""])
+        shared, difference = row["models"][1]["coefficient"], row["sharedOverTwoModels"]
+        if row["outcome"] == "visit":
+            targets.contact("hillstrom.qini.visit", [round(shared[k], 5) for k in ("mean", "lower", "upper")],
+                            "lower bound above 0", shared["lower"] > 0)
+        targets.contact(f"hillstrom.qini.{row['outcome']}.over_two_models",
+                        [round(difference[k], 5) for k in ("mean", "lower", "upper")], "not below 0 beyond noise",
+                        difference["upper"] >= 0)
+    return text + table(["outcome", "model", "Qini coefficient", "over the best single arm to anybody, in random order",
+                         "sent to all, over the best single arm"], lines) + "\n"
+
+
 def write(measured, root):
     """Pages and targets of what there is; gives the targets' rows back."""
     targets, ratios, plots, body = Targets(), {}, [], ""
@@ -278,6 +339,9 @@ def write(measured, root):
             body += evaluation_page(key, title, evaluation, plots, "###")
     if "allocation" in measured:
         body += allocation_page(measured["allocation"], targets)
+    for key, page in (("estimators", estimators_page), ("open-bandit", open_bandit_page), ("hillstrom", hillstrom_page)):
+        if key in measured:
+            body += page(measured[key]["rows"], targets)
     for name, ratio in ratios.items():
         targets.least(f"blend_over_best_single.{name}", ratio, 1 - BLEND_BELOW_AT_MOST)
     if ratios:
