@@ -22,8 +22,9 @@ namespace {
 
 constexpr size_t kGrain = 64;
 constexpr double kDampingMax = 1.2, kActivityWeightMax = 1.5;
-// Held-back trials of a stratum, or customers with more evidence speak for it with only their newest trials.
-constexpr size_t kStratumTrialsMin = 100;
+// Held-back trials of a stratum; with fewer than wanted, customers with more evidence speak for it as well, with only
+// their newest trials.
+constexpr size_t kStratumTrialsMin = 100, kStratumTrialsWanted = 3000;
 constexpr std::array<size_t, kResponseStrata> kThinnedTo = {0, 3, 10, 40, 0};
 
 // ---- what may be believed ----
@@ -64,16 +65,19 @@ double GainInErrors(std::span<const double> gains) {
   return squares > 0 ? sum / std::sqrt(squares) : 0;
 }
 
-// Means by customer, then the interval over customers.
+// Gain per trial, its interval over customers: sums by customer, over the mean number of trials. (Means by customer
+// would drown those with many trials in those with one.)
 Interval GainByCustomer(std::span<const Held> held, std::span<const double> gains, uint64_t seed) {
-  std::vector<double> means;
+  std::vector<double> sums;
   for (size_t i = 0; i < held.size();) {
     const size_t first = i;
     double sum = 0;
     for (; i < held.size() && held[i].customer == held[first].customer; ++i) sum += gains[i];
-    means.push_back(sum / static_cast<double>(i - first));
+    sums.push_back(sum);
   }
-  return means.empty() ? Interval{} : BootstrapMean(means, seed);
+  const double trials = static_cast<double>(held.size()) / static_cast<double>(std::max<size_t>(1, sums.size()));
+  for (double& sum : sums) sum /= trials;
+  return sums.empty() ? Interval{} : BootstrapMean(sums, seed);
 }
 
 using HeldStrata = std::array<std::vector<Held>, kResponseStrata>;
@@ -120,6 +124,8 @@ void FitDamping(std::span<const Held> held, const HeldStrata& strata, ResponseMo
         gains.empty() ? 0 : std::accumulate(gains.begin(), gains.end(), 0.0) / static_cast<double>(gains.size());
     const bool gain = gains.size() >= kStratumTrialsMin && GainInErrors(gains) > 1;
     model.damping[s] = gain ? static_cast<float>(damping[s]) : 0.0f;
+    // Nobody had that much before the cut: what holds with less evidence holds with more.
+    if (s >= 2 && gains.size() < kStratumTrialsMin) model.damping[s] = model.damping[s - 1];
   }
 }
 
@@ -277,16 +283,15 @@ std::vector<Held> HoldBack(std::span<const CustomerEvidence> evidence, const Hal
   return all;
 }
 
-// By stratum; where too few were held back, thinned ones.
+// By stratum; where few were held back, thinned ones beside them.
 HeldStrata ByStratum(std::span<const CustomerEvidence> evidence, const Halves& halves, std::span<const Held> held,
                      const ResponseOptions& options, const ResponseModel& model) {
   HeldStrata strata;
   for (const Held& one : held) strata[one.stratum].push_back(one);
   for (size_t s = 0; s < kResponseStrata; ++s) {
-    if (strata[s].size() < kStratumTrialsMin) {
-      std::vector<Held> thin = HoldBack(evidence, halves, s, options, model);
-      if (thin.size() > strata[s].size()) strata[s] = std::move(thin);
-    }
+    if (strata[s].size() >= kStratumTrialsWanted) continue;
+    const std::vector<Held> thin = HoldBack(evidence, halves, s, options, model);
+    strata[s].insert(strata[s].end(), thin.begin(), thin.end());
   }
   return strata;
 }

@@ -55,11 +55,12 @@ struct CustomerEvidence {
 
 struct ResponseOptions {
   uint64_t seed = 1;
-  int threads = 0;                    // 0: all cores
-  double validation_share = 0.2;      // the newest trials and marks, on which dampings and gates are chosen
-  uint32_t customers_max = 50'000;    // the fit reads this many, drawn by seed
-  int rounds = 6;                     // of EM for S
-  double trial_half_life_days = 365;  // how fast a trial's weight decays, at the fit and at fold-in
+  int threads = 0;                      // 0: all cores
+  double validation_share = 0.2;        // the newest trials and marks, on which dampings and gates are chosen
+  uint32_t customers_max = 50'000;      // the fit reads this many, drawn by seed
+  int rounds = 30;                      // of EM for S
+  uint32_t prior_customers_max = 4000;  // for S: so many of them, evenly
+  double trial_half_life_days = 365;    // how fast a trial's weight decays, at the fit and at fold-in
   ActivityOptions activity;
 };
 

@@ -230,10 +230,15 @@ Status FitPrior(std::span<const CustomerEvidence> evidence, std::span<const Fitt
     model.prior_precision.assign(d * d, 0.0);
     for (size_t j = 0; j < d; ++j) model.prior_precision[j * d + j] = 1 / first[j];
   }
+  // Every n-th: a covariance needs no more, and EM is slow where a customer's trials say little, so rounds must be
+  // many.
+  std::vector<FittedCustomer> some;
+  const size_t count = std::min<size_t>(customers.size(), options.prior_customers_max);
+  for (size_t i = 0; i < count; ++i) some.push_back(customers[i * customers.size() / count]);
   for (int round = 0; round < options.rounds; ++round) {
-    std::vector<double> s = Scatter(evidence, customers, options, model);
+    std::vector<double> s = Scatter(evidence, some, options, model);
     for (size_t j = 0; j < d; ++j) s[j * d + j] += kPriorCustomers * first[j];
-    for (double& value : s) value /= static_cast<double>(customers.size()) + kPriorCustomers;
+    for (double& value : s) value /= static_cast<double>(some.size()) + kPriorCustomers;
     if (!InverseOf(s, d, model.prior_precision)) {
       return Status::Internal("response model: the customers' covariance is not positive definite");
     }
