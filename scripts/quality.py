@@ -23,6 +23,7 @@ import quality_report
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BINARY = os.path.join(ROOT, "build", "rapport")
+JOINT = os.path.join(ROOT, "build", "release", "bench", "rapport_joint")
 PUBLISHED_SPLIT = os.path.join(ROOT, "build", "release", "bench", "rapport_published_split")
 ALLOCATION = os.path.join(ROOT, "build", "release", "bench", "rapport_allocation")
 WORK = os.path.join(ROOT, "build", "quality")
@@ -242,10 +243,17 @@ def hillstrom():
     return folder and {"rows": from_bench("rapport_hillstrom", folder)}
 
 
+def joint_decision():
+    """No data needed: the simulated world. Its seeds for measuring are the program's defaults."""
+    out = os.path.join(WORK, "joint.json")
+    run([JOINT, "--out", out], stdout=subprocess.DEVNULL)
+    return read_json(out)
+
+
 PARTS = {"online-retail-ii": online_retail_ii, "cold-start": cold_start, "explanations": explanations,
          "movietweetings": movietweetings, "ml-latest-small": ml_latest_small, "strong-generalisation": generalisation,
          "gowalla": gowalla, "allocation": allocation, "estimators": estimators, "open-bandit": open_bandit,
-         "hillstrom": hillstrom}
+         "hillstrom": hillstrom, "joint-decision": joint_decision}
 
 
 def main():

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import quality_joint
+
 # Published or set beside each figure in the targets' table.
 GOWALLA = {
     "EASE": ("ease_100", .1764, .1466, "equal"),
@@ -222,6 +224,9 @@ def draw(plots, folder):
     matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text
     from matplotlib import pyplot
     for name, title, points in plots:
+        if isinstance(points, dict):
+            draw_lines(name, title, points["lines"], folder, pyplot)
+            continue
         figure, axes = pyplot.subplots(figsize=(7.5, 0.6 + 0.34 * len(points)))
         places = range(len(points) - 1, -1, -1)
         for place, (label, value) in zip(places, points):
@@ -317,6 +322,25 @@ def hillstrom_page(rows, targets):
                          "sent to all, over the best single arm"], lines) + "\n"
 
 
+def draw_lines(name, title, lines, folder, pyplot):
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.2))
+    for label, color, points in lines:
+        places = [place for place, _ in points]
+        axes.fill_between(places, [value["lower"] for _, value in points], [value["upper"] for _, value in points],
+                          color=color, alpha=.2, linewidth=0)
+        axes.plot(places, [value["mean"] for _, value in points], "o-", color=color, markersize=4, label=label)
+    axes.set_xlabel("interaction dial")
+    axes.set_ylim(0, 1)
+    axes.grid(color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.legend(fontsize=8, frameon=False, loc="lower left")
+    axes.set_title(title + " (95 % intervals)", fontsize=10)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(os.path.join(folder, name + ".svg"), bbox_inches="tight", metadata={"Date": None})
+    pyplot.close(figure)
+
+
 def write(measured, root):
     """Pages and targets of what there is; gives the targets' rows back."""
     targets, ratios, plots, body = Targets(), {}, [], ""
@@ -347,6 +371,9 @@ def write(measured, root):
     if ratios:
         above = sum(ratio > 1 for ratio in ratios.values())
         targets.add("blend_over_best_single.above", above, "at least 2", above >= 2)
+    if "joint-decision" in measured:
+        targets.rows += quality_joint.targets(measured["joint-decision"])
+        body += quality_joint.page(measured["joint-decision"], table, plots)
     page = ("# Quality\n\nWritten by `make quality`; do not edit. How it is judged: [JUDGING.md](JUDGING.md). Intervals are 95 %, bootstrap by "
             "customer; a gain is paired.\n\n## Targets\n\n")
     page += table(["target", "value", "wanted", "met"],
