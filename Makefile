@@ -26,7 +26,7 @@ bench:
 	build/release/bench/rapport_bench
 
 quality:
-	@scripts/build release rapport rapport_published_split rapport_allocation rapport_estimators rapport_open_bandit rapport_hillstrom rapport_joint
+	@scripts/build release rapport rapport_published_split rapport_allocation rapport_estimators rapport_open_bandit rapport_hillstrom rapport_joint rapport_bank_marketing
 	python3 scripts/quality.py
 
 # Kill -9 and power cut, many times over: minutes; the power cut needs root and loop devices.

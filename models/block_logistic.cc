@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kParts = 16;  // of the rows; a constant, so that sums are the same on every thread count
 constexpr int kConjugateSteps = 60;
-constexpr double kConjugateTolerance = 1e-3;
 
 double Dot(std::span<const double> a, std::span<const double> b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
@@ -183,13 +182,13 @@ class Solver {
     return out;
   }
 
-  // H step = gradient, to a thousandth.
+  // H step = gradient.
   std::vector<double> Solve(std::span<const double> gradient, std::span<const double> diagonal) const {
     std::vector<double> x(functions_, 0.0), r(gradient.begin(), gradient.end()), z(functions_), p;
     for (size_t j = 0; j < functions_; ++j) z[j] = r[j] / diagonal[j];
     p = z;
     double rz = Dot(r, z);
-    const double enough = rz * kConjugateTolerance * kConjugateTolerance;
+    const double enough = rz * options_.conjugate_tolerance * options_.conjugate_tolerance;
     for (int step = 0; step < kConjugateSteps && rz > enough && rz > 0; ++step) {
       const std::vector<double> hp = TimesHessian(p);
       const double alpha = rz / Dot(p, hp);

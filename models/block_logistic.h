@@ -38,8 +38,9 @@ struct BlockLogisticRows {
 
 struct BlockLogisticOptions {
   int newton_steps = 12;
-  int variance_rounds = 3;  // 0: variances stay
-  double tolerance = 1e-7;  // of the objective per row
+  int variance_rounds = 3;            // 0: variances stay
+  double tolerance = 1e-7;            // of the objective per row
+  double conjugate_tolerance = 1e-3;  // of a Newton step's residual, as the preconditioner measures it
   int threads = 0;
 };
 

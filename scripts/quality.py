@@ -26,6 +26,7 @@ BINARY = os.path.join(ROOT, "build", "rapport")
 JOINT = os.path.join(ROOT, "build", "release", "bench", "rapport_joint")
 PUBLISHED_SPLIT = os.path.join(ROOT, "build", "release", "bench", "rapport_published_split")
 ALLOCATION = os.path.join(ROOT, "build", "release", "bench", "rapport_allocation")
+BANK_MARKETING = os.path.join(ROOT, "build", "release", "bench", "rapport_bank_marketing")
 WORK = os.path.join(ROOT, "build", "quality")
 DATA = os.environ.get("DATA") or os.path.join(os.path.dirname(ROOT), "shared", "data")
 TUNING_RUNS = 8
@@ -183,6 +184,27 @@ def ml_latest_small():
                                              "--tune", str(TUNING_RUNS), "--tune-days", "730")}
 
 
+def contact_activity():
+    """When customers are here, on every log of theirs at hand."""
+    measured = {}
+    for title, make, options in (("Online Retail II", online_retail_store, ["--protocol", "online-retail-ii"]),
+                                 ("MovieTweetings", movietweetings_store, [])):
+        store = make()
+        if store:
+            measured[title] = evaluate(store, "--task", "timing", *options)
+    return measured or None
+
+
+def contact_bank():
+    """Answers to phone calls, in date order."""
+    folder = folder_of("uci_bank_marketing")
+    if folder is None:
+        return None
+    out = os.path.join(WORK, "bank.json")
+    run([BANK_MARKETING, os.path.join(folder, "bank-additional-full.csv.xz"), "--out", out], stdout=subprocess.DEVNULL)
+    return {"command": "build/release/bench/rapport_bank_marketing bank-additional-full.csv.xz", **read_json(out)}
+
+
 def gowalla():
     folder = folder_of("gowalla_lightgcn")
     if folder is None:
@@ -253,7 +275,8 @@ def joint_decision():
 PARTS = {"online-retail-ii": online_retail_ii, "cold-start": cold_start, "explanations": explanations,
          "movietweetings": movietweetings, "ml-latest-small": ml_latest_small, "strong-generalisation": generalisation,
          "gowalla": gowalla, "allocation": allocation, "estimators": estimators, "open-bandit": open_bandit,
-         "hillstrom": hillstrom, "joint-decision": joint_decision}
+         "hillstrom": hillstrom, "joint-decision": joint_decision,
+         "contact-activity": contact_activity, "contact-bank": contact_bank}
 
 
 def main():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import quality_joint
+import quality_timing
 
 # Published or set beside each figure in the targets' table.
 GOWALLA = {
@@ -366,6 +367,9 @@ def write(measured, root):
     for key, page in (("estimators", estimators_page), ("open-bandit", open_bandit_page), ("hillstrom", hillstrom_page)):
         if key in measured:
             body += page(measured[key]["rows"], targets)
+    body += quality_timing.pages(
+        measured, lambda name, value, target, met: targets.rows.append(
+            {"name": name, "value": value, "target": target, "met": bool(met)}), table)
     for name, ratio in ratios.items():
         targets.least(f"blend_over_best_single.{name}", ratio, 1 - BLEND_BELOW_AT_MOST)
     if ratios:

@@ -12,12 +12,15 @@
 namespace rapport {
 namespace {
 
-constexpr double kLogitMax = 13;  // a forecast is never surer than 1 in 400,000
+constexpr double kLevelVariance = 100;  // nearly free
+constexpr double kPairRidges = 4;       // ridge of pairs over that of single columns
+constexpr double kLogitMax = 13;        // a forecast is never surer than 1 in 400,000
 
 // Columns of one kind of design: which blocks there are, and every row's entries.
 struct Design {
   std::vector<LogisticBlock> blocks;
-  BlockLogisticRows rows;  // all of them; a refit sees the first so many
+  BlockLogisticRows rows;          // all of them; a refit sees the first so many
+  size_t first_pair = ~size_t{0};  // the first block of pairs
 };
 
 struct DesignParts {
@@ -28,16 +31,17 @@ struct DesignParts {
 class DesignBuilder {
  public:
   DesignBuilder(const AnswerLog& log, const DesignParts& parts) : log_(log), parts_(parts) {
-    Add(1, 100, 100);  // the level, nearly free
+    Add(1);  // the level, nearly free
     for (const AnswerColumn& column : log.columns) {
-      if (column.numeric) numbers_.push_back(Add(1, 1, 4));
-      if (!column.numeric || parts.bins) categories_.push_back(Add(column.category_count, 0.3, 4));
+      if (column.numeric) numbers_.push_back(Add(1));
+      if (!column.numeric || parts.bins) categories_.push_back(Add(column.category_count));
     }
     if (!parts.pairs) return;
+    design_.first_pair = design_.blocks.size();
     for (size_t a = 0; a < log.columns.size(); ++a) {
       for (size_t b = 0; b < a; ++b) {
         if (!log.columns[a].paired || !log.columns[b].paired) continue;
-        pairs_.push_back({a, b, Add(log.columns[a].category_count * log.columns[b].category_count, 0.05, 0.5)});
+        pairs_.push_back({a, b, Add(log.columns[a].category_count * log.columns[b].category_count)});
       }
     }
   }
@@ -52,9 +56,9 @@ class DesignBuilder {
     size_t a, b;
     uint32_t first;
   };
-  uint32_t Add(uint32_t columns, double variance, double variance_max) {
+  uint32_t Add(uint32_t columns) {
     const uint32_t first = total_;
-    design_.blocks.push_back({columns, nullptr, variance, variance == variance_max ? variance : 1e-4, variance_max});
+    design_.blocks.push_back({columns, nullptr, kLevelVariance});
     total_ += columns;
     return first;
   }
@@ -103,7 +107,8 @@ BlockLogisticRows FirstRows(const BlockLogisticRows& rows, size_t count, double 
 // Logits of all rows from the second block on, each block by a fit on the rows before it.
 struct Member {
   double half_life_rows = 0;
-  double ridge = 0;  // above 0: of every column but the level; 0: variances are found
+  double ridge = 1;   // of every column but the level
+  bool exact = true;  // a member of a committee may stop a little earlier
 };
 
 std::vector<double> Forecast(Design design, const Member& member, const StreamOptions& options) {
@@ -112,10 +117,11 @@ std::vector<double> Forecast(Design design, const Member& member, const StreamOp
   BlockLogisticOptions fit;
   fit.threads = options.threads;
   fit.newton_steps = 8;
-  fit.tolerance = 1e-6;
-  fit.variance_rounds = member.ridge > 0 ? 0 : 2;
-  if (member.ridge > 0) {
-    for (size_t b = 1; b < design.blocks.size(); ++b) design.blocks[b].variance = 1 / member.ridge;
+  fit.tolerance = member.exact ? 1e-6 : 1e-5;
+  fit.conjugate_tolerance = member.exact ? 1e-2 : 5e-2;
+  fit.variance_rounds = 0;
+  for (size_t b = 1; b < design.blocks.size(); ++b) {
+    design.blocks[b].variance = 1 / (member.ridge * (b >= design.first_pair ? kPairRidges : 1.0));
   }
   for (size_t begin = options.block; begin < count; begin += options.block) {
     const BlockLogisticRows rows = FirstRows(design.rows, begin, member.half_life_rows);
@@ -266,7 +272,7 @@ Judged Rivals(const AnswerLog& log, const Design& design, const std::string& nam
   std::vector<std::vector<double>> members;
   char settings[32];
   for (const double ridge : options.ridges) {
-    members.push_back(Forecast(design, {0, ridge}, options));
+    members.push_back(Forecast(design, {0, ridge, true}, options));
     std::snprintf(settings, sizeof(settings), "ridge %g", ridge);
     each.push_back({name, settings, members.back()});
   }
@@ -279,13 +285,15 @@ Judged Committee(const AnswerLog& log, const StreamOptions& options) {
   for (const DesignParts& parts : {DesignParts{false, false}, DesignParts{true, false}, DesignParts{true, true}}) {
     const Design design = DesignBuilder(log, parts).Build();
     for (const double half_life_rows : options.half_lives_rows) {
-      const std::vector<double> logits = Forecast(design, {half_life_rows, 0}, options);
-      for (size_t i = 0; i < logits.size(); ++i) model.logits[i] += logits[i];
-      ++members;
+      for (const double ridge : options.member_ridges) {
+        const std::vector<double> logits = Forecast(design, {half_life_rows, ridge, false}, options);
+        for (size_t i = 0; i < logits.size(); ++i) model.logits[i] += logits[i];
+        ++members;
+      }
     }
   }
   for (double& logit : model.logits) logit /= static_cast<double>(members);
-  model.settings = "mean of " + std::to_string(members) + " memories and designs";
+  model.settings = "mean of " + std::to_string(members) + " memories, designs and ridges";
   return model;
 }
 

@@ -4,9 +4,9 @@
 //   rival      logistic regression on all rows so far, one-hot categories and scaled numbers, its ridge the one with
 //   the
 //              lowest loss on the blocks predicted so far; with numbers as they are, and with numbers also in bins
-//   model      the response head's regression (models/block_logistic.h): categories, bins and pairs of categories as
-//              columns, a prior variance found for each group of columns, refitted with several memories (a row's
-//              weight halves every so many rows, or never); the mean of their logits
+//   model      the response head's regression (models/block_logistic.h) as a committee: with and without bins and
+//              pairs of categories as columns, at several memories (a row's weight halves every so many rows, or never) and
+//              several ridges, pairs under four times the ridge; the mean of all logits, nothing chosen among them
 //   log loss   nats per row;  AUC over all predicted rows, and the mean of the AUC within blocks
 //   gain       paired bootstrap over rows, 95 %
 #pragma once
@@ -37,8 +37,9 @@ struct AnswerLog {
 
 struct StreamOptions {
   size_t block = 1000;
-  std::vector<double> ridges = {1, 3, 10, 30, 100, 300};         // of the rival
-  std::vector<double> half_lives_rows = {1500, 4000, 12000, 0};  // of the model's members; 0: no decay
+  std::vector<double> ridges = {1, 3, 10, 30, 100, 300};   // of the rival
+  std::vector<double> half_lives_rows = {4000, 12000, 0};  // of the model's members; 0: no decay
+  std::vector<double> member_ridges = {10, 40, 160};
   int resamples = 1000;
   uint64_t seed = 1;
   int threads = 0;
