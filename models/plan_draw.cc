@@ -84,7 +84,60 @@ class Drawing {
     if (sink) sink({customer, left_, probabilities_, drawn, prices_});
   }
 
+  // What a price left over, where there are no dice: customers who are alike all turn away from an arm at the same
+  // price, and a limit would stay half empty. Whoever got nothing for its price gets the arm that loses least at the
+  // prices, those who lose least first, as long as it brings money and fits.
+  void HandOutTheRest(std::span<const uint32_t> order, std::span<const double> prices, const DrawSink& sink,
+                      Plan* plan) {
+    struct Rest {
+      float worth, value;
+      uint32_t turn, customer;
+      Arm arm;
+    };
+    std::vector<Rest> rest;
+    std::vector<uint32_t> customers;
+    for (const uint32_t customer : order) {
+      if (plan->drawn[customer].reason == DrawReason::kPriced) customers.push_back(customer);
+    }
+    std::vector<Ready> ready;
+    for (size_t begin = 0; begin < customers.size(); begin += kRestAtOnce) {
+      const std::span<const uint32_t> some =
+          std::span(customers).subspan(begin, std::min(kRestAtOnce, customers.size() - begin));
+      MakeReady(some, *plan, prices, &ready);
+      for (size_t j = 0; j < some.size(); ++j) {
+        for (size_t k = 0; k < ready[j].shortlist.size(); ++k) {
+          const WorthArm& arm = ready[j].shortlist[k];
+          if (arm.arm.IsNothing() || !(ready[j].values[k] > 0) || !limits_.Fits(arm.arm, plan->used)) continue;
+          rest.push_back({arm.worth, ready[j].values[k], static_cast<uint32_t>(begin + j), some[j], arm.arm});
+          break;  // the shortlist begins with what is worth most
+        }
+      }
+    }
+    std::sort(rest.begin(), rest.end(),
+              [](const Rest& a, const Rest& b) { return a.worth != b.worth ? a.worth > b.worth : a.turn < b.turn; });
+    for (const Rest& one : rest) {
+      if (!limits_.Fits(one.arm, plan->used)) continue;
+      DrawnArm& drawn = plan->drawn[one.customer];
+      drawn.arm = one.arm;
+      drawn.worth = one.worth;
+      drawn.value = one.value;
+      drawn.propensity = 1;
+      drawn.arms_left = 1;
+      drawn.turn = turn_++;
+      drawn.reason = DrawReason::kBest;
+      plan->value += one.value;
+      plan->expected_value += one.value;
+      limits_.Take(one.arm, plan->used);
+      ++plan->sends;
+      left_ = {{.arm = one.arm, .worth = one.worth}};
+      probabilities_ = {1};
+      if (sink) sink({one.customer, left_, probabilities_, drawn, prices});
+    }
+  }
+
  private:
+  static constexpr size_t kRestAtOnce = 4096;
+
   // Why nothing would be the best: asked only where it might be.
   DrawReason ReasonOfNothing(const Ready& one, ArmSearch* search) const {
     float most_value = kNotAllowed;
@@ -166,6 +219,8 @@ Plan DrawPlan(const ArmShape& shape, const LimitSet& limits, const ArmSource& so
     for (size_t j = 0; j < turn.size(); ++j) drawing.Draw(turn[j], ready[j], sink, &plan);
     steering.Pass(turn);
   }
+  const bool dice = options.temperature > 0 || options.exploration > 0;
+  if (!dice && options.hand_out) drawing.HandOutTheRest(order, steering.prices(), sink, &plan);
   return plan;
 }
 

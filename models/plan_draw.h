@@ -5,7 +5,9 @@
 //   policy      = (1 - e) softmax_t(worth) + e / (arms that are left);  t = 0: all on the best (the first of equals)
 //   order       = a seeded shuffle
 //
-//   prices      = those of the dual, corrected on the way for what has been used otherwise than foreseen
+//   the rest    = without dice, what is left of a limit at the end is handed out in a second turn
+//   (DrawOptions::hand_out) prices      = those of the dual, corrected on the way for what has been used otherwise than
+//   foreseen
 //                 (price_steering.h)
 //
 // What is logged as propensity is what was drawn with, and no limit is ever exceeded. The best of a customer may be
@@ -27,6 +29,9 @@ struct DrawOptions {
   double exploration = 0;  // e, 0..1
   ShortlistOptions shortlist;
   bool steer = true;  // false: the dual's prices to the end
+  // Without dice (t = 0, e = 0): what limits have left at the end goes to customers who got nothing for its price, in a
+  // second turn of theirs; their first record said nothing, the second counts.
+  bool hand_out = true;
   uint32_t block_customers =
       0;            // shortlists and prices are made for so many at a time, with what is left then; 0: a 250th
   int threads = 0;  // 0: all cores; the same bits on any number

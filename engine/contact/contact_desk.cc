@@ -5,6 +5,7 @@
 
 #include "base/crypto.h"
 #include "base/text.h"
+#include "engine/contact/holdout.h"
 #include "engine/contact/response_evidence.h"
 
 namespace rapport {
@@ -273,6 +274,8 @@ Result<PreparedDecision> ContactDesk::Decide(const DecisionRequest& request, con
   input.from = decision.from;
   input.until = decision.until;
   input.seed = decision.seed;
+  const ContactLimits& limits = settings.limits;
+  input.holdout = InHoldout(limits.holdout_name, std::to_string(view.root.value), limits.holdout_ppm);
   input.recent_sends = RecentSends(customer.log, decision.from);
   AddWays(request, responses->vocabulary, &input);
   for (const LocalTime& clock : *place_clocks) input.place_times.push_back(&clock);

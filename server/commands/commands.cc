@@ -42,6 +42,7 @@ void AddAll(Commands& commands) {
   AddExportCommand(commands);
   AddTrainCommand(commands);
   AddEvaluateCommand(commands);
+  AddDecideCommand(commands);
   AddModelsCommands(commands);
   AddKeysCommands(commands);
   AddSimulateCommand(commands);

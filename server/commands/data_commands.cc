@@ -3,6 +3,7 @@
 
 #include "server/commands/command.h"
 #include "server/commands/evaluate.h"
+#include "server/commands/evaluate_policy.h"
 #include "server/commands/export.h"
 #include "server/commands/import.h"
 #include "server/commands/simulate.h"
@@ -132,6 +133,7 @@ void AddEvaluateCommand(Commands& commands) {
   struct Options {
     std::string folder, config_file;
     EvaluateArguments arguments;
+    EvaluatePolicyArguments policy;
   };
   auto options = std::make_shared<Options>();
   const auto run = [options](Terminal&) -> CommandResult {
@@ -141,11 +143,26 @@ void AddEvaluateCommand(Commands& commands) {
     Result<std::unique_ptr<StoreSession>> session =
         StoreSession::Open(options->folder, StorePurpose::kRead, ReadingStoreOptions());
     if (!session.ok()) return session.status();
+    if (!options->policy.policy.empty()) {
+      EvaluatePolicyArguments& policy = options->policy;
+      policy.from = options->arguments.split;
+      policy.until = options->arguments.until;
+      policy.seed = options->arguments.seed;
+      policy.json = options->arguments.json;
+      return RunEvaluatePolicy(policy, (*session)->store(), std::cout);
+    }
     return RunEvaluate(options->arguments, (*session)->store(), std::cout, std::cerr);
   };
   CLI::App* command =
       commands.Add("evaluate", "Judges recommendations on the store's own last days, beside simple rivals",
                    "rapport evaluate --data shop --protocol time-split", run);
+  command->add_option("--policy", options->policy.policy,
+                      "what another policy would have earned on the kept decisions between --split and --until: logged, "
+                      "uniform, greedy, softmax, nothing, channel:NAME");
+  command->add_option("--temperature", options->policy.temperature, "of --policy softmax, in money")
+      ->check(CLI::Range(1e-9, 1e9));
+  command->add_option("--exploration", options->policy.exploration, "of --policy softmax")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--lifetime-value", options->policy.lifetime_value, "lost with a customer who leaves, for --policy");
   EvaluateArguments& a = options->arguments;
   command->add_option("--data", options->folder, "the store's folder")->required();
   command->add_option("--config", options->config_file, "JSON configuration: the weights of events")

@@ -1,5 +1,7 @@
 """Decisions about contacts against the real binary: settings and caps survive a restart, training beside the server,
 and what a marketer reads afterwards."""
+import csv
+import json
 import unittest
 
 from harness import TemporaryFolder, product, rapport
@@ -70,6 +72,60 @@ class DecisionsTest(TemporaryFolder):
             self.assertEqual(models["inService"], 0)  # of content
             self.willing(server, "u1")
             self.assertEqual(self.decide(server, "u1")["responseGeneration"], active[0]["generation"])
+            self.assertEqual(server.stop(), 0)
+
+    def test_a_plan_for_many_under_a_budget(self):
+        limits, plan = self.path("limits.json"), self.path("plan.csv")
+        with self.serve() as server:
+            server.put_items([product("a"), product("b"), product("vip", audience=["vip"])])
+            for n in range(30):
+                self.willing(server, f"u{n}")
+            server.post("/v1/track", {"userId": "u3", "event": "Complaint Opened", "properties": {"case_id": "c"}})
+            self.assertEqual(server.request("PUT", "/v1/channels", {"channels": [
+                {"name": "email", "address": "email", "cost": "0.01"}]}).status, 200)
+            with open(limits, "w", encoding="utf-8") as file:
+                json.dump({"budgets": [{"name": "may", "amount": "0.1"}]}, file)
+            # Beside the running server, on its checkpoint.
+            done = rapport("decide", "--data", self.folder, "--items", "a,b", "--limits", limits, "--out", plan, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("may", done.stdout)
+            with open(plan, encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+            self.assertEqual(len(rows), 30)
+            sent = [row for row in rows if row["arm"]]
+            self.assertEqual(len(sent), 10, "0.1 buys ten e-mails at 0.01")
+            self.assertEqual({row["channel"] for row in sent}, {"email"})
+            [complains] = [row for row in rows if row["customer"] == "u3"]
+            self.assertEqual((complains["arm"], complains["reason"]), ("", "open-complaint"))
+            for items, word in (("vip", "audience"), ("nowhere", "nowhere")):
+                wrong = rapport("decide", "--data", self.folder, "--items", items, "--out", plan, timeout=60)
+                self.assertEqual(wrong.returncode, 2)
+                self.assertIn(word, wrong.stderr)
+            few = rapport("evaluate", "--data", self.folder, "--policy", "uniform", timeout=60)
+            self.assertEqual(few.returncode, 1)
+            self.assertIn("/v1/decisions", few.stderr)
+            self.assertEqual(server.stop(), 0)
+
+    def test_what_another_policy_would_have_earned(self):
+        with self.serve() as server:
+            server.put_items([product("a"), product("b")])
+            limits = {"caps": [], "quietHours": [], "exploration": 0.5, "temperature": 0.05}
+            self.assertEqual(server.request("PUT", "/v1/limits", limits).status, 200)
+            for n in range(80):
+                self.willing(server, f"u{n}")
+                for turn in range(8):
+                    decision = self.decide(server, f"u{n}")
+                    if decision["action"] == "send" and (n + turn) % 3 == 0:
+                        server.post("/v1/batch", {"batch": [
+                            {"type": "track", "userId": f"u{n}", "event": f"Email {what}", "messageId": f"{what}-{n}-{turn}",
+                             "properties": {"contact_id": decision["decisionId"]}} for what in ("Sent", "Replied")]})
+            done = rapport("evaluate", "--data", self.folder, "--policy", "logged", "--json", timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            report = json.loads(done.stdout)
+            self.assertEqual(report["decisions"], 640)
+            # The policy that was in force earns what it has earned.
+            self.assertAlmostEqual(report["estimates"]["IPS"]["value"]["value"], report["logged"]["value"], places=9)
+            self.assertGreater(report["logged"]["value"], 0)
             self.assertEqual(server.stop(), 0)
 
 

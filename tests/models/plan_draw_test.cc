@@ -251,6 +251,26 @@ TEST(PlanDrawTest, AMaskAfterTheDrawWouldBeSeen) {
   }
 }
 
+// Customers who are all alike turn away at the same price: the limit must be used up all the same.
+TEST(PlanDrawTest, ALimitIsUsedUpByCustomersWhoAreAllAlike) {
+  RandomInstance instance(1, 3, 2, 1, 9, 0);
+  const CustomerArms one = instance.arms[0];
+  instance.arms.assign(500, one);
+  const LimitSet limits = LimitSet::Make(instance.shape, {LimitOf("sends", 120, {1, 1})}).Take();
+  double best = 0;
+  for (Arm arm : instance.AllArms()) best = std::max(best, instance.Value(0, arm));
+  ASSERT_GT(best, 0);
+  const DualPrices prices = FindPrices(instance.shape, limits, instance.Source(), 500, {});
+  const Plan plan = DrawPlan(instance.shape, limits, instance.Source(), prices, {});
+  EXPECT_EQ(plan.used[0], 120);
+  EXPECT_EQ(plan.sends, 120u);
+  EXPECT_NEAR(plan.value, 120 * best, 1e-3 * best);
+  // Broken twin: without the second turn the price alone decides.
+  DrawOptions twin;
+  twin.hand_out = false;
+  EXPECT_LT(DrawPlan(instance.shape, limits, instance.Source(), prices, twin).sends, 120u);
+}
+
 TEST(PlanDrawTest, SaysWhyNothingIsSent) {
   RandomInstance instance(4, 2, 2, 1, 3, 0);
   for (float& x : instance.arms[0].channel_slot) x = kNotAllowed;

@@ -138,6 +138,13 @@ TEST_F(DecisionsTest, WhatMayNotBeShownIsNotSaidEither) {
   EXPECT_EQ(nobody.json["action"], "nothing");
 }
 
+TEST_F(DecisionsTest, AHoldoutHearsNoMarketing) {
+  Consent("email");
+  Put("/v1/limits", R"({"caps":[],"temperature":0,"exploration":1e-9,"holdoutShare":1})");
+  EXPECT_TRUE(Removed(Decide(), "holdout"));
+  EXPECT_EQ(Decide(R"(,"purpose":"service")")["action"], "send");
+}
+
 TEST_F(DecisionsTest, PersonalizationOffUsesEverybodysCurve) {
   NoChance("[]");
   Consent("email");
