@@ -272,10 +272,18 @@ def joint_decision():
     return read_json(out)
 
 
+def decisions():
+    """One decision beside one page view, over HTTP, on a simulated shop."""
+    out = os.path.join(WORK, "decision-latency.json")
+    command = ["bench/decision_latency.py", "--binary", BINARY, "--out", out]
+    run([sys.executable, *command], stdout=subprocess.DEVNULL)
+    return {"command": "python3 bench/decision_latency.py --binary build/release/rapport", **read_json(out)}
+
+
 PARTS = {"online-retail-ii": online_retail_ii, "cold-start": cold_start, "explanations": explanations,
          "movietweetings": movietweetings, "ml-latest-small": ml_latest_small, "strong-generalisation": generalisation,
          "gowalla": gowalla, "allocation": allocation, "estimators": estimators, "open-bandit": open_bandit,
-         "hillstrom": hillstrom, "joint-decision": joint_decision,
+         "hillstrom": hillstrom, "decisions": decisions, "joint-decision": joint_decision,
          "contact-activity": contact_activity, "contact-bank": contact_bank}
 
 

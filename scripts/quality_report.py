@@ -206,6 +206,20 @@ def gowalla_targets(rows, targets, ratios):
         ratios["gowalla"] = test["blend"]["ndcg20"]["mean"] / max(row["ndcg20"]["mean"] for row in singles)
 
 
+# ---- decisions ----
+
+def decisions_page(measured, targets):
+    kinds = {"kept": "kept on the disk before it is answered", "dry": "the same without keeping it (`dryRun`)"}
+    for share in ("p50", "p99"):
+        value = measured[f"kept_{share}_ratio"]
+        targets.contact(f"decision.over_page_view.{share}", round(value, 2), "at most 3", value <= 3)
+    return ("## A decision beside a page view\n```\n" + measured["command"] + "\n```\n"
+            "Latency over HTTP, one client, turn by turn: a decision over 50 contents x 168 hours x 5 channels against a page of 20 items.\n\n"
+            + table(["decision / page view", "p50", "p99"],
+                    [[words, f"{measured[f'{kind}_p50_ratio']:.2f}", f"{measured[f'{kind}_p99_ratio']:.2f}"]
+                     for kind, words in kinds.items()]) + "\n")
+
+
 # ---- the pages ----
 
 def plot(plots, folder):
@@ -370,6 +384,8 @@ def write(measured, root):
     body += quality_timing.pages(
         measured, lambda name, value, target, met: targets.rows.append(
             {"name": name, "value": value, "target": target, "met": bool(met)}), table)
+    if "decisions" in measured:
+        body += decisions_page(measured["decisions"], targets)
     for name, ratio in ratios.items():
         targets.least(f"blend_over_best_single.{name}", ratio, 1 - BLEND_BELOW_AT_MOST)
     if ratios:

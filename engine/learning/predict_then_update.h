@@ -5,8 +5,8 @@
 //   the
 //              lowest loss on the blocks predicted so far; with numbers as they are, and with numbers also in bins
 //   model      the response head's regression (models/block_logistic.h) as a committee: with and without bins and
-//              pairs of categories as columns, at several memories (a row's weight halves every so many rows, or never) and
-//              several ridges, pairs under four times the ridge; the mean of all logits, nothing chosen among them
+//              pairs of categories as columns, at several memories (a row's weight halves every so many rows, or never)
+//              and several ridges, pairs under four times the ridge; the mean of all logits, nothing chosen among them
 //   log loss   nats per row;  AUC over all predicted rows, and the mean of the AUC within blocks
 //   gain       paired bootstrap over rows, 95 %
 #pragma once

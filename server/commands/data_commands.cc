@@ -156,13 +156,15 @@ void AddEvaluateCommand(Commands& commands) {
   CLI::App* command =
       commands.Add("evaluate", "Judges recommendations on the store's own last days, beside simple rivals",
                    "rapport evaluate --data shop --protocol time-split", run);
-  command->add_option("--policy", options->policy.policy,
-                      "what another policy would have earned on the kept decisions between --split and --until: logged, "
-                      "uniform, greedy, softmax, nothing, channel:NAME");
+  command->add_option(
+      "--policy", options->policy.policy,
+      "what another policy would have earned on the kept decisions between --split and --until: logged, "
+      "uniform, greedy, softmax, nothing, channel:NAME");
   command->add_option("--temperature", options->policy.temperature, "of --policy softmax, in money")
       ->check(CLI::Range(1e-9, 1e9));
   command->add_option("--exploration", options->policy.exploration, "of --policy softmax")->check(CLI::Range(0.0, 1.0));
-  command->add_option("--lifetime-value", options->policy.lifetime_value, "lost with a customer who leaves, for --policy");
+  command->add_option("--lifetime-value", options->policy.lifetime_value,
+                      "lost with a customer who leaves, for --policy");
   EvaluateArguments& a = options->arguments;
   command->add_option("--data", options->folder, "the store's folder")->required();
   command->add_option("--config", options->config_file, "JSON configuration: the weights of events")
