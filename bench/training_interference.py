@@ -29,10 +29,11 @@ def percentile(values, share):
 class Pages:
     def __init__(self, server, users, rate):
         self.server, self.users, self.rate, self.turn = server, users, rate, 0
-        self.connection = server.connect()
+        self.connection = None
 
     def load(self, seconds, still=lambda: True):
         """Latencies in ms, from when each question was due."""
+        self.connection = self.server.connect()  # the one before may have been idle for too long
         latencies, begin = [], time.perf_counter()
         while True:
             due = begin + len(latencies) / self.rate

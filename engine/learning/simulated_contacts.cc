@@ -417,6 +417,11 @@ Result<ContactWorld> MakeContactWorld(const SimulatedContactOptions& options, Si
     world.people.push_back(MakePerson(world, customer, u));
     customer.profile.time_zone = ZoneOf(customer.profile.country);
     customer.profile.traits["occupation"] = std::string(kOccupationNames[world.people.back().occupation]);
+    // Addresses, so that the shop can be decided for: of a domain and a prefix that reach nobody (RFC 2606; +999).
+    const std::string& name = customer.profile.ref.external_id;
+    customer.profile.traits["email"] = name + "@shop.example";
+    customer.profile.traits["phone"] = "+999 " + name;
+    customer.profile.traits["pushToken"] = "push-" + name;
   }
   return world;
 }
