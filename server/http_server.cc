@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <future>
 #include <thread>
 
 #include "base/parallel.h"
@@ -187,11 +188,15 @@ bool HttpServer::Stop(int64_t deadline_ms) {
   if (impl.stopped) return true;
   impl.stopped = true;
   core.stopping.store(true);
-  asio::post(impl.acceptor.get_executor(), [&impl] {
+  // Closed before anybody is told to leave: whoever sees a connection end finds the door shut.
+  const auto closed = std::make_shared<std::promise<void>>();
+  asio::post(impl.acceptor.get_executor(), [&impl, closed] {
     error_code ignored;
     impl.acceptor.close(ignored);
     if (impl.pause) impl.pause->cancel();
+    closed->set_value();
   });
+  (void)closed->get_future().wait_for(std::chrono::milliseconds(deadline_ms));
   // A connection may die between lock() and use, and its destructor takes the mutex: so never hold one under it.
   const auto for_each = [&core](void (HttpConnection::*act)()) {
     std::vector<std::shared_ptr<HttpConnection>> open;
