@@ -34,7 +34,8 @@ SANITIZER_OPTIONS = {
         # Judging is the same parallel loops over and over, minutes of them: those that compare thread counts are enough.
         "GTEST_FILTER": "-ColdEvaluationTest.*:ForeignFactorsTest.*:GeneralisationTest.*:ExplanationsTest.*"
                         ":LearningSignatureTest.*:JudgingTest.A*:JudgingTest.P*:JudgingTest.T*"
-                        ":TrainerTest.A*:TrainerTest.O*:TrainerTest.S*",
+                        ":TrainerTest.A*:TrainerTest.O*:TrainerTest.S*"
+                        ":ResponseTrainingTest.A*:ResponseTrainingTest.L*:JointEvaluationTest.TheLearned*",
     },
 }
 
