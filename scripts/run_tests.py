@@ -35,7 +35,7 @@ SANITIZER_OPTIONS = {
         "GTEST_FILTER": "-ColdEvaluationTest.*:ForeignFactorsTest.*:GeneralisationTest.*:ExplanationsTest.*"
                         ":LearningSignatureTest.*:JudgingTest.A*:JudgingTest.P*:JudgingTest.T*"
                         ":TrainerTest.A*:TrainerTest.O*:TrainerTest.S*"
-                        ":ResponseTrainingTest.A*:ResponseTrainingTest.L*:JointEvaluationTest.TheLearned*",
+                        ":ResponseTrainingTest.A*:ResponseTrainingTest.L*",
     },
 }
 

@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "engine/contact/contact_reader.h"
+#include "engine/contact/decider.h"
 #include "engine/contact/holdout.h"
 #include "engine/content/attributes.h"
 #include "engine/content/eligibility.h"
@@ -15,12 +16,6 @@ namespace {
 
 constexpr size_t kGrain = 64;
 constexpr int64_t kPastMs = 3 * 366 * kDayMs;
-
-std::string TopicOf(const Item& item) {
-  const auto found = item.attributes.find("topic");
-  const auto* text = found == item.attributes.end() ? nullptr : std::get_if<std::string>(&found->second);
-  return text == nullptr ? "" : *text;
-}
 
 Result<PlanContent> ContentOf(const Catalog& catalog, const std::string& id, const ContactLimits& limits,
                               const ResponseVocabulary& names, Timestamp from, Timestamp until) {
@@ -41,8 +36,7 @@ Result<PlanContent> ContentOf(const Catalog& catalog, const std::string& id, con
   content.name = id;
   content.row = names.Content(item->id);
   content.kind = names.Kind(item->kind);
-  content.margin = item->margin ? item->margin->ToDouble() * limits.response_to_order : limits.response_margin;
-  content.margin = std::max(0.0, content.margin);
+  content.margin = MarginOf(*item, limits);
   content.topic = TopicOf(*item);
   return content;
 }

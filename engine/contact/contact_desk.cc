@@ -16,12 +16,6 @@ constexpr int64_t kWindowMsMax = 31 * kDayMs;
 // Trials and visits older than this say little, and reading a zone's history is not free.
 constexpr int64_t kLocalPastMs = 3 * 366 * kDayMs;
 
-std::string TextAttribute(const Item& item, const char* name) {
-  const auto found = item.attributes.find(name);
-  const auto* text = found == item.attributes.end() ? nullptr : std::get_if<std::string>(&found->second);
-  return text == nullptr ? "" : *text;
-}
-
 // Best first -> 1 down to -1: comparable between decisions with as many candidates.
 float AffinityOf(size_t place, size_t count) {
   return count < 2 ? 0 : 1 - 2 * static_cast<float>(place) / static_cast<float>(count - 1);
@@ -33,9 +27,8 @@ ContentChoice ChoiceOf(const Item& item, float affinity, const ContactLimits& li
   choice.row = names.Content(item.id);
   choice.kind = names.Kind(item.kind);
   choice.affinity = affinity;
-  choice.margin = item.margin ? item.margin->ToDouble() * limits.response_to_order : limits.response_margin;
-  choice.margin = std::max(0.0, choice.margin);  // selling at a loss is no reason to hope for silence
-  choice.topic = TextAttribute(item, "topic");
+  choice.margin = MarginOf(item, limits);
+  choice.topic = TopicOf(item);
   choice.published_at = item.published_at;
   choice.expires_at = item.expires_at;
   return choice;

@@ -207,6 +207,16 @@ class Arms {
 
 }  // namespace
 
+double MarginOf(const Item& item, const ContactLimits& limits) {
+  return std::max(0.0, item.margin ? item.margin->ToDouble() * limits.response_to_order : limits.response_margin);
+}
+
+std::string TopicOf(const Item& item) {
+  const auto found = item.attributes.find("topic");
+  const auto* text = found == item.attributes.end() ? nullptr : std::get_if<std::string>(&found->second);
+  return text == nullptr ? "" : *text;
+}
+
 void SetPropensities(std::vector<DecisionArm>& shortlist, double temperature, double exploration) {
   double best = shortlist.front().value;
   for (const DecisionArm& arm : shortlist) best = std::max(best, arm.value);

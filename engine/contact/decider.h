@@ -55,6 +55,12 @@ struct RemovedArms {
   uint64_t arms = 0;
 };
 
+// What a response to this content is worth: its own margin, else the shop's; never below 0, since selling at a loss is
+// no reason to hope for silence.
+double MarginOf(const Item& item, const ContactLimits& limits);
+// The attribute "topic", whose consent a contact needs; empty: none.
+std::string TopicOf(const Item& item);
+
 // References must outlive the call.
 struct DecisionInput {
   const ContactSettings& settings;
