@@ -2,9 +2,10 @@
 #   make run              a simulated shop, from nothing to a running server and one customer's recommendations
 #   make run DATA=FOLDER  the same on Online Retail II (the year*.csv.xz in FOLDER)
 #   make test             everything that .ci/run asks for
+#   make bench-peers  Rapport beside its peers: docs/PERFORMANCE.md; about half an hour, on a quiet machine
 #   make quality          every model judged on every data set at hand: docs/QUALITY.md; about an hour
 .POSIX:
-.PHONY: run stop test build bench quality format check durability clean
+.PHONY: run stop test build bench bench-peers quality format check durability clean
 
 DATA =
 ROUNDS = 100
@@ -24,6 +25,10 @@ test:
 bench:
 	@scripts/build release rapport_bench
 	build/release/bench/rapport_bench
+
+bench-peers:
+	@scripts/build release rapport
+	python3 scripts/bench_peers.py
 
 quality:
 	@scripts/build release rapport rapport_published_split rapport_allocation rapport_estimators rapport_open_bandit rapport_hillstrom rapport_joint rapport_bank_marketing

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""`make bench-peers`: Rapport beside its peers; writes docs/PERFORMANCE.md, docs/plots/*.svg and
+build/bench-peers.json, an array of {name, value, target, met}.
+
+    scripts/bench_peers.py                 everything
+    scripts/bench_peers.py training        only these parts; what the others measured last stands as it was
+    scripts/bench_peers.py --report        writes the page from what was measured last
+
+Each part leaves what it measured in build/bench-peers/PART.json. A data set or a peer that is not there is said to be
+skipped. An answer that is wrong is not timed: the part ends and so does the command, with 1.
+"""
+import argparse
+import json
+import os
+import sys
+import time
+
+import bench_report
+from bench_frame import ROOT, Bench, WrongAnswer, say
+
+# name: function(bench) -> bench_frame.Result or None. The order is that of the page.
+PARTS = {}
+
+
+def register():
+    """Imported late, so that --help needs nothing."""
+    for module, parts in (("bench_training", ("training",)),
+                          ("bench_top_k", ("top_k",)), ("bench_serving", ("serving",))):
+        try:
+            loaded = __import__(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            continue
+        for part in parts:
+            PARTS[part.replace("_", "-")] = getattr(loaded, part)
+
+
+def arguments_of(words):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="of " + ", ".join(PARTS))
+    parser.add_argument("--report", action="store_true", help="only write the page again")
+    parser.add_argument("--epochs", type=int, default=6, help="timed epochs of each trainer (default 6)")
+    parser.add_argument("--interactions-max", type=int, default=50_000_000,
+                        help="largest set of the growth curve (default 50000000)")
+    parser.add_argument("--soak-minutes", type=float, default=2, help="length of the soak (default 2)")
+    options = parser.parse_args(words)
+    unknown = [part for part in options.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    return options
+
+
+def measure(bench, name, part):
+    """Whether the part was honest; what it measured is kept."""
+    say(f"\n---- {name}")
+    started, before = time.monotonic(), len(bench.skipped)
+    try:
+        result = part(bench)
+    except WrongAnswer as error:
+        say(f"WRONG ANSWER: {name}: {error}: nothing of this part is reported")
+        return False
+    if result is not None:
+        kept = {**result.to_json(), "skipped": bench.skipped[before:]}
+        with open(bench.path(name + ".json"), "w", encoding="utf-8") as file:
+            json.dump(kept, file, indent=1)
+    say(f"---- {name}: {time.monotonic() - started:.0f} s")
+    return True
+
+
+def main(words):
+    register()
+    options = arguments_of(words)
+    bench = Bench(options)
+    honest = True
+    for name, part in PARTS.items():
+        if not options.report and (not options.parts or name in options.parts):
+            honest = measure(bench, name, part) and honest
+    measured = {}
+    for name in PARTS:
+        if os.path.exists(bench.path(name + ".json")):
+            with open(bench.path(name + ".json"), encoding="utf-8") as file:
+                measured[name] = json.load(file)
+    skipped = list(dict.fromkeys(what for part in measured.values() for what in part["skipped"]))
+    rows = bench_report.write(measured, ROOT, skipped, [bench.path("peers/bin/python")])
+    missed = [row["name"] for row in rows if not row["met"]]
+    say(f"\nbench-peers: {len(rows) - len(missed)} of {len(rows)} targets met; docs/PERFORMANCE.md, build/bench-peers.json")
+    for name in missed:
+        say(f"  missed: {name}")
+    return 0 if honest else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
