@@ -41,6 +41,8 @@ inline constexpr size_t kFilterDepthMax = 32;
 inline constexpr size_t kFilterNodesMax = 512;
 
 inline constexpr size_t kHttpHeaderBytesMax = 16 * 1024;
+inline constexpr size_t kHttpRequestLineBytesMax = 8 * 1024;
+inline constexpr size_t kHttpFieldsMax = 100;
 inline constexpr size_t kHttpBodyBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kJsonDepthMax = 64;
 

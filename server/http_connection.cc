@@ -1,12 +1,11 @@
 #include "server/http_connection.h"
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
-#include <cstdio>
 #include <typeinfo>
 
 #include "server/problem.h"
@@ -21,6 +20,8 @@ using beast::error_code;
 namespace {
 
 constexpr size_t kFirstReadBytes = 4096;
+constexpr size_t kBodyReadBytes = 64 * 1024;
+constexpr size_t kBufferKeptBytes = 16 * 1024;  // between requests
 constexpr size_t kDiscardBytesMax = 64u << 20;
 constexpr int64_t kDiscardMs = 2 * kSecondMs;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -35,42 +36,21 @@ std::string Lower(std::string_view text) {
   return out;
 }
 
-// RFC 9110, 5.6.7: "Wed, 01 Dec 2010 08:26:00 GMT".
-std::string HttpDate(Timestamp time) {
-  static constexpr const char* kDays[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};  // day 0 was a Thursday
-  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const CivilTime civil = UtcToCivil(time);
-  const int64_t day = time.ms / kDayMs - (time.ms % kDayMs < 0 ? 1 : 0);
-  char text[64];
-  std::snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[((day % 7) + 7) % 7], civil.day,
-                kMonths[civil.month - 1], civil.year, civil.hour, civil.minute, civil.second);
-  return text;
+int64_t SteadyMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
-bool HasHeader(const Response& response, std::string_view name) {
-  for (const auto& header : response.headers) {
-    if (header.first == name) return true;
-  }
-  return false;
+GuardOptions GuardOptionsOf(const ServerOptions& options) {
+  GuardOptions guard;
+  guard.header_bytes_max = options.header_bytes_max;
+  guard.request_line_bytes_max = std::min(guard.request_line_bytes_max, options.header_bytes_max);
+  guard.strict = options.test_guards;
+  return guard;
 }
 
-http::response<http::string_body> ToBeast(Response&& from, bool head, bool keep_alive, unsigned version,
-                                          Timestamp now) {
-  http::response<http::string_body> to;
-  to.version(version);
-  to.result(static_cast<unsigned>(from.status));
-  to.set(http::field::date, HttpDate(now));
-  to.set("X-Content-Type-Options", "nosniff");
-  if (!HasHeader(from, "Cache-Control")) to.set(http::field::cache_control, "no-store");
-  for (const auto& [name, value] : from.headers) to.insert(name, value);
-  if (from.status != 204 && from.status != 304) {
-    if (!from.content_type.empty()) to.set(http::field::content_type, from.content_type);
-    to.content_length(from.body.size());
-  }
-  to.keep_alive(keep_alive);
-  if (!head && from.status != 204 && from.status != 304) to.body() = std::move(from.body);
-  return to;
+Response ToResponse(const GuardRefusal& refusal) {
+  return ProblemResponse(refusal.status, refusal.slug, refusal.detail);
 }
 
 }  // namespace
@@ -101,17 +81,20 @@ class HttpConnection::Exchange final : public Responder::Target {
 
 // ---- life of a connection -----------------------------------------------------------------------------------------
 
-HttpConnection::HttpConnection(asio::ip::tcp::socket socket, std::shared_ptr<HttpCore> core, std::string address)
-    : core_(std::move(core)), address_(std::move(address)), stream_(std::move(socket)) {}
+HttpConnection::HttpConnection(asio::ip::tcp::socket socket, std::shared_ptr<HttpCore> core, std::string address,
+                               std::shared_ptr<AddressUse> use)
+    : core_(std::move(core)),
+      address_(std::move(address)),
+      use_(std::move(use)),
+      stream_(std::move(socket)),
+      waiting_since_ms_(SteadyMs()) {}
 
 HttpConnection::~HttpConnection() {
   ReleaseBody();
   std::lock_guard lock(core_->mutex);
   if (core_->connections.erase(this) == 0) return;
   if (!core_->stopped.load()) core_->open_connections.Add(-1);  // the metrics may be gone after the server
-  if (const auto at = core_->by_address.find(address_); at != core_->by_address.end() && --at->second == 0) {
-    core_->by_address.erase(at);
-  }
+  if (--use_->connections == 0) core_->by_address.erase(address_);
   if (core_->connections.empty()) core_->emptied.notify_all();
 }
 
@@ -127,7 +110,7 @@ void HttpConnection::Open(Welcome welcome) {
 
 void HttpConnection::StopSoon() {
   asio::post(stream_.get_executor(), [self = shared_from_this()] {
-    if (self->state_ == State::kIdle || self->state_ == State::kClosing) self->Close();
+    if (self->state_.load() == State::kIdle || self->state_.load() == State::kClosing) self->Close();
   });
 }
 
@@ -135,130 +118,156 @@ void HttpConnection::Abort() {
   asio::post(stream_.get_executor(), [self = shared_from_this()] { self->Close(); });
 }
 
+std::optional<HttpConnection::Rank> HttpConnection::RankToLeave() const {
+  const State state = state_.load();
+  if (state == State::kWorking || state == State::kWriting || leaving_.load()) return std::nullopt;
+  return Rank{state == State::kClosing, use_->trusted ? 0 : use_->connections, !asked_.load(),
+              waiting_since_ms_.load()};
+}
+
+void HttpConnection::GiveWay() {
+  leaving_.store(true);
+  asio::post(stream_.get_executor(), [self = shared_from_this()] {
+    const State state = self->state_.load();
+    if (state != State::kWorking && state != State::kWriting) return self->Close();
+    self->keep_alive_ = false;  // asked something just now: gets its answer, then goes
+  });
+}
+
+void HttpConnection::Enter(State state) {
+  if (state == State::kIdle || (state == State::kReading && state_.load() != State::kIdle)) {
+    waiting_since_ms_.store(SteadyMs());
+  }
+  state_.store(state);
+}
+
+std::string_view HttpConnection::Buffered() const {
+  const auto data = buffer_.data();
+  return {static_cast<const char*>(data.data()), data.size()};
+}
+
 void HttpConnection::AwaitRequest() {
-  parser_.emplace();
-  parser_->header_limit(static_cast<uint32_t>(core_->options.header_bytes_max));
-  parser_->body_limit(boost::none);  // checked against the route's own limit once the header is known
+  guard_.emplace(GuardOptionsOf(core_->options));
+  parser_.reset();
+  chunks_.reset();
   response_.reset();
   request_.reset();
-  if (buffer_.size() > 0) return ReadHeader();  // a pipelined request waits already
+  body_left_ = 0;
+  body_whole_ = false;
+  if (buffer_.size() > 0) {  // a pipelined request waits already
+    Enter(State::kReading);
+    stream_.expires_after(Milliseconds(core_->options.header_timeout_ms));
+    return LookAtHead();
+  }
+  if (buffer_.capacity() > kBufferKeptBytes) buffer_.shrink_to_fit();
   if (core_->stopping.load()) return Close();
-  state_ = State::kIdle;
+  Enter(State::kIdle);
   stream_.expires_after(Milliseconds(core_->options.idle_timeout_ms));
   stream_.async_read_some(buffer_.prepare(kFirstReadBytes),
                           [self = shared_from_this()](error_code error, size_t bytes) {
                             if (error) return self->Close();  // gone, or idle for too long: nothing was asked
                             self->buffer_.commit(bytes);
-                            self->ReadHeader();
+                            self->Enter(State::kReading);
+                            self->stream_.expires_after(Milliseconds(self->core_->options.header_timeout_ms));
+                            self->LookAtHead();
                           });
 }
 
-void HttpConnection::ReadHeader() {
-  state_ = State::kReading;
-  stream_.expires_after(Milliseconds(core_->options.header_timeout_ms));
-  http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
+// The deadline was set when the first byte came and is not moved by later ones.
+void HttpConnection::ReadMore(size_t bytes, void (HttpConnection::*then)()) {
+  stream_.async_read_some(buffer_.prepare(bytes), [self = shared_from_this(), then](error_code error, size_t got) {
     if (error) return self->OnReadError(error);
-    self->OnHeader();
+    self->buffer_.commit(got);
+    (self.get()->*then)();
   });
 }
 
-void HttpConnection::OnReadError(error_code error) {
-  if (error == beast::error::timeout) {
-    core_->timeouts.Add();
-    return Close();
-  }
-  if (error.category() != http::make_error_code(http::error::bad_method).category() ||
-      error == http::error::end_of_stream || error == http::error::partial_message) {
-    return Close();
+void HttpConnection::LookAtHead() {
+  switch (guard_->Look(Buffered())) {
+    case HeadGuard::Verdict::kMore: return ReadMore(kFirstReadBytes, &HttpConnection::LookAtHead);
+    case HeadGuard::Verdict::kWhole: return OnHead();
+    case HeadGuard::Verdict::kRefused: break;
   }
   started_ = std::chrono::steady_clock::now();
   admission_ = {};
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-    return Refuse(ProblemResponse(
-        431, "header-too-large",
-        "the request's header is larger than " + std::to_string(core_->options.header_bytes_max) + " bytes"));
-  }
-  if (error == http::error::body_limit) {
-    return Refuse(
-        ProblemResponse(413, "body-too-large", "the request's body is larger than this path takes: send less at once"));
-  }
-  if (error == http::error::bad_version) {
-    return Refuse(ProblemResponse(505, "http-version", "this server speaks HTTP/1.1 and HTTP/1.0"));
-  }
-  Refuse(ProblemResponse(400, "malformed-request", "this is not well-formed HTTP: " + error.message()));
+  core_->malformed.Add();
+  Refuse(ToResponse(guard_->refusal()));
+}
+
+void HttpConnection::OnReadError(error_code error) {
+  if (error == beast::error::timeout) core_->timeouts.Add();
+  Close();
 }
 
 // ---- from header to handler ---------------------------------------------------------------------------------------
 
-// What request smuggling lives on: two readings of where a message ends or whom it is for.
-std::optional<Response> HttpConnection::CheckFraming() const {
-  const auto& header = parser_->get();
-  const auto malformed = [](std::string_view why) { return ProblemResponse(400, "malformed-request", why); };
-  const size_t hosts = header.count(http::field::host);
-  if (hosts > 1) return malformed("the Host header is given more than once");
-  if (hosts == 0 && header.version() >= 11) return malformed("the Host header is missing");
-  const size_t lengths = header.count(http::field::content_length);
-  const size_t encodings = header.count(http::field::transfer_encoding);
-  if (lengths > 0 && encodings > 0) return malformed("Content-Length and Transfer-Encoding exclude each other");
-  if (lengths > 1 || encodings > 1) return malformed("the body's length is given more than once");
-  if (encodings == 1) {
-    if (header.version() < 11) return malformed("HTTP/1.0 has no Transfer-Encoding");
-    if (Lower(header[http::field::transfer_encoding]) != "chunked") {
-      return ProblemResponse(501, "transfer-encoding", "chunked is the only transfer encoding that is understood");
-    }
+// The guard has passed it; the parser behind reads the same bytes, and both must take them.
+void HttpConnection::OnHead() {
+  started_ = std::chrono::steady_clock::now();
+  admission_ = {};
+  parser_.emplace();
+  parser_->header_limit(static_cast<uint32_t>(guard_->head_bytes() + 1));
+  parser_->body_limit(boost::none);  // checked against the route's own limit once the header is known
+  error_code error;
+  const size_t taken = parser_->put(asio::buffer(buffer_.data().data(), guard_->head_bytes()), error);
+  if (error || taken != guard_->head_bytes() || !parser_->is_header_done()) {
+    core_->malformed.Add();
+    parser_.reset();
+    return Refuse(ProblemResponse(400, "malformed-request", "this is not well-formed HTTP: " + error.message()));
   }
-  return std::nullopt;
+  buffer_.consume(taken);
+  asked_.store(true);
+  OnHeader();
 }
 
 void HttpConnection::OnHeader() {
-  started_ = std::chrono::steady_clock::now();
   const auto& header = parser_->get();
   head_ = header.method() == http::verb::head;
   keep_alive_ = header.keep_alive();
-  admission_ = {};
+  body_left_ = parser_->content_length().value_or(0);
+  body_whole_ = !parser_->chunked() && body_left_ == 0;
   request_ = std::make_shared<Request>();
   request_->received_at = core_->clock.Now();
-  if (std::optional<Response> problem = CheckFraming()) {
-    keep_alive_ = false;
-    unread_input_ = true;  // whatever follows cannot be trusted to be a request
-    return Refuse(std::move(*problem));
-  }
   for (const auto& field : header) {
     request_->headers.emplace_back(Lower(field.name_string()), std::string(field.value()));
   }
   admission_ = core_->gate.Admit(header.method_string(), header.target(), *request_);
   if (admission_.refusal) return Refuse(std::move(*admission_.refusal));
-  if (std::optional<Response> problem = ReserveBody()) return Refuse(std::move(*problem));
-  if (parser_->is_done()) return OnBody();
+  if (std::optional<Response> problem = LimitBody()) return Refuse(std::move(*problem));
+  if (body_whole_) return OnBody();
   const std::string expect = Lower(header[http::field::expect]);
   if (expect.empty() || header.version() < 11) return ReadBody();
   if (expect == "100-continue") return buffer_.size() > 0 ? ReadBody() : SendContinue();
   Refuse(ProblemResponse(417, "expectation-failed", "100-continue is the only expectation that is understood"));
 }
 
-// Takes the body's bytes out of what all requests together may hold.
-std::optional<Response> HttpConnection::ReserveBody() {
+std::optional<Response> HttpConnection::LimitBody() {
   const size_t own = admission_.route->body_bytes_max;
   const uint64_t limit = own > 0 ? own : core_->options.body_bytes_max;
-  const uint64_t length = parser_->content_length().value_or(parser_->chunked() ? limit : 0);
-  if (length > limit) {
-    return ProblemResponse(413, "body-too-large",
-                           "the request's body is larger than the " + std::to_string(limit) +
-                               " bytes that this path takes: send less at once");
-  }
-  parser_->body_limit(limit);
-  if (core_->body_bytes.fetch_add(length) + length > core_->options.body_bytes_in_flight_max) {
-    core_->body_bytes.fetch_sub(length);
-    core_->refused_requests.Add();
-    return ProblemResponse(Status::Unavailable("too many bodies are being received: try again in a moment"));
-  }
-  reserved_body_bytes_ = length;
-  return std::nullopt;
+  if (parser_->chunked()) chunks_.emplace(limit);
+  if (body_left_ <= limit) return std::nullopt;
+  return ProblemResponse(413, "body-too-large",
+                         "the request's body is larger than the " + std::to_string(limit) +
+                             " bytes that this path takes: send less at once");
+}
+
+// Counts bytes that came, not bytes that were announced: an announcement costs the client nothing. One address may hold
+// a quarter of what all together may.
+bool HttpConnection::HoldBody(size_t bytes) {
+  const size_t max = core_->options.body_bytes_in_flight_max;
+  held_body_bytes_ += bytes;
+  core_->body_bytes_held.Add(static_cast<int64_t>(bytes));
+  const size_t all = core_->body_bytes.fetch_add(bytes) + bytes;
+  const size_t of_address = use_->body_bytes.fetch_add(bytes) + bytes;
+  return all <= max && (use_->trusted || of_address <= std::max(max / 4, core_->options.body_bytes_max));
 }
 
 void HttpConnection::ReleaseBody() {
-  core_->body_bytes.fetch_sub(reserved_body_bytes_);
-  reserved_body_bytes_ = 0;
+  if (held_body_bytes_ == 0) return;
+  core_->body_bytes.fetch_sub(held_body_bytes_);
+  use_->body_bytes.fetch_sub(held_body_bytes_);
+  if (!core_->stopped.load()) core_->body_bytes_held.Add(-static_cast<int64_t>(held_body_bytes_));
+  held_body_bytes_ = 0;
 }
 
 void HttpConnection::SendContinue() {
@@ -271,15 +280,44 @@ void HttpConnection::SendContinue() {
 
 void HttpConnection::ReadBody() {
   stream_.expires_after(Milliseconds(core_->options.body_timeout_ms));
-  http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
-    if (error) return self->OnReadError(error);
-    self->OnBody();
-  });
+  TakeBody();
+}
+
+void HttpConnection::TakeBody() {
+  std::string& body = request_->body;
+  const size_t before = body.size();
+  const std::string_view bytes = Buffered();
+  size_t taken = 0;
+  auto verdict = ChunkReader::Verdict::kMore;
+  if (chunks_) {
+    verdict = chunks_->Take(bytes, &body, &taken);
+  } else {
+    taken = static_cast<size_t>(std::min<uint64_t>(body_left_, bytes.size()));
+    body.append(bytes.substr(0, taken));
+    body_left_ -= taken;
+    if (body_left_ == 0) verdict = ChunkReader::Verdict::kWhole;
+  }
+  buffer_.consume(taken);
+  const bool holds = HoldBody(body.size() - before);
+  if (verdict == ChunkReader::Verdict::kRefused) {
+    core_->malformed.Add();
+    return Refuse(ToResponse(chunks_->refusal()));
+  }
+  if (!holds) {
+    core_->refused_requests.Add();
+    return Refuse(ProblemResponse(Status::Unavailable("too many bodies are being received: try again in a moment")));
+  }
+  if (verdict == ChunkReader::Verdict::kMore) {
+    const uint64_t wanted = chunks_ ? kBodyReadBytes : body_left_;
+    return ReadMore(static_cast<size_t>(std::clamp<uint64_t>(wanted, kFirstReadBytes, kBodyReadBytes)),
+                    &HttpConnection::TakeBody);
+  }
+  body_whole_ = true;
+  OnBody();
 }
 
 void HttpConnection::OnBody() {
   stream_.expires_never();
-  request_->body = std::move(parser_->get().body());
   if (std::optional<Response> problem = core_->gate.AdmitBody(*admission_.route, *request_)) {
     return Respond(std::move(*problem));
   }
@@ -289,7 +327,7 @@ void HttpConnection::OnBody() {
     return Respond(ProblemResponse(Status::Unavailable("too many requests are being answered: try again in a moment")));
   }
   core_->requests_in_flight.Add(1);
-  state_ = State::kWorking;
+  Enter(State::kWorking);
   if (admission_.route->work == Work::kShort) return RunHandler();
   asio::post(core_->slow, [self = shared_from_this()] { self->RunHandler(); });
 }
@@ -314,19 +352,19 @@ void HttpConnection::RunHandler() {
 // ---- answering ----------------------------------------------------------------------------------------------------
 
 void HttpConnection::Refuse(Response response) {
-  if (!parser_ || !parser_->is_header_done() || !parser_->is_done()) {
-    keep_alive_ =
-        false;  // what follows in the stream is a body that will not be read, or nothing that can be understood
+  if (!parser_ || !body_whole_) {
+    // What follows in the stream is a body that will not be read, or nothing that can be understood.
+    keep_alive_ = false;
     unread_input_ = true;
   }
   Respond(std::move(response));
 }
 
 void HttpConnection::Respond(Response response) {
-  if (state_ == State::kClosing) return;
-  state_ = State::kWriting;
+  if (state_.load() == State::kClosing) return;
+  Enter(State::kWriting);
   ReleaseBody();
-  if (core_->stopping.load()) keep_alive_ = false;
+  if (core_->stopping.load() || leaving_.load()) keep_alive_ = false;
   for (auto& header : admission_.headers) response.headers.push_back(std::move(header));
   const RouteMetrics& metrics = core_->route_metrics.at(admission_.route);
   metrics.by_class[static_cast<size_t>(std::clamp(response.status / 100, 1, 5))]->Add();
@@ -334,8 +372,13 @@ void HttpConnection::Respond(Response response) {
   if (response.status == 500) {
     core_->log.Error("request.failed", {{"route", admission_.route ? admission_.route->pattern : ""}});
   }
-  const unsigned version = parser_ && parser_->is_header_done() ? parser_->get().version() : 11;
-  response_.emplace(ToBeast(std::move(response), head_, keep_alive_, version, core_->clock.Now()));
+  const unsigned version = parser_ ? parser_->get().version() : 11;
+  size_t left_out = 0;
+  response_.emplace(MakeAnswer(
+      std::move(response), {version, head_, keep_alive_, core_->clock.Now(), core_->options.test_guards}, &left_out));
+  if (left_out > 0) {
+    core_->log.Error("response.field_left_out", {{"route", admission_.route ? admission_.route->pattern : ""}});
+  }
   stream_.expires_after(Milliseconds(core_->options.write_timeout_ms));
   http::async_write(stream_, *response_,
                     [self = shared_from_this()](error_code error, size_t) { self->OnWritten(error); });
@@ -357,7 +400,7 @@ void HttpConnection::OnWritten(error_code error) {
 // Closing a socket with unread input resets it, and the reset may overtake the answer: say that we are done, then read
 // and throw away until the client is done too, for a while and up to a size.
 void HttpConnection::CloseGently() {
-  state_ = State::kClosing;
+  Enter(State::kClosing);
   error_code ignored;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   stream_.expires_after(Milliseconds(kDiscardMs));
@@ -374,7 +417,7 @@ void HttpConnection::Discard(size_t bytes_left) {
 }
 
 void HttpConnection::Close() {
-  state_ = State::kClosing;
+  Enter(State::kClosing);
   stream_.close();
 }
 

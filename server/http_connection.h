@@ -10,8 +10,8 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -19,9 +19,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 
 #include "server/gatekeeper.h"
+#include "server/http_answer.h"
+#include "server/http_guard.h"
 #include "server/server.h"
 
 namespace rapport {
@@ -32,6 +35,13 @@ class HttpConnection;
 struct RouteMetrics {
   std::array<Counter*, 6> by_class{};  // index: status / 100
   Histogram* seconds = nullptr;
+};
+
+// What one client address has taken. The trusted ones share one that is never full.
+struct AddressUse {
+  size_t connections = 0;  // under HttpCore::mutex
+  std::atomic<size_t> body_bytes{0};
+  bool trusted = false;
 };
 
 // What all connections share. Kept alive by each of them and by every open Responder, so that an answer that comes
@@ -52,6 +62,9 @@ struct HttpCore {
   Counter& refused_connections;
   Counter& refused_requests;
   Counter& timeouts;
+  Counter& gave_way;
+  Counter& malformed;
+  Gauge& body_bytes_held;
 
   boost::asio::io_context io;
   boost::asio::thread_pool slow{1};
@@ -63,13 +76,15 @@ struct HttpCore {
   std::mutex mutex;  // guards what follows
   std::condition_variable emptied;
   std::unordered_map<HttpConnection*, std::weak_ptr<HttpConnection>> connections;
-  std::map<std::string, size_t> by_address;
+  std::map<std::string, std::shared_ptr<AddressUse>> by_address;
 };
 
-// Owned by its own pending operations; everything but Open, StopSoon and Abort runs on the strand.
+// Owned by its own pending operations; everything but Open, StopSoon, Abort and what the acceptor asks runs on the
+// strand.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<HttpCore> core, std::string address);
+  HttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<HttpCore> core, std::string address,
+                 std::shared_ptr<AddressUse> use);
   ~HttpConnection();
 
   enum class Welcome { kServe, kRefuse /* 503 and close */ };
@@ -77,18 +92,36 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void StopSoon();  // any thread: closes now when idle, otherwise after the answer
   void Abort();     // any thread: closes now
 
+  // Any thread, for when all places are taken: how well this one can do without its place; the greatest leaves. Empty:
+  // it is being answered, or leaves already. `connections` is that of its address.
+  struct Rank {
+    bool closing = false;          // refused already, only being polite
+    size_t of_address = 0;         // who has taken most gives back first
+    bool never_asked = false;      // no whole request so far
+    int64_t waiting_since_ms = 0;  // the longest wait, so the smallest
+    bool operator<(const Rank& other) const {
+      return std::tuple(closing, of_address, never_asked, -waiting_since_ms) <
+             std::tuple(other.closing, other.of_address, other.never_asked, -other.waiting_since_ms);
+    }
+  };
+  std::optional<Rank> RankToLeave() const;
+  void GiveWay();  // any thread: closes when nothing is being answered
+
  private:
   class Exchange;
   enum class State { kIdle, kReading, kWorking, kWriting, kClosing };
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using Parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;  // of heads only
 
   void AwaitRequest();
-  void ReadHeader();
+  void LookAtHead();
+  void ReadMore(size_t bytes, void (HttpConnection::*then)());
+  void OnHead();
   void OnHeader();
-  std::optional<Response> CheckFraming() const;
-  std::optional<Response> ReserveBody();
+  std::optional<Response> LimitBody();
   void SendContinue();
   void ReadBody();
+  void TakeBody();
+  bool HoldBody(size_t bytes);
   void OnBody();
   void RunHandler();
   void OnReadError(boost::beast::error_code error);
@@ -99,20 +132,30 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void Discard(size_t bytes_left);
   void Close();
   void ReleaseBody();
+  void Enter(State state);
+  std::string_view Buffered() const;
 
   const std::shared_ptr<HttpCore> core_;
   const std::string address_;
+  const std::shared_ptr<AddressUse> use_;
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
-  State state_ = State::kIdle;
+  std::atomic<State> state_{State::kIdle};  // written on the strand
+  std::atomic<int64_t> waiting_since_ms_;   // of the steady clock
+  std::atomic<bool> asked_{false};          // a whole request came
+  std::atomic<bool> leaving_{false};        // told to give way
 
   // The request at hand.
+  std::optional<HeadGuard> guard_;
   std::optional<Parser> parser_;
+  std::optional<ChunkReader> chunks_;
+  uint64_t body_left_ = 0;
   std::shared_ptr<Request> request_;
   Admission admission_;
-  std::optional<boost::beast::http::response<boost::beast::http::string_body>> response_;
+  std::optional<WireAnswer> response_;
   std::chrono::steady_clock::time_point started_;
-  size_t reserved_body_bytes_ = 0;
+  size_t held_body_bytes_ = 0;
+  bool body_whole_ = false;
   bool head_ = false;
   bool keep_alive_ = false;
   bool unread_input_ =

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
@@ -19,6 +20,7 @@ namespace {
 
 // Connections beyond the limit that are being told so; further ones are closed without a word.
 constexpr size_t kRefusedAtOnceMax = 64;
+constexpr size_t kRefusedAtOncePerAddressMax = 16;
 constexpr int64_t kAcceptPauseMs = 100;
 
 RouteMetrics MakeRouteMetrics(Metrics& metrics, const std::string& method, const std::string& pattern) {
@@ -31,6 +33,20 @@ RouteMetrics MakeRouteMetrics(Metrics& metrics, const std::string& method, const
   out.seconds = &metrics.histogram("rapport_request_seconds", {{"method", method}, {"route", pattern}},
                                    "seconds from the end of a request's header to its answer");
   return out;
+}
+
+// A socket for both families shows IPv4 clients as ::ffff:1.2.3.4; they are counted and trusted as what they are.
+asio::ip::address PlainAddress(const asio::ip::address& from) {
+  if (!from.is_v6() || !from.to_v6().is_v4_mapped()) return from;
+  return asio::ip::make_address_v4(asio::ip::v4_mapped, from.to_v6());
+}
+
+// Of IPv6 the network (/64) is counted, because that is what one client has.
+std::string CountedAddress(const asio::ip::address& from) {
+  if (from.is_v4() || from.to_v6().is_loopback()) return from.to_string();
+  auto bytes = from.to_v6().to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), static_cast<unsigned char>(0));
+  return asio::ip::address_v6(bytes).to_string();
 }
 
 }  // namespace
@@ -48,7 +64,10 @@ HttpCore::HttpCore(const ServerOptions& server_options, const RouteTable& table,
       refused_connections(m.counter("rapport_refused_connections_total", {}, "connections beyond a limit")),
       refused_requests(
           m.counter("rapport_refused_requests_total", {}, "requests answered 503 because too many were at work")),
-      timeouts(m.counter("rapport_connection_timeouts_total", {}, "connections cut off by a deadline")) {
+      timeouts(m.counter("rapport_connection_timeouts_total", {}, "connections cut off by a deadline")),
+      gave_way(m.counter("rapport_connections_gave_way_total", {}, "waiting connections closed for newer ones")),
+      malformed(m.counter("rapport_malformed_requests_total", {}, "requests refused because they are no clear HTTP")),
+      body_bytes_held(m.gauge("rapport_body_bytes", {}, "bytes of bodies that are being received or answered")) {
   for (const Route& route : table.routes()) {
     route_metrics[&route] = MakeRouteMetrics(m, MethodName(route.method), route.pattern);
   }
@@ -61,6 +80,7 @@ struct HttpServer::Impl {
   Status Listen();
   void Accept();
   void OnAccepted(tcp::socket socket);
+  std::shared_ptr<HttpConnection> WhoLeaves() const;
   void RunWorker();
 
   std::shared_ptr<HttpCore> core;
@@ -109,38 +129,60 @@ void HttpServer::Impl::Accept() {
   });
 }
 
+// All places are taken: the connection that can best do without its own. Null when all are being answered. Under the
+// mutex; what it returns must be let go outside.
+std::shared_ptr<HttpConnection> HttpServer::Impl::WhoLeaves() const {
+  HttpConnection* who = nullptr;
+  std::optional<HttpConnection::Rank> greatest;
+  for (const auto& [connection, weak] : core->connections) {
+    if (weak.expired()) continue;  // waits for the mutex to leave by itself
+    const std::optional<HttpConnection::Rank> rank = connection->RankToLeave();
+    if (!rank || (greatest && !(*greatest < *rank))) continue;
+    who = connection;
+    greatest = rank;
+  }
+  return who == nullptr ? nullptr : who->weak_from_this().lock();
+}
+
 void HttpServer::Impl::OnAccepted(tcp::socket socket) {
   error_code error;
   const tcp::endpoint remote = socket.remote_endpoint(error);
   if (error) return;  // gone already
   const ServerOptions& options = core->options;
-  // A socket for both families shows IPv4 clients as ::ffff:1.2.3.4; they are counted and trusted as what they are.
-  asio::ip::address from = remote.address();
-  if (from.is_v6() && from.to_v6().is_v4_mapped()) {
-    from = asio::ip::make_address_v4(asio::ip::v4_mapped, from.to_v6());
-  }
-  std::string address = from.to_string();
-  const bool trusted = std::find(options.trusted_addresses.begin(), options.trusted_addresses.end(), address) !=
-                       options.trusted_addresses.end();
-  if (trusted) address.clear();
+  const asio::ip::address from = PlainAddress(remote.address());
+  const bool trusted = std::find(options.trusted_addresses.begin(), options.trusted_addresses.end(),
+                                 from.to_string()) != options.trusted_addresses.end();
+  std::string address = trusted ? std::string() : CountedAddress(from);
   auto welcome = HttpConnection::Welcome::kServe;
-  std::shared_ptr<HttpConnection> connection;
+  std::shared_ptr<HttpConnection> connection, leaves;
   {
     std::lock_guard lock(core->mutex);
     const size_t open = core->connections.size();
-    if (open >= options.connections_max + kRefusedAtOnceMax) {
+    const auto known = core->by_address.find(address);
+    const size_t of_address = trusted || known == core->by_address.end() ? 0 : known->second->connections;
+    if (open >= options.connections_max + kRefusedAtOnceMax ||
+        of_address >= options.connections_per_address_max + kRefusedAtOncePerAddressMax) {
       core->refused_connections.Add();
       return;
     }
-    size_t& of_address = core->by_address[address];
-    if (open >= options.connections_max || (!trusted && of_address >= options.connections_per_address_max)) {
-      core->refused_connections.Add();
+    if (of_address >= options.connections_per_address_max) {
       welcome = HttpConnection::Welcome::kRefuse;
+    } else if (open >= options.connections_max) {
+      leaves = WhoLeaves();
+      if (!leaves) welcome = HttpConnection::Welcome::kRefuse;
     }
-    ++of_address;
-    connection = std::make_shared<HttpConnection>(std::move(socket), core, std::move(address));
+    if (welcome == HttpConnection::Welcome::kRefuse) core->refused_connections.Add();
+    std::shared_ptr<AddressUse>& use = core->by_address[address];
+    if (!use) use = std::make_shared<AddressUse>();
+    use->trusted = trusted;
+    ++use->connections;
+    connection = std::make_shared<HttpConnection>(std::move(socket), core, std::move(address), use);
     core->connections.emplace(connection.get(), connection);
     core->open_connections.Add(1);
+  }
+  if (leaves) {
+    core->gave_way.Add();
+    leaves->GiveWay();
   }
   connection->Open(welcome);
   if (core->stopping.load()) connection->StopSoon();

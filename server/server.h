@@ -37,6 +37,8 @@ struct ServerOptions {
   int64_t body_timeout_ms = 30 * kSecondMs;
   int64_t idle_timeout_ms = 60 * kSecondMs;  // between two requests, and before the first
   int64_t write_timeout_ms = 30 * kSecondMs;
+  // Off only in tests: broken twins that show what the guards of the wire (server/http_guard.h) are for.
+  bool test_guards = true;
   std::vector<std::string> origins;  // exact origins that browser keys may be used from: "https://shop.example"
 };
 

@@ -1,0 +1,303 @@
+#include "server/http_guard.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace rapport {
+
+namespace {
+
+constexpr size_t kMethodBytesMax = 32;
+constexpr size_t kLengthDigitsMax = 15;  // a petabyte: never overflows, always above every limit
+constexpr size_t kChunkSizeDigitsMax = 8;
+constexpr size_t kChunkLineBytesMax = 256;
+constexpr size_t kChunkExtensionBytesMax = 4096;
+
+// Fields that decide where a message ends, whom it is for or who asks: two of a name leave it open which one counts.
+constexpr std::array<std::string_view, 12> kSingles = {"host",
+                                                       "content-length",
+                                                       "transfer-encoding",
+                                                       "authorization",
+                                                       "x-api-key",
+                                                       "x-rapport-visitor",
+                                                       "content-type",
+                                                       "origin",
+                                                       "expect",
+                                                       "access-control-request-method",
+                                                       "x-deadline-ms",
+                                                       "content-encoding"};
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+// RFC 9110, 5.6.2.
+bool IsTokenCharacter(char c) {
+  return IsDigit(c) || IsLetter(c) ||
+         (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
+}
+
+bool IsToken(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), IsTokenCharacter); }
+
+// What no line may hold: NUL and the other controls but the tab.
+bool IsControl(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t') || byte == 0x7f;
+}
+
+// Visible ASCII without what no client may send unescaped and what proxies are known to rewrite: `\` becomes `/`.
+bool IsTargetCharacter(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte > 0x20 && byte < 0x7f && std::string_view("\"<>\\#").find(c) == std::string_view::npos;
+}
+
+bool IsHostCharacter(char c) {
+  return IsDigit(c) || IsLetter(c) || std::string_view(".-_~:[]%").find(c) != std::string_view::npos;
+}
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return out;
+}
+
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+int HexValue(char c) {
+  if (IsDigit(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+// ---- the head -----------------------------------------------------------------------------------------------------
+
+HeadGuard::Verdict HeadGuard::Refuse(int status, const char* slug, std::string detail) {
+  refusal_ = {status, slug, std::move(detail)};
+  return Verdict::kRefused;
+}
+
+HeadGuard::Verdict HeadGuard::TooLong(bool request_line) {
+  if (request_line) {
+    return Refuse(414, "target-too-long",
+                  "the request line is longer than " + std::to_string(options_.request_line_bytes_max) +
+                      " bytes: send long values in a body");
+  }
+  return Refuse(431, "header-too-large",
+                "the request's header is larger than " + std::to_string(options_.header_bytes_max) + " bytes");
+}
+
+HeadGuard::Verdict HeadGuard::Look(std::string_view bytes) {
+  if (!options_.strict) return LookLoosely(bytes);
+  for (; seen_ < bytes.size(); ++seen_) {
+    if (seen_ >= options_.header_bytes_max) return TooLong(line_at_ == 0);
+    const char c = bytes[seen_];
+    const bool after_return = seen_ > line_at_ && bytes[seen_ - 1] == '\r';
+    if (after_return != (c == '\n')) {
+      return Malformed(after_return ? "a carriage return stands alone: lines end with CR LF"
+                                    : "a line feed stands alone: lines end with CR LF");
+    }
+    if (c == '\n') {
+      const std::string_view line = bytes.substr(line_at_, seen_ - 1 - line_at_);
+      const Verdict verdict = line_at_ > 0 && line.empty() ? CheckWhole() : CheckLine(line);
+      line_at_ = seen_ + 1;
+      if (verdict == Verdict::kMore) continue;
+      ++seen_;
+      return verdict;
+    }
+    if (c != '\r' && IsControl(c)) return Malformed("a control character stands in the request's header");
+    if (line_at_ > 0) continue;
+    if (seen_ == 0 && !IsTokenCharacter(c)) return Malformed("a request begins with its method");
+    if (seen_ >= options_.request_line_bytes_max) return TooLong(true);
+  }
+  return Verdict::kMore;
+}
+
+HeadGuard::Verdict HeadGuard::LookLoosely(std::string_view bytes) {
+  const size_t end = bytes.find("\r\n\r\n", seen_ < 3 ? 0 : seen_ - 3);
+  seen_ = bytes.size();
+  if (end == std::string_view::npos) {
+    return bytes.size() > options_.header_bytes_max ? TooLong(false) : Verdict::kMore;
+  }
+  line_at_ = end + 4;
+  return Verdict::kWhole;
+}
+
+HeadGuard::Verdict HeadGuard::CheckLine(std::string_view line) {
+  if (line_at_ == 0) return CheckRequestLine(line);
+  if (++fields_ > options_.fields_max) {
+    return Refuse(431, "header-too-large",
+                  "the request has more than " + std::to_string(options_.fields_max) + " header fields");
+  }
+  return CheckField(line);
+}
+
+HeadGuard::Verdict HeadGuard::CheckRequestLine(std::string_view line) {
+  const std::string shape = "the request line is METHOD, one space, TARGET, one space, HTTP/1.1";
+  const size_t first = line.find(' ');
+  const size_t last = line.rfind(' ');
+  if (first == std::string_view::npos || last == first) return Malformed(shape);
+  const std::string_view method = line.substr(0, first);
+  const std::string_view target = line.substr(first + 1, last - first - 1);
+  const std::string_view version = line.substr(last + 1);
+  if (!IsToken(method) || method.size() > kMethodBytesMax)
+    return Malformed("the method is no token of 1 to 32 letters");
+  if (version.size() != 8 || !version.starts_with("HTTP/") || !IsDigit(version[5]) || version[6] != '.' ||
+      !IsDigit(version[7])) {
+    return Malformed(shape);
+  }
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
+    return Refuse(505, "http-version", "this server speaks HTTP/1.1 and HTTP/1.0");
+  }
+  version_1_0_ = version == "HTTP/1.0";
+  if (target.empty() || !std::all_of(target.begin(), target.end(), IsTargetCharacter)) {
+    return Malformed("the target holds a character that must be percent-encoded, or is empty");
+  }
+  return CheckTarget(method, target);
+}
+
+// A path; or, as to a proxy, a whole URL, which must then name the same host as the Host field (CheckWhole); or "*"
+// with OPTIONS. Never host:port: this is no tunnel.
+HeadGuard::Verdict HeadGuard::CheckTarget(std::string_view method, std::string_view target) {
+  if (method == "CONNECT") return Malformed("CONNECT is for proxies; this is none");
+  if (target[0] == '/' || (target == "*" && method == "OPTIONS")) return Verdict::kMore;
+  const size_t scheme_end = target.find("://");
+  const std::string scheme = Lower(target.substr(0, std::min(scheme_end, target.size())));
+  if (scheme_end == std::string_view::npos || (scheme != "http" && scheme != "https")) {
+    return Malformed("the target must begin with '/'");
+  }
+  const std::string_view rest = target.substr(scheme_end + 3);
+  authority_ = Lower(rest.substr(0, std::min(rest.find_first_of("/?"), rest.size())));
+  if (authority_.empty()) return Malformed("the target names no host");
+  return Verdict::kMore;
+}
+
+HeadGuard::Verdict HeadGuard::CheckField(std::string_view line) {
+  if (line.front() == ' ' || line.front() == '\t') return Malformed("a header field is folded over two lines");
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return Malformed("a header line has no colon");
+  const std::string_view name = line.substr(0, colon);
+  if (!IsToken(name)) return Malformed("a header field's name is no token (a space before the colon?)");
+  const std::string lower = Lower(name);
+  const auto single = std::find(kSingles.begin(), kSingles.end(), lower);
+  if (single == kSingles.end()) return Verdict::kMore;
+  if (std::find(singles_.begin(), singles_.end(), lower) != singles_.end()) {
+    return Malformed("the " + lower + " field is given more than once");
+  }
+  singles_.push_back(lower);
+  return CheckValue(lower, Trimmed(line.substr(colon + 1)));
+}
+
+HeadGuard::Verdict HeadGuard::CheckValue(const std::string& name, std::string_view value) {
+  if (name == "host") {
+    if (!std::all_of(value.begin(), value.end(), IsHostCharacter)) return Malformed("the Host field names no host");
+    host_ = Lower(value);
+  } else if (name == "content-length") {
+    if (value.empty() || !std::all_of(value.begin(), value.end(), IsDigit)) {
+      return Malformed("Content-Length is no number");
+    }
+    value.remove_prefix(std::min(value.find_first_not_of('0'), value.size()));
+    if (value.size() > kLengthDigitsMax) return Malformed("Content-Length is no length of anything");
+  } else if (name == "transfer-encoding") {
+    if (version_1_0_) return Malformed("HTTP/1.0 has no Transfer-Encoding");
+    if (Lower(value) != "chunked") return Malformed("chunked is the only transfer encoding that is understood");
+  }
+  return Verdict::kMore;
+}
+
+HeadGuard::Verdict HeadGuard::CheckWhole() {
+  const auto has = [this](std::string_view name) {
+    return std::find(singles_.begin(), singles_.end(), name) != singles_.end();
+  };
+  if (!has("host") && !version_1_0_) return Malformed("the Host field is missing");
+  if (has("content-length") && has("transfer-encoding")) {
+    return Malformed("Content-Length and Transfer-Encoding exclude each other");
+  }
+  if (!authority_.empty() && has("host") && authority_ != host_) {
+    return Malformed("the target and the Host field name different hosts");
+  }
+  return Verdict::kWhole;
+}
+
+// ---- chunked bodies -------------------------------------------------------------------------------------------------
+
+ChunkReader::Verdict ChunkReader::Refuse(int status, const char* slug, std::string detail) {
+  refusal_ = {status, slug, std::move(detail)};
+  return Verdict::kRefused;
+}
+
+ChunkReader::Verdict ChunkReader::Take(std::string_view bytes, std::string* body, size_t* taken) {
+  *taken = 0;
+  while (*taken < bytes.size()) {
+    const std::string_view rest = bytes.substr(*taken);
+    if (place_ == Place::kBytes) {
+      const auto count = static_cast<size_t>(std::min<uint64_t>(left_, rest.size()));
+      body->append(rest.substr(0, count));
+      *taken += count;
+      left_ -= count;
+      if (left_ == 0) place_ = Place::kAfterBytes;
+      continue;
+    }
+    const size_t end = rest.find_first_of("\r\n");
+    const bool is_size = place_ == Place::kSize;
+    if (end == std::string_view::npos ? rest.size() > kChunkLineBytesMax : end > kChunkLineBytesMax) {
+      return Refuse(400, "malformed-request", "a chunk's size line is too long");
+    }
+    if (!is_size && end != 0) {
+      return Refuse(
+          400, "malformed-request",
+          place_ == Place::kAfterLast ? "trailer fields are not taken" : "a chunk is longer than its size says");
+    }
+    if (end == std::string_view::npos || (rest[end] == '\r' && end + 1 == rest.size())) return Verdict::kMore;
+    if (rest[end] != '\r' || rest[end + 1] != '\n') {
+      return Refuse(400, "malformed-request", "a chunk's lines end with CR LF");
+    }
+    *taken += end + 2;
+    if (place_ == Place::kAfterLast) return Verdict::kWhole;
+    if (place_ == Place::kAfterBytes) {
+      place_ = Place::kSize;
+    } else if (TakeSizeLine(rest.substr(0, end), body->size()) == Verdict::kRefused) {
+      return Verdict::kRefused;
+    }
+  }
+  return Verdict::kMore;
+}
+
+ChunkReader::Verdict ChunkReader::TakeSizeLine(std::string_view line, size_t body_bytes) {
+  size_t digits = 0;
+  uint64_t size = 0;
+  for (; digits < line.size() && HexValue(line[digits]) >= 0; ++digits) {
+    size = 16 * size + static_cast<uint64_t>(HexValue(line[digits]));
+    if (digits == kChunkSizeDigitsMax) return Refuse(400, "malformed-request", "a chunk's size is no size of anything");
+  }
+  const std::string_view extension = line.substr(digits);
+  if (digits == 0 || (!extension.empty() && extension[0] != ';')) {
+    return Refuse(400, "malformed-request", "a chunk's size is no hexadecimal number");
+  }
+  extension_bytes_ += extension.size();
+  if (extension_bytes_ > kChunkExtensionBytesMax || std::any_of(extension.begin(), extension.end(), IsControl)) {
+    return Refuse(400, "malformed-request", "the chunks' extensions are too long, or hold control characters");
+  }
+  if (size > body_bytes_max_ - std::min<uint64_t>(body_bytes, body_bytes_max_)) {
+    return Refuse(413, "body-too-large",
+                  "the request's body is larger than the " + std::to_string(body_bytes_max_) +
+                      " bytes that this path takes: send less at once");
+  }
+  left_ = size;
+  place_ = size > 0 ? Place::kBytes : Place::kAfterLast;
+  return Verdict::kMore;
+}
+
+bool IsSafeResponseField(std::string_view name, std::string_view value) {
+  return IsToken(name) && std::none_of(value.begin(), value.end(), IsControl);
+}
+
+}  // namespace rapport
