@@ -24,7 +24,7 @@ PARTS = {}
 
 def register():
     """Imported late, so that --help needs nothing."""
-    for module, parts in (("bench_training", ("training",)),
+    for module, parts in (("bench_training", ("training", "training_growth", "training_wide")),
                           ("bench_top_k", ("top_k",)), ("bench_serving", ("serving",))):
         try:
             loaded = __import__(module)
