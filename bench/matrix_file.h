@@ -21,10 +21,10 @@ struct ShopShape {
   uint32_t items = 20000;
   double interactions = 4.8e6;  // about as many come out
   uint64_t seed = 1;
-  uint32_t clusters = 50;        // item i is of cluster i % clusters
-  double cluster_share = 0.8;    // of a customer's choices lie in the own clusters, three at most
-  double spread = 1.2;           // sigma of the lognormal number of choices
-  double popularity_power = 0.9; // choice of an item: (rank + 10)^-power
+  uint32_t clusters = 50;         // item i is of cluster i % clusters
+  double cluster_share = 0.8;     // of a customer's choices lie in the own clusters, three at most
+  double spread = 1.2;            // sigma of the lognormal number of choices
+  double popularity_power = 0.9;  // choice of an item: (rank + 10)^-power
 };
 
 // Ranks of a power law, drawn by bisection of the cumulated weights.
@@ -74,8 +74,7 @@ inline Interactions GenerateShop(const ShopShape& shape) {
   const PowerLaw anywhere(shape.items, shape.popularity_power);
   std::vector<std::vector<uint32_t>> rows(shape.customers);
   ParallelFor(shape.customers, 256, 0, [&](size_t begin, size_t end, size_t) {
-    for (size_t u = begin; u < end; ++u)
-      rows[u] = DrawCustomer(shape, in_cluster, anywhere, static_cast<uint32_t>(u));
+    for (size_t u = begin; u < end; ++u) rows[u] = DrawCustomer(shape, in_cluster, anywhere, static_cast<uint32_t>(u));
   });
   Interactions out;
   out.rows = shape.customers;

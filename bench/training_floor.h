@@ -1,6 +1,7 @@
 // What an epoch of conjugate-gradient iALS takes at least on this machine, one thread:
 //   arithmetic   its operations at the rate of fused multiply-adds that the processor sustains from registers
-//   memory       every row of the other side that the matrix names read once per half-epoch, in the matrix's order, with
+//   memory       every row of the other side that the matrix names read once per half-epoch, in the matrix's order,
+//   with
 //                the next ones prefetched and nothing done but adding them up; and the solved side written once
 // floor = max of both. Rates are the best of several tries.
 #pragma once
@@ -21,23 +22,23 @@ inline double WallSeconds() {
 }
 
 // Twelve independent sums of `Lanes` floats: enough to keep two units of four cycles' latency busy.
-#define RAPPORT_FUSED_RATE(name, lanes, target_text)                                            \
-  __attribute__((target(target_text), optimize("fp-contract=fast"))) inline double name() {     \
-    typedef float Vector __attribute__((vector_size(4 * lanes)));                               \
-    Vector s[12] = {};                                                                          \
-    Vector x, y;                                                                                \
-    for (int l = 0; l < lanes; ++l) x[l] = 0.999f, y[l] = 1e-3f;                                \
-    constexpr int kTurns = 2000000;                                                             \
-    const double started = WallSeconds();                                                       \
-    for (int turn = 0; turn < kTurns; ++turn) {                                                 \
-      _Pragma("GCC unroll 12") for (int i = 0; i < 12; ++i) s[i] = s[i] * x + y;                \
-      asm volatile("" : "+v"(x), "+v"(y));                                                      \
-    }                                                                                           \
-    const double seconds = WallSeconds() - started;                                             \
-    Vector sum = s[0];                                                                          \
-    for (int i = 1; i < 12; ++i) sum += s[i];                                                   \
-    asm volatile("" : : "m"(sum));                                                              \
-    return 2.0 * 12 * lanes * kTurns / seconds;                                                 \
+#define RAPPORT_FUSED_RATE(name, lanes, target_text)                                        \
+  __attribute__((target(target_text), optimize("fp-contract=fast"))) inline double name() { \
+    typedef float Vector __attribute__((vector_size(4 * lanes)));                           \
+    Vector s[12] = {};                                                                      \
+    Vector x, y;                                                                            \
+    for (int l = 0; l < lanes; ++l) x[l] = 0.999f, y[l] = 1e-3f;                            \
+    constexpr int kTurns = 2000000;                                                         \
+    const double started = WallSeconds();                                                   \
+    for (int turn = 0; turn < kTurns; ++turn) {                                             \
+      _Pragma("GCC unroll 12") for (int i = 0; i < 12; ++i) s[i] = s[i] * x + y;            \
+      asm volatile("" : "+v"(x), "+v"(y));                                                  \
+    }                                                                                       \
+    const double seconds = WallSeconds() - started;                                         \
+    Vector sum = s[0];                                                                      \
+    for (int i = 1; i < 12; ++i) sum += s[i];                                               \
+    asm volatile("" : : "m"(sum));                                                          \
+    return 2.0 * 12 * lanes * kTurns / seconds;                                             \
   }
 #if defined(__x86_64__)
 RAPPORT_FUSED_RATE(FusedRateWide, 16, "avx512f,avx512vl,fma")
@@ -79,8 +80,8 @@ inline double EpochOperations(const Interactions& by_customer, const Interaction
 
 typedef float WideRow __attribute__((vector_size(64)));
 __attribute__((target_clones("default", "avx2", "avx512f"))) inline float SumOfRows(const uint32_t* columns,
-                                                                                   size_t count, const float* table,
-                                                                                   size_t factors) {
+                                                                                    size_t count, const float* table,
+                                                                                    size_t factors) {
   constexpr size_t kAhead = 12;
   WideRow sum = {};
   for (size_t e = 0; e < count; ++e) {

@@ -5,9 +5,9 @@
 //                                   {"peakBytes"}; the factors go to PREFIX.customers and PREFIX.items as floats
 //   losses MATRIX                   after each epoch: {"losses"}
 //   loss MATRIX FACTORS-PREFIX      of given factors, in double: {"loss"}
-//   ndcg TRAIN HELD FACTORS-PREFIX  NDCG@20 over the whole catalogue, what was trained on left out: {"ndcg20", "customers"}
-//   parity MATRIX                   largest gap to the double reference over the epochs: {"gap"}; 3 where above 1e-6
-//   floor MATRIX                    {"operations", "operationsPerSecond", "memorySeconds", "floorSeconds"}
+//   ndcg TRAIN HELD FACTORS-PREFIX  NDCG@20 over the whole catalogue, what was trained on left out: {"ndcg20",
+//   "customers"} parity MATRIX                   largest gap to the double reference over the epochs: {"gap"}; 3 where
+//   above 1e-6 floor MATRIX                    {"operations", "operationsPerSecond", "memorySeconds", "floorSeconds"}
 // Ends with 3 where an answer is wrong. --plant slow|wrong breaks the solver on purpose, for the bench's own test.
 #include <sys/resource.h>
 

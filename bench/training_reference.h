@@ -95,8 +95,8 @@ inline void DoubleHalfEpoch(const Interactions& rows, const AlsOptions& options,
     for (size_t r = begin; r < end; ++r) {
       const auto row = static_cast<uint32_t>(r);
       const size_t n = rows.RowColumns(row).size();
-      const RowSystem system = Gather(fixed, diagonal, AlsShift(options, n, rows.columns_count), rows.RowColumns(row),
-                                      rows.RowWeights(row));
+      const RowSystem system =
+          Gather(fixed, diagonal, AlsShift(options, n, rows.columns_count), rows.RowColumns(row), rows.RowWeights(row));
       Eigen::VectorXd x = solved.row(row).transpose();
       if (n == 0) {
         x.setZero();
@@ -115,8 +115,8 @@ inline void DoubleHalfEpoch(const Interactions& rows, const AlsOptions& options,
 // L of als.h for factors in double.
 inline double DoubleLoss(const Interactions& by_customer, const Interactions& by_item, const AlsOptions& options,
                          const Dense& customers, const Dense& items) {
-  double loss = options.unobserved_weight *
-                (customers.transpose() * customers).cwiseProduct(items.transpose() * items).sum();
+  double loss =
+      options.unobserved_weight * (customers.transpose() * customers).cwiseProduct(items.transpose() * items).sum();
   for (uint32_t u = 0; u < by_customer.rows; ++u) {
     const auto columns = by_customer.RowColumns(u);
     const auto weights = by_customer.RowWeights(u);
