@@ -18,6 +18,25 @@ constexpr size_t kVisitorHeaderBytes = 1 + 1 + 8;
 constexpr uint8_t kBrowserScopes =
     (1u << static_cast<unsigned>(Scope::kEvents)) | (1u << static_cast<unsigned>(Scope::kRecommend));
 
+constexpr uint8_t BitsOf(std::initializer_list<Scope> scopes) {
+  unsigned bits = 0;
+  for (const Scope scope : scopes) bits |= 1u << static_cast<unsigned>(scope);
+  return static_cast<uint8_t>(bits);
+}
+
+constexpr KeyRole kRoles[] = {
+    {"browser", KeyKind::kBrowser, kBrowserScopes, "a web page, for the visitor of its token"},
+    {"server", KeyKind::kServer, BitsOf({Scope::kEvents, Scope::kRecommend, Scope::kCatalog, Scope::kCustomers}),
+     "the shop's own backend"},
+    {"marketer", KeyKind::kServer, BitsOf({Scope::kRecommend, Scope::kCatalog, Scope::kCampaigns}),
+     "who plans contacts: no customer's record"},
+    {"desk", KeyKind::kServer, BitsOf({Scope::kEvents, Scope::kRecommend, Scope::kCustomers, Scope::kDesk}),
+     "who answers customers"},
+    {"scientist", KeyKind::kServer, BitsOf({Scope::kRecommend, Scope::kModels}),
+     "who trains and judges models: no customer's record"},
+    {"operator", KeyKind::kServer, 0xff, "everything"},
+};
+
 std::string_view AsView(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -85,6 +104,21 @@ Result<NewKey> MakeKey(std::string name, KeyKind kind, uint8_t scopes, Timestamp
   key.record.created_at = now;
   key.record.expires_at = expires_at;
   return key;
+}
+
+std::span<const KeyRole> KeyRoles() { return kRoles; }
+
+std::optional<KeyRole> RoleFromName(std::string_view name) {
+  for (const KeyRole& role : kRoles) {
+    if (role.name == name) return role;
+  }
+  return std::nullopt;
+}
+
+std::string RoleNames() {
+  std::string names;
+  for (const KeyRole& role : kRoles) names += (names.empty() ? "" : ", ") + std::string(role.name);
+  return names;
 }
 
 std::optional<KeyParts> ParseKey(std::string_view text) {

@@ -11,6 +11,7 @@
 #include <list>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -34,6 +35,20 @@ struct NewKey {
 // recommend.
 Result<NewKey> MakeKey(std::string name, KeyKind kind, uint8_t scopes, Timestamp now,
                        std::optional<Timestamp> expires_at = std::nullopt);
+
+// The scopes of one kind of caller under one name: 'rapport keys create --role marketer'. A key keeps its scopes, not
+// its role.
+struct KeyRole {
+  const char* name;
+  KeyKind kind;
+  uint8_t scopes;
+  const char* who;
+};
+// browser, server, marketer, desk, scientist, operator.
+std::span<const KeyRole> KeyRoles();
+std::optional<KeyRole> RoleFromName(std::string_view name);
+// "browser, server, ...": for messages.
+std::string RoleNames();
 
 // "rk_ID_SECRET" taken apart; nullopt when it does not look like one.
 struct KeyParts {

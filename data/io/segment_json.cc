@@ -211,7 +211,11 @@ Result<RowOperations> AliasFromJson(const json& message, const SegmentDefaults& 
   LinkCustomers link;
   link.parent = CustomerFromJson(reader);
   link.child.name_space = CustomerNamespace::kAnonymous;
-  reader.Text("previousId", &link.child.external_id);
+  if (const json* previous = reader.Any("previousId"); previous != nullptr && previous->is_number_integer()) {
+    link.child.external_id = previous->dump();  // like every id
+  } else {
+    reader.Text("previousId", &link.child.external_id);
+  }
   link.time = defaults.now;
   reader.Time("timestamp", &link.time);
   if (link.parent.name_space != CustomerNamespace::kUser) reader.Fail("userId is missing; name the known customer");

@@ -10,7 +10,7 @@ namespace rapport {
 namespace {
 
 struct KeysOptions {
-  std::string folder, name, id, expires;
+  std::string folder, name, id, expires, role;
   std::vector<std::string> scopes;
   bool browser = false, json = false;
 };
@@ -60,17 +60,33 @@ Status ApplyOne(OperationSink& sink, Operation operation) {
   return (*results)[0].status;
 }
 
-Status Create(const KeysOptions& options, Terminal& terminal) {
+// What --role and --scope ask for together.
+Result<KeyRole> WhatItMay(const KeysOptions& options) {
   const Result<uint8_t> scopes = ParseScopes(options.scopes);
   if (!scopes.ok()) return scopes.status();
+  KeyRole may{"", options.browser ? KeyKind::kBrowser : KeyKind::kServer, *scopes, ""};
+  if (options.role.empty()) {
+    if (*scopes == 0)
+      return Status::InvalidArgument("say what the key may do: --role, one of " + RoleNames() + ", or --scope");
+    return may;
+  }
+  const std::optional<KeyRole> role = RoleFromName(options.role);
+  if (!role) return Status::InvalidArgument("'" + options.role + "' is no role; there are " + RoleNames());
+  may.scopes = static_cast<uint8_t>(may.scopes | role->scopes);
+  if (role->kind == KeyKind::kBrowser) may.kind = KeyKind::kBrowser;
+  return may;
+}
+
+Status Create(const KeysOptions& options, Terminal& terminal) {
+  const Result<KeyRole> may = WhatItMay(options);
+  if (!may.ok()) return may.status();
   std::optional<Timestamp> expires_at;
   if (!options.expires.empty()) {
     const Result<Timestamp> parsed = ParseRfc3339(options.expires);
     if (!parsed.ok()) return Status::InvalidArgument("--expires: " + parsed.status().message());
     expires_at = *parsed;
   }
-  const KeyKind kind = options.browser ? KeyKind::kBrowser : KeyKind::kServer;
-  const Result<NewKey> key = MakeKey(options.name, kind, *scopes, terminal.clock.Now(), expires_at);
+  const Result<NewKey> key = MakeKey(options.name, may->kind, may->scopes, terminal.clock.Now(), expires_at);
   if (!key.ok()) return key.status();
   const auto session = StoreSession::Open(options.folder, StorePurpose::kWrite, ReadingStoreOptions());
   if (!session.ok()) return session.status();
@@ -140,12 +156,14 @@ void AddKeysCommands(Commands& commands) {
     return std::pair(command, options);
   };
   auto [create, options] = add("create", "Makes a key and shows it, once",
-                               "rapport keys create --data shop --scope events,recommend", Create);
+                               "rapport keys create --data shop --role server --expires 2027-01-01T00:00:00Z", Create);
   create
       ->add_option("--scope", options->scopes,
                    "what it may do: events, recommend, catalog, customers, campaigns, desk, models, operate")
-      ->required()
       ->delimiter(',');
+  create->add_option(
+      "--role", options->role,
+      "scopes under one name: browser, server, marketer, desk, scientist or operator; --scope adds to them");
   create->add_option("--name", options->name, "for you, to know it again");
   create->add_option("--expires", options->expires, "when it ends, RFC 3339");
   create->add_flag("--browser", options->browser,

@@ -22,6 +22,8 @@ void ForgetKeys(Authenticator& authenticator, const std::vector<std::string>& id
 // ---- apply ----
 
 void Apply(const EndpointContext& context, const Request& request, const Responder& respond) {
+  const Status query = RefuseUnknownQuery(request, {});
+  if (!query.ok()) return respond(ProblemResponse(query));
   Result<std::vector<Operation>> operations = DecodeOperations(request.body);
   if (!operations.ok()) return respond(ProblemResponse(operations.status()));
   std::vector<std::string> keys;
@@ -45,7 +47,8 @@ void Apply(const EndpointContext& context, const Request& request, const Respond
 
 // ---- checkpoints ----
 
-Result<Response> LendCheckpoint(Checkpoints& checkpoints) {
+Result<Response> LendCheckpoint(Checkpoints& checkpoints, const Request& request) {
+  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
   const Result<std::string> folder = checkpoints.Lend();
   if (!folder.ok()) return folder.status();
   JsonWriter out;
@@ -72,7 +75,8 @@ void WriteKey(JsonWriter& out, const ApiKey& key) {
   out.Key("revoked").Bool(key.revoked);
 }
 
-Response ListKeys(const Store& store) {
+Result<Response> ListKeys(const Store& store, const Request& request) {
+  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
   JsonWriter out;
   out.BeginObject().Key("keys").BeginArray();
   for (const ApiKey& key : store.ApiKeys()) {
@@ -85,21 +89,25 @@ Response ListKeys(const Store& store) {
 }
 
 Result<NewKey> ReadNewKey(const Request& request) {
+  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
   const Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();
   JsonFields fields(*body, "");
   const std::vector<std::string> names = fields.Texts("scopes", kScopeCount, limits::kShortTextBytesMax);
   const std::string name = fields.Text("name", kKeyNameMax).value_or("");
-  const KeyKind kind = fields.Flag("browser").value_or(false) ? KeyKind::kBrowser : KeyKind::kServer;
+  const std::optional<std::string> role_name = fields.Text("role", limits::kShortTextBytesMax);
+  const std::optional<KeyRole> role = RoleFromName(role_name.value_or(""));
+  if (role_name && !role) fields.FailField("role", "must be one of " + RoleNames());
+  const bool browser = fields.Flag("browser").value_or(false) || (role && role->kind == KeyKind::kBrowser);
   const std::optional<Timestamp> expires_at = fields.Time("expiresAt");
   RAPPORT_RETURN_IF_ERROR(fields.Finish());
-  uint8_t scopes = 0;
+  uint8_t scopes = role ? role->scopes : uint8_t{0};
   for (const std::string& scope_name : names) {
     const std::optional<Scope> scope = ScopeFromName(scope_name);
     if (!scope) return Status::InvalidArgument(QuoteForMessage(scope_name) + " is no scope");
     scopes |= static_cast<uint8_t>(1u << static_cast<unsigned>(*scope));
   }
-  return MakeKey(name, kind, scopes, request.received_at, expires_at);
+  return MakeKey(name, browser ? KeyKind::kBrowser : KeyKind::kServer, scopes, request.received_at, expires_at);
 }
 
 void CreateKey(Store& store, const Request& request, const Responder& respond) {
@@ -116,6 +124,8 @@ void CreateKey(Store& store, const Request& request, const Responder& respond) {
 }
 
 void RevokeKey(Store& store, Authenticator& authenticator, const Request& request, const Responder& respond) {
+  const Status query = RefuseUnknownQuery(request, {});
+  if (!query.ok()) return respond(ProblemResponse(query));
   Result<ApiKey> key = store.GetApiKey(request.Parameter("id"));
   if (!key.ok()) return respond(ProblemResponse(key.status()));
   key->revoked = true;
@@ -138,14 +148,14 @@ void AddAdminRoutes(RouteTable& table, const EndpointContext& context) {
     return table.Add(std::move(route));
   };
   add(Method::kPost, "/v1/admin/checkpoint",
-      Synchronous([checkpoints](const Request&) { return LendCheckpoint(*checkpoints); }));
+      Synchronous([checkpoints](const Request& request) { return LendCheckpoint(*checkpoints, request); }));
   add(Method::kDelete, "/v1/admin/checkpoint",
       Synchronous([checkpoints](const Request& request) { return ReleaseCheckpoint(*checkpoints, request); }));
   add(Method::kPost, "/v1/admin/apply", [context](const Request& request, Responder respond) {
     Apply(context, request, respond);
   }).body_bytes_max = kApplyBytesMax;
   add(Method::kGet, "/v1/admin/keys",
-      Synchronous([&store](const Request&) -> Result<Response> { return ListKeys(store); }));
+      Synchronous([&store](const Request& request) { return ListKeys(store, request); }));
   add(Method::kPost, "/v1/admin/keys",
       [&store](const Request& request, Responder respond) { CreateKey(store, request, respond); });
   add(Method::kDelete, "/v1/admin/keys/{id}",

@@ -71,7 +71,6 @@ void Decide(const Engine& engine, const Request& request, Responder respond) {
 }
 
 Result<Response> GetDecision(const Store& store, const Request& request) {
-  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
   const Result<Decision> decision = store.GetDecision(request.Parameter("id"));
   if (!decision.ok()) return decision.status();
   JsonWriter out(8192);
@@ -86,7 +85,6 @@ class SettingsDoor {
 
   using Read = Status (*)(std::string_view, ContactSettings*);
   Result<Response> Put(const char* name, Read read, const Request& request) {
-    RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
     std::lock_guard one_at_a_time(mutex_);
     ContactSettings settings = *engine_.contact_settings();
     RAPPORT_RETURN_IF_ERROR(read(request.body, &settings));
@@ -112,7 +110,11 @@ void AddDecisionRoutes(RouteTable& table, const EndpointContext& context) {
   const auto door = std::make_shared<SettingsDoor>(engine);
   const auto add = [&table](Method method, const char* pattern, Work work,
                             std::function<Result<Response>(const Request&)> handle) {
-    table.Add({method, pattern, Scope::kCampaigns, Synchronous(std::move(handle)), Browsers::kRefused, work});
+    const auto checked = [handle = std::move(handle)](const Request& request) -> Result<Response> {
+      RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
+      return handle(request);
+    };
+    table.Add({method, pattern, Scope::kCampaigns, Synchronous(checked), Browsers::kRefused, work});
   };
   table.Add({Method::kPost, "/v1/decisions", Scope::kCampaigns,
              [&engine](const Request& request, Responder respond) { Decide(engine, request, std::move(respond)); }});

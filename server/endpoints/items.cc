@@ -81,6 +81,7 @@ void Put(Store& store, const Request& request, Responder respond) {
 }
 
 Result<PatchItem> PatchOfBody(const Request& request) {
+  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
   RAPPORT_RETURN_IF_ERROR(CheckId(request.Parameter("id"), "the item's id"));
   Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();

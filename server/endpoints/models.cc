@@ -90,6 +90,7 @@ Result<Response> Register(Engine& engine, const Request& request) {
   JsonFields fields(*body, "");
   const std::string file = fields.RequiredText("file", limits::kShortTextBytesMax);
   const std::string report = fields.Text("report", kReportBytesMax).value_or("{}");
+  if (file.find('\0') != std::string::npos) fields.FailField("file", "must be the name of a file");
   RAPPORT_RETURN_IF_ERROR(fields.Finish());
   if (const Result<Json> parsed = ParseJsonBody(report); !parsed.ok() || !parsed->is_object()) {
     return Status::InvalidArgument("report must be the text of a JSON object");
@@ -146,7 +147,11 @@ void AddModelRoutes(RouteTable& table, const EndpointContext& context) {
   const auto add = [&table](Method method, const char* pattern,
                             std::function<Result<Response>(const Request&)> handle) {
     // Model files are read and written, and activation waits for the disk: never on a page view's thread.
-    table.Add({method, pattern, Scope::kModels, Synchronous(std::move(handle)), Browsers::kRefused, Work::kLong});
+    const auto checked = [handle = std::move(handle)](const Request& request) -> Result<Response> {
+      RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
+      return handle(request);
+    };
+    table.Add({method, pattern, Scope::kModels, Synchronous(checked), Browsers::kRefused, Work::kLong});
   };
   add(Method::kGet, "/v1/models", [context](const Request&) -> Result<Response> { return ListModels(context); });
   add(Method::kPost, "/v1/models/train",

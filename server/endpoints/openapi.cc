@@ -2,6 +2,7 @@
 #include "server/endpoints/openapi.h"
 
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "server/endpoints/json_writer.h"
@@ -72,42 +73,60 @@ const ApiOperation kOperations[] = {
     {Method::kPost, "/v1/decisions", Scope::kCampaigns, "Whether, when, how and with what to reach a customer", "",
      "DecisionRequest", "Decision"},
     {Method::kGet, "/v1/decisions/{id}", Scope::kCampaigns, "A decision again, with its words", "", "", "DecisionTold"},
-    {Method::kGet, "/v1/channels", Scope::kCampaigns, "Channels and places in force", "", "", "AnyObject"},
+    {Method::kGet, "/v1/channels", Scope::kCampaigns, "Channels and places in force", "", "", "Channels"},
     {Method::kPut, "/v1/channels", Scope::kCampaigns, "Replace channels and places", "", "Channels", "SettingsAnswer"},
-    {Method::kGet, "/v1/limits", Scope::kCampaigns, "Caps, quiet hours and money in force", "", "", "AnyObject"},
+    {Method::kGet, "/v1/limits", Scope::kCampaigns, "Caps, quiet hours and money in force", "", "", "Limits"},
     {Method::kPut, "/v1/limits", Scope::kCampaigns, "Replace the limits", "", "Limits", "SettingsAnswer"},
     // Models.
-    {Method::kGet, "/v1/models", Scope::kModels, "The models' registry and the last training", "", "", "AnyObject"},
-    {Method::kPost, "/v1/models/train", Scope::kModels, "Start a training", "", "TrainRequest", "AnyObject", 202},
+    {Method::kGet, "/v1/models", Scope::kModels, "The models' registry and the last training", "", "", "ModelList"},
+    {Method::kPost, "/v1/models/train", Scope::kModels, "Start a training", "", "TrainRequest", "JobAnswer", 202},
     {Method::kPost, "/v1/models/register", Scope::kModels, "Register a model file in the models folder", "",
-     "RegisterRequest", "AnyObject", 201},
+     "RegisterRequest", "GenerationAnswer", 201},
     {Method::kPost, "/v1/models/{generation}/activate", Scope::kModels, "Put a model in service; 0: none", "", "",
-     "AnyObject"},
+     "ActivateAnswer"},
     {Method::kGet, "/v1/models/{generation}/report", Scope::kModels, "How a model was judged", "", "", "AnyObject"},
     {Method::kGet, "/v1/models/{generation}/file", Scope::kModels, "The model file", "", "",
      "application/octet-stream"},
     // Administration.
-    {Method::kPost, "/v1/admin/checkpoint", Scope::kOperate, "Lend a read-only copy of the store", "", "", "AnyObject",
-     201},
+    {Method::kPost, "/v1/admin/checkpoint", Scope::kOperate, "Lend a read-only copy of the store", "", "",
+     "FolderAnswer", 201},
     {Method::kDelete, "/v1/admin/checkpoint", Scope::kOperate, "Give a copy back", "folder", "", "", 204},
     {Method::kPost, "/v1/admin/apply", Scope::kOperate, "Operations of the command line, as bytes", "",
      "application/octet-stream", "application/octet-stream"},
-    {Method::kGet, "/v1/admin/keys", Scope::kOperate, "The keys, without their secrets", "", "", "AnyObject"},
-    {Method::kPost, "/v1/admin/keys", Scope::kOperate, "Make a key; its text is told once", "", "KeyRequest",
-     "AnyObject", 201},
+    {Method::kGet, "/v1/admin/keys", Scope::kOperate, "The keys, without their secrets", "", "", "KeyList"},
+    {Method::kPost, "/v1/admin/keys", Scope::kOperate, "Make a key; its text is told once", "", "KeyRequest", "NewKey",
+     201},
     {Method::kDelete, "/v1/admin/keys/{id}", Scope::kOperate, "Revoke a key", "", "", "", 204},
     // Operations.
-    {Method::kGet, "/healthz", {}, "Is the process alive", "", "", "AnyObject"},
-    {Method::kGet, "/readyz", {}, "Can pages be answered and events kept; what is missing", "", "", "AnyObject"},
+    {Method::kGet, "/healthz", {}, "Is the process alive", "", "", "Health"},
+    {Method::kGet, "/readyz", {}, "Can pages be answered and events kept; what is missing", "", "", "Ready"},
     {Method::kGet, "/metrics", {}, "Counters for Prometheus; a scope can be configured", "", "", "text/plain"},
     {Method::kGet, "/openapi.json", {}, "This document", "", "", "AnyObject"},
 };
 
+// What a parameter may be; ids where it is none of these.
+std::string_view ParameterSchema(std::string_view name) {
+  static constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
+      {"count", R"({"type":"integer","minimum":1,"maximum":1000,"default":20})"},
+      {"limit", R"({"type":"integer","minimum":1,"maximum":1000,"default":100})"},
+      {"generation", R"({"type":"integer","minimum":0,"maximum":9007199254740992})"},
+      {"explain", R"({"enum":["true","false"],"default":"false"})"},
+      {"namespace", R"({"enum":["user","anonymous"],"default":"user"})"},
+      {"filter", R"({"$ref":"#/components/schemas/Filter"})"},
+      {"kind", R"({"type":"string"})"},
+      {"return", R"({"type":"string","description":"names, separated by commas","examples":["title,price"]})"},
+      {"cursor", R"({"type":"string","description":"of the page before"})"},
+      {"folder", R"({"type":"string","description":"as it was lent"})"},
+  };
+  for (const auto& [known, schema] : kSchemas) {
+    if (known == name) return schema;
+  }
+  return R"({"$ref":"#/components/schemas/IdText"})";
+}
+
 void WriteParameter(JsonWriter& out, std::string_view name, bool in_path) {
-  const bool is_number = name == "count" || name == "limit" || name == "generation";
   out.BeginObject().Key("name").String(name).Key("in").String(in_path ? "path" : "query");
-  out.Key("required").Bool(in_path).Key("schema").Raw(is_number ? R"({"type":"integer"})" : R"({"type":"string"})");
-  out.EndObject();
+  out.Key("required").Bool(in_path).Key("schema").Raw(ParameterSchema(name)).EndObject();
 }
 
 void WriteParameters(JsonWriter& out, const ApiOperation& operation) {
@@ -165,7 +184,8 @@ void WriteOperation(JsonWriter& out, const ApiOperation& operation) {
   }
   WriteParameters(out, operation);
   if (*operation.body != '\0') {
-    out.Key("requestBody").BeginObject().Key("required").Bool(true);
+    const bool optional = std::string_view(operation.body) == "TrainRequest";  // every option has a default
+    out.Key("requestBody").BeginObject().Key("required").Bool(!optional);
     WriteContent(out, operation.body);
     out.EndObject();
   }
@@ -174,6 +194,11 @@ void WriteOperation(JsonWriter& out, const ApiOperation& operation) {
   out.Key(std::to_string(operation.status)).BeginObject().Key("description").String("Done");
   if (has_answer) WriteContent(out, operation.answer);
   out.EndObject();
+  if (std::string_view(operation.path) == "/readyz") {
+    out.Key("503").BeginObject().Key("description").String("Not ready");
+    WriteContent(out, operation.answer);
+    out.EndObject();
+  }
   out.Key("default").Raw(R"({"$ref":"#/components/responses/Problem"})").EndObject().EndObject();
 }
 
