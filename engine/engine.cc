@@ -24,7 +24,7 @@ struct Engine::Impl {
   std::unique_ptr<CustomerViews> views;
   std::shared_ptr<ContactDesk> desk;
   ModelPublisher publisher;
-  std::atomic<bool> training{false};
+  std::atomic<bool> training{false}, batch{false};
   std::mutex activation;  // one change of the model in service at a time
 
   Result<RecommendContext> Context(const std::optional<CustomerRef>& customer) const {
@@ -168,6 +168,21 @@ Result<PreparedDecision> Engine::Decide(const DecisionRequest& request, const Fo
     desk->Settle(customer, id);
   };
   return prepared;
+}
+
+Status Engine::CheckBatch(const BatchRequest& request, const BatchKeeping& keeping) const {
+  return rapport::CheckBatch(impl_->store, *impl_->desk, request, keeping);
+}
+
+Result<BatchRecord> Engine::DecideBatch(const BatchRequest& request, const BatchKeeping& keeping) {
+  if (impl_->batch.exchange(true)) {
+    return Status::FailedPrecondition("another batch of decisions runs; wait for it to end");
+  }
+  struct Release {
+    std::atomic<bool>& flag;
+    ~Release() { flag = false; }
+  } release{impl_->batch};
+  return KeepBatch(impl_->store, *impl_->desk, request, keeping);
 }
 
 std::shared_ptr<const ContactSettings> Engine::contact_settings() const { return impl_->desk->settings(); }

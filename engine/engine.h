@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/store.h"
+#include "engine/contact/batch_keeper.h"
 #include "engine/contact/contact_requests.h"
 #include "engine/contact/response_set.h"
 #include "engine/learning/response_training.h"
@@ -48,6 +49,10 @@ class Engine {
   // before it is told. kInvalidArgument: a request that is itself wrong;
   // never a rule broken.
   Result<PreparedDecision> Decide(const DecisionRequest& request, const FormatDecision& format) const;
+  // A batch of decisions, kept (engine/contact/batch_keeper.h). One at a time: kFailedPrecondition while another runs.
+  // CheckBatch says what would be refused at once.
+  Status CheckBatch(const BatchRequest& request, const BatchKeeping& keeping) const;
+  Result<BatchRecord> DecideBatch(const BatchRequest& request, const BatchKeeping& keeping);
   // What is in force for contacts, and its number. UseContactSettings keeps nothing: the edge stores its own text.
   std::shared_ptr<const ContactSettings> contact_settings() const;
   uint64_t contact_settings_version() const;

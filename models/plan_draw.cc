@@ -29,7 +29,7 @@ std::vector<uint32_t> OrderOf(uint32_t customers, uint64_t seed) {
 class Drawing {
  public:
   Drawing(const ArmShape& shape, const LimitSet& limits, const ArmSource& source, const DrawOptions& options)
-      : shape_(shape), limits_(limits), source_(source), options_(options), random_(options.seed) {
+      : shape_(shape), limits_(limits), source_(source), options_(options) {
     free_ = limits_.Prices(std::vector<double>(limits_.size(), 0), {});
   }
 
@@ -154,7 +154,7 @@ class Drawing {
 
   // The customer's own stream: the dice do not depend on who came before.
   size_t Pick(uint32_t customer) const {
-    double left = random_.Fork(customer).Uniform();
+    double left = DrawNumber(options_.seed, customer);
     size_t chosen = 0;
     for (size_t j = 0; j < probabilities_.size(); ++j) {
       if (probabilities_[j] <= 0) continue;
@@ -170,7 +170,6 @@ class Drawing {
   const ArmSource& source_;
   std::span<const double> prices_;
   const DrawOptions& options_;
-  Random random_;
   PriceTables free_;
   std::vector<WorthArm> left_;
   std::vector<float> values_;
@@ -179,6 +178,8 @@ class Drawing {
 };
 
 }  // namespace
+
+double DrawNumber(uint64_t seed, uint32_t customer) { return Random(seed).Fork(customer).Uniform(); }
 
 void PolicyOf(std::span<const WorthArm> shortlist, double temperature, double exploration, std::vector<double>* out) {
   out->assign(shortlist.size(), 0);

@@ -74,6 +74,10 @@ struct Plan {
   uint64_t sends = 0;
 };
 
+// The number in [0, 1) that a customer's draw takes: the first arm of the shortlist whose summed probability is above
+// it.
+double DrawNumber(uint64_t seed, uint32_t customer);
+
 // The probabilities of `shortlist` in its order; they sum to 1. REQUIRES a shortlist that is not empty.
 void PolicyOf(std::span<const WorthArm> shortlist, double temperature, double exploration, std::vector<double>* out);
 

@@ -22,6 +22,7 @@ Status CheckBatchLimit(const PlanFrame& frame, const BatchLimit& limit) {
   };
   if (!(limit.amount >= 0 && limit.amount <= kAmountMax)) return bad("its amount is not between 0 and 1e12");
   if (!(limit.minutes_per_send > 0 && limit.minutes_per_send <= 1e6)) return bad("minutes per send must be above 0");
+  if (!limit.hours_taken.empty() && limit.hours_taken.size() != kSlots) return bad("what is taken is not by hour");
   if (limit.per_hour && !limit.contents.empty()) return bad("it is per hour and names contents; make two limits");
   for (const std::string& name : limit.channels) {
     if (frame.settings.FindChannel(name) == nullptr) return bad("there is no channel " + name);
@@ -34,12 +35,16 @@ Status CheckBatchLimit(const PlanFrame& frame, const BatchLimit& limit) {
   return Status::Ok();
 }
 
+int64_t MostOf(double amount, double units_per_one) {
+  return std::max(int64_t{0}, static_cast<int64_t>(std::floor(amount * units_per_one + 1e-6)));
+}
+
 // Never more than said: a send is counted up, the amount down.
 SharedLimit Counted(const PlanFrame& frame, const BatchLimit& limit) {
   SharedLimit counted;
   counted.name = limit.name;
   counted.units_per_one = limit.unit == BatchLimit::Unit::kSends ? 1 : kMicro;
-  counted.most = static_cast<int64_t>(std::floor(limit.amount * counted.units_per_one + 1e-6));
+  counted.most = MostOf(limit.amount - limit.taken, counted.units_per_one);
   for (const PlanChannel& channel : frame.channels) {
     const ChannelSettings& settings = frame.settings.channels[channel.settings];
     double of_send = 1;
@@ -131,6 +136,9 @@ Result<std::vector<SharedLimit>> CountLimits(const PlanFrame& frame, const ArmSh
     for (uint8_t s = 0; s < kSlots; ++s) {
       counted.push_back(one);
       counted.back().slots = {s};
+      if (!limit.hours_taken.empty()) {
+        counted.back().most = MostOf(limit.amount - limit.hours_taken[s], one.units_per_one);
+      }
     }
   }
   const Result<LimitSet> set = LimitSet::Make(shape, counted);

@@ -21,6 +21,8 @@ struct BatchLimit {
   std::vector<std::string> channels;  // empty: all of the plan
   std::vector<std::string> contents;  // external ids; empty: all
   bool per_hour = false;              // the amount holds for each hour of the plan by itself; not with contents
+  double taken = 0;                   // used up before the plan; not of an hourly one
+  std::vector<double> hours_taken;    // likewise, by slot, of an hourly one; empty: nothing
 };
 
 // What the settings say: budgets, and the channels' capacities per hour.
@@ -36,7 +38,8 @@ struct BatchOptions {
 // One line of a BatchLimit; of its hours together where it is per hour.
 struct LimitReport {
   std::string name;
-  double amount = 0, used = 0;           // in its unit: sends, money, minutes; of an hourly one: of all hours
+  double amount = 0, used = 0;           // in its unit: sends, money, minutes; of an hourly one: of all hours; what was
+                                         // used up before the plan stands in neither
   double price = 0;                      // money that one more would earn at most (hourly: the mean over its hours)
   double tenth_more_a_day = 0;           // money that a tenth more of it would earn a day, at most
   uint32_t hours = 0, hours_priced = 0;  // of an hourly one

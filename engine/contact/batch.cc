@@ -1,7 +1,7 @@
 #include "engine/contact/batch.h"
 
 #include <algorithm>
-#include <set>
+#include <unordered_set>
 
 #include "base/parallel.h"
 #include "base/text.h"
@@ -61,9 +61,10 @@ Result<std::vector<PlanChannel>> ChannelsOf(const ContactSettings& settings, con
 struct OneCustomer {
   ContactCustomer customer;
   CustomerResponse response;
-  std::string zone;
+  ZoneChoice zone;
   float recent_sends = 0;
-  bool holdout = false;
+  bool holdout = false, personal = true;
+  uint32_t contacts_known = 0;
 };
 
 Result<OneCustomer> ReadOne(const Store& store, CustomerId root, const BatchRequest& request, Timestamp from,
@@ -73,12 +74,11 @@ Result<OneCustomer> ReadOne(const Store& store, CustomerId root, const BatchRequ
   if (!read.ok()) return read.status();
   one.customer = read.Take();
   std::string zone, country;
-  bool personal = true;
   std::vector<uint64_t> tokens;
   for (const CustomerId member : store.Members(root)) {
     const Result<Profile> profile = store.GetProfile(member);
     if (!profile.ok()) return profile.status();
-    personal &= profile->personalization == Personalization::kOn;
+    one.personal &= profile->personalization == Personalization::kOn;
     if (zone.empty()) zone = profile->time_zone;
     if (country.empty()) country = profile->country;
     const std::vector<uint64_t> more = DescribeCustomer(*profile);
@@ -86,13 +86,13 @@ Result<OneCustomer> ReadOne(const Store& store, CustomerId root, const BatchRequ
   }
   std::sort(tokens.begin(), tokens.end());
   tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
-  one.zone = ChooseZone(limits, zone, country).name;
+  one.zone = ChooseZone(limits, zone, country);
   one.recent_sends = RecentSends(one.customer.log, from);
   one.holdout = InHoldout(limits.holdout_name, std::to_string(root.value), limits.holdout_ppm);
-  if (!personal || responses.generation == 0) return one;
+  if (!one.personal || responses.generation == 0) return one;
   const Result<std::vector<HistoryEntry>> history = store.ReadHistory(root);
   if (!history.ok()) return history.status();
-  const Result<LocalTime> local = zones.Read(one.zone, {std::max(from.ms - kPastMs, kTimestampMin.ms)}, from);
+  const Result<LocalTime> local = zones.Read(one.zone.name, {std::max(from.ms - kPastMs, kTimestampMin.ms)}, from);
   if (!local.ok()) return local.status();
   const std::shared_ptr<const Catalog> catalog = store.catalog();
   const EvidenceBuffers evidence = CollectEvidence(
@@ -100,69 +100,126 @@ Result<OneCustomer> ReadOne(const Store& store, CustomerId root, const BatchRequ
         const Item* found = item ? catalog->Get(item) : nullptr;
         return found != nullptr && found->catalogued ? found->kind : std::string();
       });
+  one.contacts_known = static_cast<uint32_t>(evidence.trials.size());
   one.response = responses.model->FoldIn(evidence.View());
   return one;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<BatchDecision>> DecideBatch(const Store& store, const ContactSettings& settings,
-                                                   std::shared_ptr<const ResponseSet> responses,
-                                                   const BatchRequest& request) {
+Result<PlanFrame> FrameOf(const Store& store, const BatchDecision& batch, const BatchRequest& request) {
   if (request.items.empty()) return Status::InvalidArgument("items: name at least one content to choose from");
-  auto batch = std::make_unique<BatchDecision>();
-  batch->settings = settings;
-  batch->responses = std::move(responses);
-  const ResponseVocabulary& names = batch->responses->vocabulary;
+  const BatchOptions& options = request.options;
+  if (!(options.temperature >= 0) || !(options.exploration >= 0 && options.exploration <= 1)) {
+    return Status::InvalidArgument("the temperature is 0 or more, and exploration is between 0 and 1");
+  }
+  const ContactSettings& settings = *batch.settings;
+  const ResponseVocabulary& names = batch.responses->vocabulary;
   const Timestamp earliest = std::max(request.from.value_or(request.now), request.now);
-  PlanFrame frame{.settings = batch->settings, .model = *batch->responses->model};
+  if (earliest.ms - request.now.ms > 366 * kDayMs) return Status::InvalidArgument("from lies more than a year ahead");
+  PlanFrame frame{.settings = settings, .model = *batch.responses->model};
   frame.from = {(earliest.ms + kHourMs - 1) / kHourMs * kHourMs};
   frame.purpose = request.purpose;
-  Result<std::vector<PlanChannel>> channels = ChannelsOf(batch->settings, request.channels, names);
+  Result<std::vector<PlanChannel>> channels = ChannelsOf(settings, request.channels, names);
   if (!channels.ok()) return channels.status();
   frame.channels = channels.Take();
   const std::shared_ptr<const Catalog> catalog = store.catalog();
+  std::unordered_set<std::string> named;
   for (const std::string& id : request.items) {
+    if (!named.insert(id).second) continue;
     Result<PlanContent> content = ContentOf(*catalog, id, settings.limits, names, frame.from, frame.until());
     if (!content.ok()) return content.status();
     frame.contents.push_back(content.Take());
   }
   RAPPORT_RETURN_IF_ERROR(frame.Check());
-  std::vector<std::pair<CustomerId, std::string>> roots;
-  std::set<uint64_t> seen;
-  for (const CustomerRef& ref : request.customers) {
+  return frame;
+}
+
+// Whom the plan is for: names to customers, each once.
+Status FindCustomers(const Store& store, const BatchRequest& request, const BatchHooks& hooks, BatchDecision* batch) {
+  std::vector<CustomerRef> everybody;
+  if (request.everybody) {
+    Result<std::vector<CustomerRef>> users = AllUsers(store);
+    if (!users.ok()) return users.status();
+    everybody = users.Take();
+  }
+  std::unordered_set<uint64_t> seen;
+  for (const CustomerRef& ref : request.everybody ? everybody : request.customers) {
     const std::optional<CustomerId> found = store.FindCustomer(ref);
     if (!found) {
       batch->unknown.push_back(ref.external_id);
-    } else if (const CustomerId root = store.Root(*found); seen.insert(root.value).second) {
-      roots.emplace_back(root, ref.external_id);
+      continue;
     }
+    const CustomerId root = store.Root(*found);
+    if (!seen.insert(root.value).second) continue;
+    const Result<bool> passed = hooks.pass_over ? hooks.pass_over(root) : Result<bool>(false);
+    if (!passed.ok()) return passed.status();
+    batch->passed_over += *passed ? 1 : 0;
+    if (*passed) continue;
+    batch->roots.push_back(root);
+    batch->refs.push_back(ref);
   }
-  if (roots.empty()) return Status::InvalidArgument("none of the customers is known to the store");
-  batch->customers = std::make_unique<PlanCustomers>(frame, static_cast<uint32_t>(roots.size()));
-  std::vector<Status> failed((roots.size() + kGrain - 1) / kGrain);
+  if (seen.empty()) return Status::InvalidArgument("none of the customers is known to the store");
+  return Status::Ok();
+}
+
+Status ReadCustomers(const Store& store, const BatchRequest& request, const BatchHooks& hooks, BatchDecision* batch) {
+  PlanCustomers& customers = *batch->customers;
+  const Timestamp from = customers.frame().from;
+  std::vector<Status> failed((batch->roots.size() + kGrain - 1) / kGrain);
   ZoneBook zones;
-  ParallelFor(roots.size(), kGrain, request.options.threads, [&](size_t begin, size_t end, size_t block) {
+  ParallelFor(batch->roots.size(), kGrain, request.options.threads, [&](size_t begin, size_t end, size_t block) {
+    if (hooks.cancelled && hooks.cancelled()) failed[block] = Status::Unavailable("the batch was stopped");
     for (size_t i = begin; i < end && failed[block].ok(); ++i) {
       const Result<OneCustomer> one =
-          ReadOne(store, roots[i].first, request, frame.from, settings.limits, *batch->responses, zones);
+          ReadOne(store, batch->roots[i], request, from, batch->settings->limits, *batch->responses, zones);
       if (!one.ok()) failed[block] = one.status();
       if (!one.ok()) continue;
-      const Result<uint32_t> zone = batch->customers->Zone(one->zone);
+      const Result<uint32_t> zone = customers.Zone(one->zone.name);
       if (!zone.ok()) failed[block] = zone.status();
       if (!zone.ok()) continue;
       PlanEvidence evidence;
-      evidence.external_id = roots[i].second;
+      evidence.external_id = batch->refs[i].external_id;
       evidence.zone = *zone;
+      evidence.zone_source = one->zone.source;
       evidence.customer = &one->customer;
       evidence.response = &one->response;
       evidence.recent_sends = one->recent_sends;
       evidence.holdout = one->holdout && !IsService(request.purpose);
-      batch->customers->Set(static_cast<uint32_t>(i), evidence);
+      evidence.personal = one->personal;
+      evidence.contacts_known = one->contacts_known;
+      customers.Set(static_cast<uint32_t>(i), evidence);
     }
   });
   for (const Status& status : failed) RAPPORT_RETURN_IF_ERROR(status);
-  Result<BatchPlan> plan = PlanBatch(*batch->customers, LimitsOfSettings(batch->customers->frame()), request.options);
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status CheckBatchRequest(const Store& store, std::shared_ptr<const ContactSettings> settings,
+                         std::shared_ptr<const ResponseSet> responses, const BatchRequest& request) {
+  BatchDecision batch;
+  batch.settings = std::move(settings);
+  batch.responses = std::move(responses);
+  return FrameOf(store, batch, request).status();
+}
+
+Result<std::unique_ptr<BatchDecision>> DecideBatch(const Store& store, std::shared_ptr<const ContactSettings> settings,
+                                                   std::shared_ptr<const ResponseSet> responses,
+                                                   const BatchRequest& request, const BatchHooks& hooks) {
+  auto batch = std::make_unique<BatchDecision>();
+  batch->settings = std::move(settings);
+  batch->responses = std::move(responses);
+  const Result<PlanFrame> frame = FrameOf(store, *batch, request);
+  if (!frame.ok()) return frame.status();
+  RAPPORT_RETURN_IF_ERROR(FindCustomers(store, request, hooks, batch.get()));
+  if (batch->roots.empty()) return batch;
+  batch->customers = std::make_unique<PlanCustomers>(*frame, static_cast<uint32_t>(batch->roots.size()));
+  RAPPORT_RETURN_IF_ERROR(ReadCustomers(store, request, hooks, batch.get()));
+  std::vector<BatchLimit> limits = LimitsOfSettings(batch->customers->frame());
+  if (hooks.take_off) RAPPORT_RETURN_IF_ERROR(hooks.take_off(batch->customers->frame(), &limits));
+  DrawSink sink;
+  if (hooks.drawn) sink = [&](const DrawRecord& record) { hooks.drawn(*batch, record); };
+  Result<BatchPlan> plan = PlanBatch(*batch->customers, limits, request.options, sink);
   if (!plan.ok()) return plan.status();
   batch->plan = plan.Take();
   return batch;

@@ -6,6 +6,7 @@
 #include "base/crypto.h"
 #include "base/text.h"
 #include "engine/contact/holdout.h"
+#include "engine/contact/kept_decision.h"
 #include "engine/contact/response_evidence.h"
 
 namespace rapport {
@@ -84,64 +85,15 @@ void AddContents(const RankResponse& ranked, const ResponseVocabulary& names, De
     const Item* item = ranked.ranked.catalog->Get(items[i].item);
     if (item == nullptr) continue;
     input->contents.push_back(ChoiceOf(*item, AffinityOf(i, items.size()), input->settings.limits, names));
-    decision->contents.push_back(
-        {item->id, item->external_id, item->title, item->kind, item->language, items[i].level, {}});
+    decision->contents.push_back({item->id,
+                                  item->external_id,
+                                  item->title,
+                                  item->kind,
+                                  item->language,
+                                  items[i].level,
+                                  AffinityOf(i, items.size()),
+                                  {}});
   }
-}
-
-Contact PlannedContact(const DecisionResponse& decision) {
-  const DecisionArm& arm = decision.outcome.chosen;
-  Contact contact;
-  contact.id = decision.id;
-  contact.channel = decision.settings->channels[arm.channel].name;
-  if (arm.place != kNoPlaceArm) contact.place = decision.settings->places[arm.place].name;
-  contact.purpose = decision.purpose;
-  contact.item = decision.contents[arm.content].item;
-  contact.time = arm.at;
-  contact.planned = true;
-  contact.affinity = AffinityOf(arm.content, decision.contents.size());
-  return contact;
-}
-
-// Unless it has arrived in the store meanwhile.
-void AddPending(const Contact& contact, ContactLog* log) {
-  for (const Contact& known : log->contacts) {
-    if (known.id == contact.id) return;
-  }
-  const auto at = std::upper_bound(log->contacts.begin(), log->contacts.end(), contact,
-                                   [](const Contact& a, const Contact& b) { return a.time < b.time; });
-  log->contacts.insert(at, contact);
-}
-
-// The decision, and the contact that it plans.
-std::vector<Operation> OperationsOf(const DecisionRequest& request, const DecisionResponse& decision,
-                                    const FormatDecision& format) {
-  std::vector<Operation> operations;
-  PutDecision put;
-  put.decision.id = decision.id;
-  put.decision.customer = decision.customer;
-  put.decision.time = decision.time;
-  put.decision.generation = decision.response_generation;
-  put.decision.body = format ? format(decision) : "{}";
-  operations.push_back(std::move(put));
-  if (decision.outcome.chosen.content == kNothing) return operations;
-  const Contact contact = PlannedContact(decision);
-  AppendEvent planned;
-  planned.customer = request.customer;
-  Event& event = planned.event;
-  event.type = EventType::kContactPlanned;
-  event.name = "Contact Planned";
-  event.source = "decision";
-  event.message_id = event.order_id = decision.id;
-  event.time = event.received_at = request.now;
-  event.channel = contact.channel;
-  event.store_id = contact.place;
-  event.contact.purpose = contact.purpose;
-  event.contact.at = contact.time;
-  event.contact.affinity = contact.affinity;
-  planned.lines.push_back({decision.contents[decision.outcome.chosen.content].external_id, 1, std::nullopt});
-  operations.push_back(std::move(planned));
-  return operations;
 }
 
 }  // namespace
@@ -279,12 +231,58 @@ Result<PreparedDecision> ContactDesk::Decide(const DecisionRequest& request, con
     decision.contents[arm.content].reasons = reasons_of(decision.contents[arm.content].external_id);
   }
   PreparedDecision prepared;
-  if (!request.dry_run) prepared.operations = OperationsOf(request, decision, format);
+  if (!request.dry_run) prepared.operations = KeepingOperations(request.customer, decision, format);
   if (!request.dry_run && decision.outcome.chosen.content != kNothing) {
     stripe.pending.emplace(view.root.value, PlannedContact(decision));
   }
   prepared.decision = std::move(decision);
   return prepared;
+}
+
+std::string ContactDesk::BatchDecisionId(const std::string& batch, CustomerId customer) const {
+  const std::string text = "batch " + batch + " " + std::to_string(customer.value);
+  const Digest256 digest = HmacSha256(id_key_, text);
+  return "d-" + ToHex({reinterpret_cast<const char*>(digest.data()), 16});
+}
+
+Result<bool> ContactDesk::DecidedInBatch(const std::string& batch, CustomerId root) const {
+  for (const CustomerId member : store_.Members(root)) {
+    const Result<Decision> known = store_.GetDecision(BatchDecisionId(batch, member));
+    if (known.ok()) return true;
+    if (known.status().code() != StatusCode::kNotFound) return known.status();
+  }
+  return false;
+}
+
+Result<ContactDesk::Held> ContactDesk::Hold(const PlannedArm& arm) {
+  Held held;
+  held.root = store_.Root(arm.root);
+  Stripe& stripe = stripes_[held.root.value % stripes_.size()];
+  std::lock_guard one_at_a_time(stripe.mutex);
+  Result<ContactCustomer> read = ReadContactCustomer(store_, held.root, nullptr);
+  if (!read.ok()) return read.status();
+  ContactCustomer customer = read.Take();
+  const auto [begin, end] = stripe.pending.equal_range(held.root.value);
+  for (auto at = begin; at != end; ++at) AddPending(at->second, &customer.log);
+  if (held.root != arm.root) {
+    // Became a part of another customer since the plan was made: nobody is written to twice by one batch.
+    for (const CustomerId member : store_.Members(held.root)) {
+      const std::string id = BatchDecisionId(arm.batch, member);
+      for (const Contact& contact : customer.log.contacts) {
+        if (contact.id == id) held.refusal = ContactRefusal::kCap;
+      }
+    }
+    if (held.refusal != ContactRefusal::kNone) return held;
+  }
+  const Feasibility rules(arm.settings, customer, arm.local);
+  Feasibility::Question question;
+  question.purpose = arm.contact.purpose;
+  question.topic = arm.topic;
+  question.channel = &arm.settings.channels[arm.channel];
+  held.refusal = rules.Standing(question);
+  if (held.refusal == ContactRefusal::kNone) held.refusal = rules.At(question, arm.contact.time, nullptr);
+  if (held.refusal == ContactRefusal::kNone) stripe.pending.emplace(held.root.value, arm.contact);
+  return held;
 }
 
 void ContactDesk::Settle(CustomerId customer, const std::string& id) {

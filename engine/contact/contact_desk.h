@@ -36,6 +36,30 @@ class ContactDesk {
   // `unknown`. `view`: the customer's, for visits and traits.
   Result<PreparedDecision> Decide(const DecisionRequest& request, const RankResponse& ranked, const CustomerView& view,
                                   const ReasonsOf& reasons_of, const FormatDecision& format);
+
+  // ---- a batch's decisions (batch_keeper.h) ----
+  // The same name and customer give the same id: that a rerun knows whom the batch has decided on.
+  std::string BatchDecisionId(const std::string& batch, CustomerId customer) const;
+  // Whether the store keeps a decision of this batch for the customer or a linked identity. The store's errors.
+  Result<bool> DecidedInBatch(const std::string& batch, CustomerId root) const;
+  // An arm that a plan chose. References outlive the call.
+  struct PlannedArm {
+    const ContactSettings& settings;
+    const LocalTime& local;
+    std::string batch;
+    CustomerId root;       // as the plan knew it
+    uint32_t channel = 0;  // index into settings.channels
+    std::string topic;
+    Contact contact;  // planned
+  };
+  struct Held {
+    ContactRefusal refusal = ContactRefusal::kNone;
+    CustomerId root;  // as it is now: for Settle
+  };
+  // Asks the hard rules again with what has been planned since. Where nothing forbids the arm it is pending from here
+  // on: REQUIRES a Settle(root, contact id) then.
+  Result<Held> Hold(const PlannedArm& arm);
+
   // The store has said what became of the operations: the planned contact stands in its log, or nowhere.
   void Settle(CustomerId customer, const std::string& id);
 

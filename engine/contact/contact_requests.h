@@ -34,6 +34,7 @@ struct DecisionContent {
   ItemId item;
   std::string external_id, title, kind, language;
   Level level = Level::kStatic;  // how personal the choice of it is
+  float affinity = 0;            // what the content model thinks of it, -1 to 1
   std::vector<Reason> reasons;
 };
 
@@ -58,6 +59,9 @@ struct DecisionResponse {
   // Of the chosen arm, logits: how much speaks for the hour, the channel and the kind beyond what everybody's does.
   double own_hour = 0, own_channel = 0, own_kind = 0;
   uint16_t usual_hour = 0;  // best hour of the week for everybody on the chosen channel
+  // Of a batch only: its name, the number in [0, 1) that was drawn, why this arm (PlanReasonName).
+  std::string batch, batch_reason;
+  double batch_draw = 0;
 };
 
 // A decision that is not kept yet. `operations` are for the store (empty: nothing is to be kept); `settle` is to be

@@ -46,6 +46,7 @@ struct DecisionArm {
   Timestamp at;
   uint16_t hour = 0;  // of the week at `at`, on the customer's clock
   double probability = 0, unsubscribe = 0, cost = 0, margin = 0, value = 0, propensity = 0;
+  double limits_price = 0;  // money that what it takes of shared limits is worth elsewhere; of a batch
 };
 
 // Arms that a rule took away, together.

@@ -88,6 +88,7 @@ Result<uint32_t> PlanCustomers::Zone(const std::string& name) {
   Result<LocalTime> local = book_.Read(name, {frame_.from.ms - Feasibility::kCalendarMs}, frame_.until());
   if (!local.ok()) return local.status();
   zones_.push_back(MakeZone(local.Take()));
+  zones_.back().name = name;
   return zone_numbers_[name] = static_cast<uint32_t>(zones_.size() - 1);
 }
 
@@ -185,6 +186,9 @@ void PlanCustomers::Set(uint32_t index, const PlanEvidence& evidence) {
   Row& row = rows_[index];
   row.external_id = evidence.external_id;
   row.zone = evidence.zone;
+  row.zone_source = evidence.zone_source;
+  row.personal = evidence.personal;
+  row.contacts_known = evidence.contacts_known;
   const size_t channels = frame_.channels.size();
   const ResponseModel& model = frame_.model;
   const CustomerResponse& response = *evidence.response;
@@ -251,6 +255,12 @@ void PlanCustomers::Fill(uint32_t index, CustomerArms* arms) const {
 
 ArmSource PlanCustomers::Source() const {
   return [this](uint32_t customer, CustomerArms* arms) { Fill(customer, arms); };
+}
+
+PlanCustomers::Known PlanCustomers::known(uint32_t index) const {
+  const Row& row = rows_[index];
+  const ZoneTables& zone = zones_[row.zone];
+  return {zone.name, *zone.local, row.zone_source, row.personal, row.contacts_known};
 }
 
 Timestamp PlanCustomers::TimeOf(uint32_t index, Arm arm) const {

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/contact/contact_reader.h"
 #include "engine/contact/contact_settings.h"
 #include "engine/contact/feasibility.h"
 #include "models/arms.h"
@@ -62,6 +63,9 @@ struct PlanEvidence {
   float recent_sends = 0;
   bool holdout = false;
   std::span<const float> affinity;  // by content, where the frame has it
+  ZoneSource zone_source = ZoneSource::kShop;
+  bool personal = true;
+  uint32_t contacts_known = 0;
 };
 
 // Filled by its owner, each index once and from any thread; then immutable.
@@ -85,11 +89,29 @@ class PlanCustomers {
   const std::string& external_id(uint32_t index) const { return rows_[index].external_id; }
   // Why no channel is left, where none is.
   ContactRefusal refusal(uint32_t index) const { return rows_[index].refusal; }
+  // What a kept decision says of the customer beside the arm.
+  struct Known {
+    const std::string& zone;
+    const LocalTime& local;
+    ZoneSource zone_source;
+    bool personal;
+    uint32_t contacts_known;
+  };
+  Known known(uint32_t index) const;
+  // Logits beyond everybody's: of the slot, and of the kind.
+  float own_slot(uint32_t index, uint8_t slot) const { return own_[own_size_ * index + slot]; }
+  float own_kind(uint32_t index, uint8_t kind) const {
+    return own_[own_size_ * index + kSlots + frame_.channels.size() + kind];
+  }
+  float affinity(uint32_t index, uint16_t content) const {
+    return affinity_.empty() ? 0 : affinity_[index * shape_.contents() + content];
+  }
   // When an arm of this customer is sent. REQUIRES an arm that is not nothing.
   Timestamp TimeOf(uint32_t index, Arm arm) const;
 
  private:
   struct ZoneTables {
+    std::string name;
     std::unique_ptr<LocalTime> local;
     std::vector<uint8_t> hour_of_slot;  // (168)
     std::vector<int16_t> minute;        // (channels, 168); -1: quiet hours take the whole slot
@@ -101,6 +123,9 @@ class PlanCustomers {
     uint32_t zone = 0;
     uint32_t channels = 0;  // bit: some slot may be left
     bool own_slots = false;
+    uint32_t contacts_known = 0;
+    ZoneSource zone_source = ZoneSource::kShop;
+    bool personal = true;
     ContactRefusal refusal = ContactRefusal::kNone;
   };
 

@@ -1,9 +1,15 @@
-// `rapport decide`: a plan for many customers under shared limits, as CSV: customer, arm, time, channel, propensity,
-// reason. Reads the store (a server's checkpoint while one runs) and keeps nothing.
+// `rapport decide`: decisions for many customers under shared limits, kept in the store, and the plan as CSV: customer,
+// arm, time, channel, propensity, reason. While a server holds the store, its route POST /v1/decisions/batch does the
+// work. With --dry-run nothing is kept: the plan is made on the store, or on the server's checkpoint, and only written.
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
 #include "base/file.h"
 #include "base/text.h"
 #include "data/io/byte_sink.h"
-#include "engine/contact/batch.h"
+#include "engine/engine.h"
+#include "server/batch_record_json.h"
 #include "server/commands/command.h"
 #include "server/commands/store_access.h"
 #include "server/contact_settings_json.h"
@@ -14,12 +20,14 @@ namespace {
 
 constexpr uint64_t kListBytesMax = uint64_t{1} << 30;
 constexpr uint32_t kRowsAtOnce = 65'536;
+constexpr int kLookMs = 200;  // at a server's batch
 
 struct DecideArguments {
   std::string folder, customers = "all", limits_file, out, from;
   std::vector<std::string> items, channels;
   BatchRequest request;
-  bool json = false;
+  std::string name;
+  bool dry_run = false;
 };
 
 // One user id a line; empty lines are passed over.
@@ -62,46 +70,54 @@ Status WritePlan(const BatchDecision& batch, const std::string& path) {
   return (*sink)->Commit();
 }
 
-Status RunDecide(DecideArguments arguments, Terminal& terminal) {
-  BatchRequest& request = arguments.request;
-  request.now = terminal.clock.Now();
-  if (!arguments.from.empty()) {
-    const Result<Timestamp> from = ParseRfc3339(arguments.from);
-    if (!from.ok()) return Status::InvalidArgument("--from: " + from.status().message());
-    if (*from < request.now)
-      return Status::InvalidArgument("--from lies in the past: leave it out to plan from now on");
-    request.from = *from;
+void PrintSummary(uint64_t sends, uint64_t customers, double value, double bound, double gap,
+                  const std::vector<LimitReport>& limits, Terminal& terminal) {
+  std::fprintf(
+      terminal.out,
+      "%llu of %llu customers are written to, worth %.2f in all; at most %.2f could be reached (gap %.3f %%)\n",
+      static_cast<unsigned long long>(sends), static_cast<unsigned long long>(customers), value, bound, 100 * gap);
+  for (const LimitReport& line : limits) std::fprintf(terminal.out, "  %s\n", line.ToString().c_str());
+}
+
+void PrintRecord(const BatchRecord& record, Terminal& terminal) {
+  std::fprintf(terminal.out, "batch %s: ", record.name.c_str());
+  PrintSummary(record.sends, record.decided, record.value, record.bound, record.gap(), record.limits, terminal);
+  for (const auto& [reason, count] : record.nothing) {
+    std::fprintf(terminal.out, "  nothing: %s %llu\n", reason.c_str(), static_cast<unsigned long long>(count));
   }
-  request.items = arguments.items;
-  request.channels = arguments.channels;
+  if (record.unknown > 0) {
+    std::fprintf(terminal.error, "rapport decide: %llu customers are unknown to the store and were left out\n",
+                 static_cast<unsigned long long>(record.unknown));
+  }
+}
+
+// Limits of a file over those of the store.
+Status UseLimitsFile(const std::string& path, ContactSettings* settings) {
+  if (path.empty()) return Status::Ok();
+  const Result<std::string> text = ReadFile(path, kListBytesMax);
+  if (!text.ok()) return text.status();
+  const Status read = ReadLimits(*text, settings);
+  if (!read.ok()) return Status(read.code(), path + ": " + read.message());
+  return Validate(*settings);
+}
+
+Status PlanOnly(const DecideArguments& arguments, Terminal& terminal) {
   const Result<std::unique_ptr<StoreSession>> session =
       StoreSession::Open(arguments.folder, StorePurpose::kRead, ReadingStoreOptions());
   if (!session.ok()) return session.status();
   const Store& store = (*session)->store();
   Result<ContactSettings> settings = LoadContactSettings(store);
   if (!settings.ok()) return settings.status();
-  if (!arguments.limits_file.empty()) {
-    const Result<std::string> text = ReadFile(arguments.limits_file, kListBytesMax);
-    if (!text.ok()) return text.status();
-    const Status read = ReadLimits(*text, &*settings);
-    if (!read.ok()) return Status(read.code(), arguments.limits_file + ": " + read.message());
-    RAPPORT_RETURN_IF_ERROR(Validate(*settings));
-  }
-  Result<std::vector<CustomerRef>> customers =
-      arguments.customers == "all" ? AllUsers(store) : ReadCustomers(arguments.customers);
-  if (!customers.ok()) return customers.status();
-  request.customers = customers.Take();
+  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, &*settings));
   const Result<std::shared_ptr<const ResponseSet>> responses = ResponsesOf(**session);
   if (!responses.ok()) return responses.status();
-  const Result<std::unique_ptr<BatchDecision>> batch = DecideBatch(store, *settings, *responses, request);
+  const Result<std::unique_ptr<BatchDecision>> batch =
+      DecideBatch(store, std::make_shared<const ContactSettings>(settings.Take()), *responses, arguments.request);
   if (!batch.ok()) return batch.status();
   RAPPORT_RETURN_IF_ERROR(WritePlan(**batch, arguments.out));
   const BatchPlan& plan = (*batch)->plan;
-  std::fprintf(terminal.out,
-               "%llu of %u customers are written to, worth %.2f in all; at most %.2f could be reached (gap %.3f %%)\n",
-               static_cast<unsigned long long>(plan.plan.sends), (*batch)->customers->size(), plan.plan.value,
-               plan.prices.dual_bound, 100 * plan.gap());
-  for (const LimitReport& line : plan.report) std::fprintf(terminal.out, "  %s\n", line.ToString().c_str());
+  PrintSummary(plan.plan.sends, (*batch)->customers->size(), plan.plan.value, plan.prices.dual_bound, plan.gap(),
+               plan.report, terminal);
   if (!(*batch)->unknown.empty()) {
     std::fprintf(terminal.error,
                  "rapport decide: %zu customers are unknown to the store and were left out, the first is %s\n",
@@ -110,13 +126,128 @@ Status RunDecide(DecideArguments arguments, Terminal& terminal) {
   return Status::Ok();
 }
 
+// The kept plan, page by page; `page` gives the lines of one.
+Status WritePages(const BatchRecord& record, const std::string& path,
+                  const std::function<Result<std::string>(uint64_t page)>& page) {
+  Result<std::unique_ptr<ByteSink>> sink = OpenByteSink(path);
+  if (!sink.ok()) return sink.status();
+  RAPPORT_RETURN_IF_ERROR((*sink)->Append(kPlanCsvHead));
+  for (uint64_t number = 0; number < record.pages; ++number) {
+    const Result<std::string> lines = page(number);
+    if (!lines.ok()) return lines.status();
+    RAPPORT_RETURN_IF_ERROR((*sink)->Append(*lines));
+  }
+  return (*sink)->Commit();
+}
+
+Status KeepHere(const DecideArguments& arguments, Store& store, Terminal& terminal) {
+  const Result<std::unique_ptr<Engine>> engine = Engine::Open(store, EngineOptions{});
+  if (!engine.ok()) return engine.status();
+  Result<ContactSettings> settings = LoadContactSettings(store);
+  if (!settings.ok()) return settings.status();
+  RAPPORT_RETURN_IF_ERROR((*engine)->UseContactSettings(*settings));
+  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, &*settings));
+  BatchKeeping keeping;
+  UseJson(&keeping);
+  keeping.name = arguments.name;
+  keeping.settings = std::make_shared<const ContactSettings>(settings.Take());
+  RAPPORT_RETURN_IF_ERROR((*engine)->CheckBatch(arguments.request, keeping));
+  const Result<BatchRecord> record = (*engine)->DecideBatch(arguments.request, keeping);
+  if (!record.ok()) return record.status();
+  RAPPORT_RETURN_IF_ERROR(WritePages(*record, arguments.out, [&](uint64_t page) -> Result<std::string> {
+    const Result<std::vector<PlanLine>> lines = ReadPlanPage(store, record->name, page);
+    if (!lines.ok()) return lines.status();
+    return PlanPageToCsv(*lines);
+  }));
+  PrintRecord(*record, terminal);
+  return Status::Ok();
+}
+
+Result<std::string> BodyOf(const DecideArguments& arguments) {
+  const BatchRequest& request = arguments.request;
+  nlohmann::json body{{"name", arguments.name},
+                      {"items", request.items},
+                      {"channels", request.channels},
+                      {"purpose", request.purpose},
+                      {"seed", request.options.seed},
+                      {"temperature", request.options.temperature},
+                      {"exploration", request.options.exploration},
+                      {"customers", "all"}};
+  if (!request.everybody) {
+    body["customers"] = nlohmann::json::array();
+    for (const CustomerRef& ref : request.customers) body["customers"].push_back(ref.external_id);
+  }
+  if (request.from) body["from"] = FormatRfc3339(*request.from);
+  if (!arguments.limits_file.empty()) {
+    const Result<std::string> text = ReadFile(arguments.limits_file, kListBytesMax);
+    if (!text.ok()) return text.status();
+    body["limits"] = nlohmann::json::parse(*text, nullptr, false);
+    if (body["limits"].is_discarded()) return Status::InvalidArgument(arguments.limits_file + " is not JSON");
+  }
+  return body.dump();
+}
+
+Status KeepThroughServer(const DecideArguments& arguments, const HttpClient& server, Terminal& terminal) {
+  const Result<std::string> body = BodyOf(arguments);
+  if (!body.ok()) return body.status();
+  const Result<Response> started = server.Call(Method::kPost, "/v1/decisions/batch", "application/json", *body);
+  if (!started.ok()) return started.status();
+  const std::string path = "/v1/decisions/batch/" + arguments.name;
+  BatchRecord record;
+  do {
+    if (!record.name.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
+    const Result<Response> seen = server.Call(Method::kGet, path);
+    if (!seen.ok()) return seen.status();
+    Result<BatchRecord> read = ReadBatchRecordJson(seen->body);
+    if (!read.ok()) return read.status();
+    record = read.Take();
+  } while (record.state == BatchState::kRunning);
+  if (record.state == BatchState::kFailed) return Status::Unavailable(record.problem);
+  RAPPORT_RETURN_IF_ERROR(WritePages(record, arguments.out, [&](uint64_t page) -> Result<std::string> {
+    const Result<Response> got = server.Call(Method::kGet, path + "/plan?format=csv&page=" + std::to_string(page));
+    if (!got.ok()) return got.status();
+    return got->body.substr(std::min(got->body.size(), std::size(kPlanCsvHead) - 1));
+  }));
+  PrintRecord(record, terminal);
+  return Status::Ok();
+}
+
+Status RunDecide(DecideArguments arguments, Terminal& terminal) {
+  BatchRequest& request = arguments.request;
+  request.now = terminal.clock.Now();
+  if (!arguments.from.empty()) {
+    const Result<Timestamp> from = ParseRfc3339(arguments.from);
+    if (!from.ok()) return Status::InvalidArgument("--from: " + from.status().message());
+    if (*from < request.now && arguments.name.empty())  // a name may go on with what was begun then
+      return Status::InvalidArgument("--from lies in the past: leave it out to plan from now on");
+    request.from = *from;
+  }
+  request.items = arguments.items;
+  request.channels = arguments.channels;
+  request.everybody = arguments.customers == "all";
+  if (!request.everybody) {
+    Result<std::vector<CustomerRef>> customers = ReadCustomers(arguments.customers);
+    if (!customers.ok()) return customers.status();
+    request.customers = customers.Take();
+  }
+  if (arguments.dry_run) return PlanOnly(arguments, terminal);
+  if (arguments.name.empty()) arguments.name = "b-" + std::to_string(request.now.ms);
+  RAPPORT_RETURN_IF_ERROR(CheckBatchName(arguments.name));
+  const Result<std::unique_ptr<StoreSession>> session =
+      StoreSession::Open(arguments.folder, StorePurpose::kWrite, ReadingStoreOptions());
+  if (!session.ok()) return session.status();
+  if (HttpClient* server = (*session)->server()) return KeepThroughServer(arguments, *server, terminal);
+  return KeepHere(arguments, *(*session)->local(), terminal);
+}
+
 }  // namespace
 
 void AddDecideCommand(Commands& commands) {
   auto arguments = std::make_shared<DecideArguments>();
-  CLI::App* command = commands.Add("decide", "Plans contacts for many customers under shared limits, as CSV",
-                                   "rapport decide --data shop --items tea,pot --limits limits.json --out plan.csv",
-                                   [arguments](Terminal& terminal) { return RunDecide(*arguments, terminal); });
+  CLI::App* command = commands.Add(
+      "decide", "Decides on contacts for many customers under shared limits, keeps that, writes the plan as CSV",
+      "rapport decide --data shop --items tea,pot --limits limits.json --out plan.csv",
+      [arguments](Terminal& terminal) { return RunDecide(*arguments, terminal); });
   command->add_option("--data", arguments->folder, "the store's folder")->required();
   command->add_option("--customers", arguments->customers, "all users, or a file with one user id a line")
       ->capture_default_str();
@@ -126,6 +257,8 @@ void AddDecideCommand(Commands& commands) {
   command->add_option("--from", arguments->from, "first hour of the week that is planned, RFC 3339; absent: now");
   command->add_option("--limits", arguments->limits_file, "JSON like GET /v1/limits, instead of the stored limits")
       ->check(CLI::ExistingFile);
+  command->add_option("--name", arguments->name, "of the batch: the same name again goes on with one that was cut off");
+  command->add_flag("--dry-run", arguments->dry_run, "keeps nothing: no decision, no planned contact; only the plan");
   command->add_option("--out", arguments->out, "the plan: customer, arm, time, channel, propensity, reason")
       ->required();
   BatchOptions& options = arguments->request.options;

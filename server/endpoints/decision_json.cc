@@ -18,6 +18,11 @@ std::string WallText(Timestamp time, int64_t offset_ms) {
 }
 
 const char* WhyNothing(const DecisionResponse& decision) {
+  if (!decision.batch.empty()) {
+    if (decision.batch_reason == "limits") return "limits";
+    if (decision.batch_reason == "nothing-worth") return "not-worth-it";
+    return decision.batch_reason == "best" || decision.batch_reason == "explored" ? "by-chance" : "no-arm";
+  }
   if (decision.contents.empty()) return "no-content";
   if (decision.outcome.feasible == 0) return "no-arm";
   return decision.outcome.shortlist.front().content == kNothing ? "not-worth-it" : "by-chance";
@@ -33,6 +38,7 @@ void WriteArm(JsonWriter& out, const DecisionResponse& decision, const DecisionA
     out.Key("at").Time(arm.at).Key("probability").Number(arm.probability);
     out.Key("unsubscribeProbability").Number(arm.unsubscribe).Key("cost").Number(arm.cost);
     out.Key("margin").Number(arm.margin);
+    if (!decision.batch.empty()) out.Key("limitsPrice").Number(arm.limits_price);
   }
   out.Key("value").Number(arm.value).Key("propensity").Number(arm.propensity);
 }
@@ -106,6 +112,10 @@ std::string DecisionToJson(const DecisionResponse& decision, Shortlist shortlist
   out.Key("responseGeneration").Unsigned(decision.response_generation);
   out.Key("settingsVersion").Unsigned(decision.settings_version);
   out.Key("seed").String(std::to_string(decision.seed));  // 64 bits: more than a JSON number holds everywhere
+  if (!decision.batch.empty()) {
+    out.Key("batch").String(decision.batch).Key("batchReason").String(decision.batch_reason);
+    out.Key("draw").Number(decision.batch_draw);
+  }
   if (decision.dry_run) out.Key("dryRun").Bool(true);
   if (shortlist == Shortlist::kTold) {
     out.Key("shortlist").BeginArray();

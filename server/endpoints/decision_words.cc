@@ -44,6 +44,8 @@ constexpr Phrase kNothings[] = {
     {"no-arm", "your wishes and our rules leave no moment and no way",
      "根据您的意愿和我们的规则，目前没有合适的时间和方式"},
     {"not-worth-it", "nothing is worth disturbing you for", "没有值得打扰您的内容"},
+    {"limits", "we can only write to some people at a time, and others were more likely to want it",
+     "我们一次只能联系部分顾客，而其他顾客可能更需要这条消息"},
     {"by-chance", "we leave some people in peace at random, to learn whether our messages help",
      "我们会随机不打扰部分顾客，以了解消息是否有帮助"}};
 constexpr Phrase kRules[] = {

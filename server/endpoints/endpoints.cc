@@ -12,6 +12,7 @@ void AddEndpoints(RouteTable& table, const EndpointContext& context) {
   AddRecommendationRoutes(table, context);
   AddPageRoutes(table, context);
   AddDecisionRoutes(table, context);
+  AddBatchDecisionRoutes(table, context);
   AddVisitorRoutes(table, context);
   AddOpenApiRoute(table);
 }

@@ -73,6 +73,12 @@ const ApiOperation kOperations[] = {
     {Method::kPost, "/v1/decisions", Scope::kCampaigns, "Whether, when, how and with what to reach a customer", "",
      "DecisionRequest", "Decision"},
     {Method::kGet, "/v1/decisions/{id}", Scope::kCampaigns, "A decision again, with its words", "", "", "DecisionTold"},
+    {Method::kPost, "/v1/decisions/batch", Scope::kCampaigns, "Decide for many customers under shared limits", "",
+     "BatchDecisionRequest", "BatchStarted", 202},
+    {Method::kGet, "/v1/decisions/batch/{id}", Scope::kCampaigns, "How far a batch is, its totals and prices", "", "",
+     "BatchRecord"},
+    {Method::kGet, "/v1/decisions/batch/{id}/plan", Scope::kCampaigns, "A page of its plan, a line per customer",
+     "page format", "", "application/x-ndjson text/csv"},
     {Method::kGet, "/v1/channels", Scope::kCampaigns, "Channels and places in force", "", "", "Channels"},
     {Method::kPut, "/v1/channels", Scope::kCampaigns, "Replace channels and places", "", "Channels", "SettingsAnswer"},
     {Method::kGet, "/v1/limits", Scope::kCampaigns, "Caps, quiet hours and money in force", "", "", "Limits"},
@@ -116,6 +122,8 @@ std::string_view ParameterSchema(std::string_view name) {
       {"kind", R"({"type":"string"})"},
       {"return", R"({"type":"string","description":"names, separated by commas","examples":["title,price"]})"},
       {"cursor", R"({"type":"string","description":"of the page before"})"},
+      {"page", R"({"type":"integer","minimum":0,"maximum":4294967296,"default":0})"},
+      {"format", R"({"enum":["ndjson","csv"],"default":"ndjson"})"},
       {"folder", R"({"type":"string","description":"as it was lent"})"},
   };
   for (const auto& [known, schema] : kSchemas) {
@@ -141,11 +149,15 @@ void WriteParameters(JsonWriter& out, const ApiOperation& operation) {
   out.EndArray();
 }
 
-// {"application/json": {"schema": {"$ref": ...}}}; a name with a slash is a media type itself.
+// {"application/json": {"schema": {"$ref": ...}}}; names with a slash are media types themselves.
 void WriteContent(JsonWriter& out, const std::string& schema) {
   out.Key("content").BeginObject();
   if (schema.find('/') != std::string::npos) {
-    out.Key(schema).Raw(R"({"schema":{"type":"string"}})");
+    for (size_t begin = 0; begin < schema.size();) {
+      const size_t end = std::min(schema.find(' ', begin), schema.size());
+      out.Key(schema.substr(begin, end - begin)).Raw(R"({"schema":{"type":"string"}})");
+      begin = end + 1;
+    }
   } else {
     out.Key("application/json").BeginObject().Key("schema").BeginObject();
     out.Key("$ref").String("#/components/schemas/" + schema).EndObject().EndObject();

@@ -11,6 +11,7 @@ void AddCustomerRoutes(RouteTable& table, const EndpointContext& context);      
 void AddRecommendationRoutes(RouteTable& table, const EndpointContext& context);  // recommendations.cc
 void AddPageRoutes(RouteTable& table, const EndpointContext& context);            // pages.cc
 void AddDecisionRoutes(RouteTable& table, const EndpointContext& context);        // decisions.cc
+void AddBatchDecisionRoutes(RouteTable& table, const EndpointContext& context);   // batch_decisions.cc
 void AddVisitorRoutes(RouteTable& table, const EndpointContext& context);         // visitors.cc
 void AddOpenApiRoute(RouteTable& table);                                          // openapi.cc
 

@@ -2,6 +2,7 @@
 and what a marketer reads afterwards."""
 import csv
 import json
+import time
 import unittest
 
 from harness import TemporaryFolder, product, rapport
@@ -85,10 +86,12 @@ class DecisionsTest(TemporaryFolder):
                 {"name": "email", "address": "email", "cost": "0.01"}]}).status, 200)
             with open(limits, "w", encoding="utf-8") as file:
                 json.dump({"budgets": [{"name": "may", "amount": "0.1"}]}, file)
-            # Beside the running server, on its checkpoint.
-            done = rapport("decide", "--data", self.folder, "--items", "a,b", "--limits", limits, "--out", plan, timeout=120)
+            # Beside the running server, on its checkpoint; nothing is kept.
+            done = rapport("decide", "--dry-run", "--data", self.folder, "--items", "a,b", "--limits", limits, "--out", plan,
+                           timeout=120)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("may", done.stdout)
+            self.assertEqual(self.planned(server, 30), {})
             with open(plan, encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
             self.assertEqual(len(rows), 30)
@@ -104,6 +107,90 @@ class DecisionsTest(TemporaryFolder):
             few = rapport("evaluate", "--data", self.folder, "--policy", "uniform", timeout=60)
             self.assertEqual(few.returncode, 1)
             self.assertIn("/v1/decisions", few.stderr)
+            self.assertEqual(server.stop(), 0)
+
+    def planned(self, server, users):
+        """Customers with planned contacts, and how many each has."""
+        found = {}
+        for n in range(users):
+            events = server.get(f"/v1/customers/u{n}/events?limit=100").json["events"]
+            count = sum(event["event"] == "Contact Planned" for event in events)
+            if count:
+                found[f"u{n}"] = count
+        return found
+
+    def finished(self, server, name):
+        while True:
+            seen = server.get("/v1/decisions/batch/" + name)
+            self.assertEqual(seen.status, 200, seen)
+            if seen.json["state"] != "running":
+                return seen.json
+            time.sleep(0.02)
+
+    def test_a_batch_is_kept_through_the_server_and_without_it(self):
+        plan = self.path("plan.csv")
+        with self.serve() as server:
+            server.put_items([product("a"), product("b")])
+            for n in range(20):
+                self.willing(server, f"u{n}")
+            self.assertEqual(server.request("PUT", "/v1/channels", {"channels": [
+                {"name": "email", "address": "email", "cost": "0.01"}]}).status, 200)
+            self.assertEqual(server.request("PUT", "/v1/limits", {
+                "caps": [{"count": 1, "per": "30d"}], "budgets": [{"name": "may", "amount": "0.05"}]}).status, 200)
+            done = rapport("decide", "--data", self.folder, "--items", "a,b", "--name", "may", "--out", plan, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("limits 15", done.stdout)
+            with open(plan, encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+            sent = {row["customer"]: 1 for row in rows if row["arm"]}
+            self.assertEqual(len(rows), 20)
+            self.assertEqual(len(sent), 5)
+            self.assertEqual(self.planned(server, 20), sent)
+            answer = server.post("/v1/decisions/batch", {"name": "june", "items": ["a"], "customers": list(sent)})
+            self.assertEqual(answer.status, 202, answer)
+            june = self.finished(server, "june")
+            self.assertEqual((june["state"], june["sends"]), ("done", 0), june)
+            self.assertEqual(june["nothing"], {"frequency-cap": 5})
+            self.assertEqual(server.stop(), 0)
+        # The same name again, now on the store itself: what is decided stays.
+        again = rapport("decide", "--data", self.folder, "--items", "a,b", "--name", "may", "--out", plan, timeout=120)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        other = rapport("decide", "--data", self.folder, "--items", "a", "--name", "may", "--out", plan, timeout=120)
+        self.assertEqual(other.returncode, 1)
+        self.assertIn("another request", other.stderr)
+        with self.serve() as server:
+            self.assertEqual(self.planned(server, 20), sent)
+            self.assertEqual(server.get("/v1/decisions/batch/may").json["sends"], 5)
+            self.assertEqual(server.stop(), 0)
+
+    def test_a_batch_that_was_killed_goes_on_and_writes_to_nobody_twice(self):
+        users = 4000
+        question = {"name": "may", "items": ["a", "b"], "limits": {"caps": [], "budgets": [{"name": "m", "amount": "30"}]}}
+        with self.serve() as server:
+            server.put_items([product("a"), product("b")])
+            self.assertEqual(server.request("PUT", "/v1/channels", {"channels": [
+                {"name": "email", "address": "email", "cost": "0.01", "consentRequired": False}]}).status, 200)
+            for at in range(0, users, 1000):
+                self.assertEqual(server.post("/v1/batch", {"batch": [
+                    {"type": "identify", "userId": f"u{n}", "traits": {"email": "a@b.example"}}
+                    for n in range(at, at + 1000)]}).status, 200)
+            self.assertEqual(server.post("/v1/decisions/batch", question).status, 202)
+            decided = 0
+            while decided == 0:  # the first page is on the disk
+                decided = server.get("/v1/decisions/batch/may").json["decided"]
+            server.kill()
+        with self.serve() as server:
+            seen = server.get("/v1/decisions/batch/may").json
+            self.assertGreaterEqual(seen["decided"], 1000)
+            if seen["state"] == "failed":
+                self.assertIn("same name", seen["problem"])
+            self.assertEqual(server.post("/v1/decisions/batch", question).status, 202)
+            done = self.finished(server, "may")
+            self.assertEqual((done["state"], done["decided"]), ("done", users), done)
+            self.assertEqual(done["sends"], 3000, "30 buys 3,000 e-mails at 0.01")
+            planned = self.planned(server, users)
+            self.assertEqual(set(planned.values()), {1})
+            self.assertEqual(len(planned), 3000)
             self.assertEqual(server.stop(), 0)
 
     def test_what_another_policy_would_have_earned(self):

@@ -1,0 +1,357 @@
+// Batches that are kept: what the plan says is what the store holds, limits and caps hold between batches and single
+// decisions, and a batch that was cut off goes on without writing to anybody twice.
+#include "engine/contact/batch_keeper.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "base/temp_folder.h"
+#include "engine/engine.h"
+
+namespace rapport {
+namespace {
+
+// Passes writes on until `left` are used up. Then: nothing is applied, or it is applied and the answer is lost.
+class CutSink final : public OperationSink {
+ public:
+  enum class Cut { kBefore, kAfter };
+  CutSink(Store& store, int writes, Cut cut) : store_(store), left_(writes), cut_(cut) {}
+  Result<std::vector<OperationResult>> ApplyAndWait(std::vector<Operation> operations) override {
+    if (left_-- > 0) return store_.ApplyAndWait(std::move(operations));
+    if (left_ == -1 && cut_ == Cut::kAfter) (void)store_.ApplyAndWait(std::move(operations));
+    return Status::Unavailable("cut");
+  }
+
+ private:
+  Store& store_;
+  int left_;
+  const Cut cut_;
+};
+
+// A record as text, for tests without JSON.
+std::string WriteRecord(const BatchRecord& r) {
+  std::ostringstream out;
+  out << r.name << ' ' << r.request << ' ' << static_cast<int>(r.state) << ' ' << r.decided << ' ' << r.sends << ' '
+      << r.pages << ' ' << r.value << ' ' << r.sends_by_channel.size();
+  for (const auto& [name, count] : r.sends_by_channel) out << ' ' << name << ' ' << count;
+  return out.str();
+}
+Result<BatchRecord> ReadRecord(const std::string& text) {
+  std::istringstream in(text);
+  BatchRecord r;
+  int state = 0;
+  size_t channels = 0;
+  in >> r.name >> r.request >> state >> r.decided >> r.sends >> r.pages >> r.value >> channels;
+  for (; channels > 0; --channels) {
+    std::string name;
+    in >> name;
+    in >> r.sends_by_channel[name];
+  }
+  r.state = static_cast<BatchState>(state);
+  if (!in) return Status::DataLoss("not a record: " + text);
+  return r;
+}
+
+class BatchKeeperTest : public ::testing::Test {
+ protected:
+  static constexpr Timestamp kNow{1'772'366'400'000};  // 2026-03-01T12:00:00Z
+  static constexpr uint32_t kCustomers = 260;          // three pages
+
+  BatchKeeperTest() {
+    store_ = Store::Open(folder_.path() + "/store", StoreOptions{.durability = Durability::kNoSync}).Take();
+    engine_ = Engine::Open(*store_, EngineOptions{}).Take();
+    std::vector<Operation> operations;
+    for (const char* item : {"tea", "pot"}) {
+      PutItem put;
+      put.item.external_id = item;
+      put.item.title = item;
+      operations.push_back(put);
+    }
+    EXPECT_TRUE(store_->ApplyAndWait(std::move(operations)).ok());
+    AddCustomers(kCustomers);
+    settings_.limits.caps.clear();
+    settings_.limits.temperature = 0;
+    settings_.limits.exploration = 1e-9;
+    settings_.channels.clear();
+    settings_.channels.push_back({.name = "email", .address_trait = "email", .cost = 0.01});
+    settings_.channels.push_back({.name = "sms", .address_trait = "phone", .cost = 0.07});
+    EXPECT_TRUE(engine_->UseContactSettings(settings_).ok());
+  }
+
+  void AddCustomers(uint32_t count) {
+    std::vector<Operation> operations;
+    for (uint32_t u = 0; u < count; ++u) {
+      UpdateProfile profile;
+      profile.customer = Ref(u);
+      profile.time = kNow;
+      profile.traits["email"] = std::string("a@b.ch");
+      if (u % 3 == 0) profile.traits["phone"] = std::string("1");
+      operations.push_back(profile);
+      if (u % 10 != 9) operations.push_back(RecordConsent{Ref(u), {"*", "marketing", true, kNow, "form", ""}});
+      if (operations.size() < 8'000 && u + 1 < count) continue;
+      EXPECT_TRUE(store_->ApplyAndWait(std::move(operations)).ok());
+      operations.clear();
+    }
+  }
+  static CustomerRef Ref(uint32_t u) { return {CustomerNamespace::kUser, "u" + std::to_string(u)}; }
+
+  BatchRequest Question() const {
+    BatchRequest request;
+    request.everybody = true;
+    request.items = {"tea", "pot"};
+    request.now = kNow;
+    return request;
+  }
+  BatchKeeping Keeping(const std::string& name) const {
+    BatchKeeping keeping;
+    keeping.name = name;
+    keeping.customers_per_page = 100;
+    keeping.write_record = WriteRecord;
+    keeping.read_record = ReadRecord;
+    return keeping;
+  }
+  void Budget(double amount) {
+    settings_.limits.budgets = {{"money", amount, {}}};
+    ASSERT_TRUE(engine_->UseContactSettings(settings_).ok());
+  }
+  // Planned contacts in the store, by customer.
+  std::map<uint64_t, std::vector<ContactEntry>> Planned() const {
+    std::map<uint64_t, std::vector<ContactEntry>> planned;
+    for (uint32_t u = 0; u < kCustomers; ++u) {
+      const CustomerId id = store_->Root(*store_->FindCustomer(Ref(u)));
+      const Result<std::vector<ContactEntry>> entries = store_->ReadContacts(id);
+      EXPECT_TRUE(entries.ok());
+      for (const ContactEntry& entry : *entries) planned[id.value].push_back(entry);
+    }
+    return planned;
+  }
+  size_t Decisions() const {
+    size_t count = 0;
+    EXPECT_TRUE(store_->ForEachDecision([&](const Decision&) { return ++count > 0; }).ok());
+    return count;
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Engine> engine_;
+  ContactSettings settings_;
+};
+
+TEST_F(BatchKeeperTest, TheStoreHoldsWhatThePlanSays) {
+  Budget(1.25);
+  const Result<std::unique_ptr<BatchDecision>> plan =
+      DecideBatch(*store_, engine_->contact_settings(), engine_->responses(), Question());
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  uint64_t reported = 0;
+  BatchKeeping keeping = Keeping("may");
+  keeping.progress = [&](const BatchRecord& record) {
+    EXPECT_GT(record.decided, reported);
+    reported = record.decided;
+  };
+  const Result<BatchRecord> kept = engine_->DecideBatch(Question(), keeping);
+  ASSERT_TRUE(kept.ok()) << kept.status().ToString();
+  EXPECT_EQ(kept->state, BatchState::kDone);
+  EXPECT_EQ(kept->decided, kCustomers);
+  EXPECT_EQ(reported, kCustomers);
+  EXPECT_EQ(kept->pages, 3u);
+  EXPECT_EQ(Decisions(), kCustomers);
+  // The same plan, contact by contact.
+  const auto planned = Planned();
+  uint64_t sends = 0;
+  double money = 0;
+  for (uint32_t u = 0; u < kCustomers; ++u) {
+    const DrawnArm& drawn = (*plan)->plan.plan.drawn[u];
+    const auto found = planned.find((*plan)->roots[u].value);
+    ASSERT_EQ(found == planned.end(), drawn.arm.IsNothing()) << u;
+    if (drawn.arm.IsNothing()) continue;
+    ASSERT_EQ(found->second.size(), 1u);
+    const ContactEntry& entry = found->second.front();
+    EXPECT_EQ(entry.facts.at, (*plan)->customers->TimeOf(u, drawn.arm));
+    EXPECT_EQ(entry.item, (*plan)->customers->frame().contents[drawn.arm.content].item);
+    money += entry.channel == "sms" ? 0.07 : 0.01;
+    ++sends;
+  }
+  EXPECT_EQ(sends, kept->sends);
+  EXPECT_NEAR(kept->value, (*plan)->plan.plan.value, 1e-6 * kept->value);
+  EXPECT_LE(money, 1.25 + 1e-9);
+  EXPECT_GT(money, 1.18);
+  EXPECT_EQ(kept->nothing.at("no-consent"), kCustomers / 10);
+  uint64_t nothing = 0;
+  for (const auto& [reason, count] : kept->nothing) nothing += count;
+  EXPECT_EQ(nothing + sends, kCustomers);
+}
+
+// Cut at every write in turn: before it, and after it with the answer lost.
+TEST_F(BatchKeeperTest, ABatchThatWasCutOffGoesOnAndWritesToNobodyTwice) {
+  Budget(1.25);
+  int number = 0;
+  for (const CutSink::Cut cut : {CutSink::Cut::kBefore, CutSink::Cut::kAfter}) {
+    for (int writes = 0; writes < 4; ++writes) {
+      SCOPED_TRACE(number);
+      const std::string name = "batch-" + std::to_string(number++);
+      CutSink sink(*store_, writes, cut);
+      BatchKeeping keeping = Keeping(name);
+      keeping.sink = &sink;
+      const auto before = Planned();
+      EXPECT_EQ(engine_->DecideBatch(Question(), keeping).status().code(), StatusCode::kUnavailable);
+      BatchRequest later = Question();
+      later.now.ms += 3 * kHourMs;
+      const Result<BatchRecord> done = engine_->DecideBatch(later, Keeping(name));
+      ASSERT_TRUE(done.ok()) << done.status().ToString();
+      EXPECT_EQ(done->decided, kCustomers);
+      uint64_t sends = 0;
+      double money = 0;
+      for (const auto& [customer, entries] : Planned()) {
+        const auto old = before.find(customer);
+        const size_t had = old == before.end() ? 0 : old->second.size();
+        ASSERT_LE(entries.size(), had + 1);
+        if (entries.size() == had) continue;
+        ++sends;
+        money += entries.back().channel == "sms" ? 0.07 : 0.01;
+      }
+      EXPECT_EQ(sends, done->sends);
+      EXPECT_LE(money, 1.25 + 1e-9);
+      // Done is done: again changes nothing.
+      const size_t decisions = Decisions();
+      const Result<BatchRecord> again = engine_->DecideBatch(later, Keeping(name));
+      ASSERT_TRUE(again.ok());
+      EXPECT_EQ(again->sends, done->sends);
+      EXPECT_EQ(Decisions(), decisions);
+    }
+  }
+}
+
+// The broken twin: without a look at the name the second run spends the budget again.
+TEST_F(BatchKeeperTest, WithoutTheNameTheTwinSpendsTwice) {
+  Budget(1.25);
+  CutSink sink(*store_, 2, CutSink::Cut::kBefore);
+  BatchKeeping cut = Keeping("may");
+  cut.sink = &sink;
+  EXPECT_FALSE(engine_->DecideBatch(Question(), cut).ok());
+  BatchKeeping twin = Keeping("may");
+  twin.knows_names = false;
+  BatchRequest later = Question();
+  later.items = {"pot"};  // otherwise it would plan the very same sends, which the store takes once
+  later.options.seed = 7;
+  ASSERT_TRUE(engine_->DecideBatch(later, twin).ok());
+  double money = 0;
+  for (const auto& [customer, entries] : Planned()) {
+    for (const ContactEntry& entry : entries) money += entry.channel == "sms" ? 0.07 : 0.01;
+  }
+  EXPECT_GT(money, 1.25 + 1e-9);
+}
+
+TEST_F(BatchKeeperTest, ANameStandsForOneRequest) {
+  ASSERT_TRUE(engine_->DecideBatch(Question(), Keeping("may")).ok());
+  BatchRequest other = Question();
+  other.items = {"pot"};
+  EXPECT_EQ(engine_->DecideBatch(other, Keeping("may")).status().code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(engine_->CheckBatch(other, Keeping("may")).code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(engine_->CheckBatch(other, Keeping("may 1")).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(engine_->CheckBatch(other, Keeping("")).code(), StatusCode::kInvalidArgument);
+  other.items = {"nowhere"};
+  EXPECT_EQ(engine_->CheckBatch(other, Keeping("june")).code(), StatusCode::kInvalidArgument);
+  EXPECT_FALSE(store_->GetSetting(BatchSetting("june")));
+}
+
+// Single decisions are taken while the batch is on its way: nobody gets more than the cap says.
+TEST_F(BatchKeeperTest, CapsHoldBetweenABatchAndSingleDecisions) {
+  settings_.limits.caps = {{.count = 1, .rolling_ms = 30 * kDayMs}};
+  ASSERT_TRUE(engine_->UseContactSettings(settings_).ok());
+  std::atomic<bool> done{false};
+  std::atomic<uint64_t> singles{0};
+  std::thread single([&] {
+    for (uint32_t u = kCustomers; u-- > 0 && !done;) {  // from the other end
+      DecisionRequest request;
+      request.customer = Ref(u);
+      request.items = request.question.exclude = {};
+      request.items = {"tea"};
+      request.question.customer = request.customer;
+      request.question.count = 1;
+      request.now = request.question.now = kNow;
+      Result<PreparedDecision> prepared = engine_->Decide(request, {});
+      ASSERT_TRUE(prepared.ok()) << prepared.status().ToString();
+      const bool sends = prepared->decision.outcome.chosen.content != kNothing;
+      ASSERT_TRUE(store_->ApplyAndWait(std::move(prepared->operations)).ok());
+      prepared->settle();
+      singles += sends ? 1 : 0;
+    }
+  });
+  const Result<BatchRecord> kept = engine_->DecideBatch(Question(), Keeping("may"));
+  done = true;
+  single.join();
+  ASSERT_TRUE(kept.ok()) << kept.status().ToString();
+  uint64_t contacts = 0;
+  for (const auto& [customer, entries] : Planned()) {
+    EXPECT_EQ(entries.size(), 1u) << customer;
+    contacts += entries.size();
+  }
+  EXPECT_EQ(contacts, kept->sends + singles);
+  // And afterwards the batch's contacts count.
+  DecisionRequest request;
+  request.customer = request.question.customer.emplace(Ref(0));
+  request.items = {"tea"};
+  request.question.count = 1;
+  request.now = request.question.now = kNow;
+  const Result<PreparedDecision> after = engine_->Decide(request, {});
+  ASSERT_TRUE(after.ok());
+  EXPECT_EQ(after->decision.outcome.chosen.content, kNothing);
+}
+
+// With dice every kept decision can be drawn again from what is kept of it.
+TEST_F(BatchKeeperTest, DrawsReplayFromWhatIsKept) {
+  Budget(1.25);
+  BatchRequest request = Question();
+  request.options.temperature = 0.05;
+  request.options.exploration = 0.1;
+  std::mutex mutex;
+  uint64_t replayed = 0, with_choice = 0;
+  BatchKeeping keeping = Keeping("dice");
+  keeping.format = [&](const DecisionResponse& decision) {
+    const std::vector<DecisionArm>& shortlist = decision.outcome.shortlist;
+    double left = decision.batch_draw, sum = 0;
+    size_t chosen = shortlist.size();
+    for (size_t j = 0; j < shortlist.size(); ++j) {
+      sum += shortlist[j].propensity;
+      if (chosen == shortlist.size() && left < shortlist[j].propensity) chosen = j;
+      left -= shortlist[j].propensity;
+    }
+    std::lock_guard lock(mutex);
+    EXPECT_NEAR(sum, 1, 1e-9);
+    EXPECT_LT(chosen, shortlist.size());
+    if (chosen == shortlist.size()) return std::string("{}");
+    const DecisionArm &drawn = shortlist[chosen], &told = decision.outcome.chosen;
+    EXPECT_EQ(drawn.content, told.content);
+    EXPECT_EQ(drawn.at, told.at);
+    EXPECT_EQ(drawn.propensity, told.propensity);
+    ++replayed;
+    with_choice += shortlist.size() > 1 ? 1 : 0;
+    return std::string("{}");
+  };
+  const Result<BatchRecord> kept = engine_->DecideBatch(request, keeping);
+  ASSERT_TRUE(kept.ok()) << kept.status().ToString();
+  EXPECT_EQ(replayed, kCustomers);
+  EXPECT_GT(with_choice, kCustomers / 4);
+  EXPECT_EQ(kept->decided, kCustomers);
+}
+
+TEST_F(BatchKeeperTest, AStopLeavesWholeChunks) {
+  BatchKeeping keeping = Keeping("may");
+  std::atomic<bool> stop{false};
+  keeping.cancelled = [&] { return stop.load(); };
+  keeping.progress = [&](const BatchRecord&) { stop = true; };
+  EXPECT_EQ(engine_->DecideBatch(Question(), keeping).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Decisions(), 100u);
+  const Result<BatchRecord> done = engine_->DecideBatch(Question(), Keeping("may"));
+  ASSERT_TRUE(done.ok());
+  EXPECT_EQ(done->decided, kCustomers);
+  EXPECT_EQ(Decisions(), kCustomers);
+}
+
+}  // namespace
+}  // namespace rapport
