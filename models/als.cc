@@ -8,6 +8,7 @@
 #include <cmath>
 #include <string>
 
+#include "base/huge_pages.h"
 #include "base/parallel.h"
 #include "base/random.h"
 #include "models/als_row.h"
@@ -152,6 +153,14 @@ bool SolveRow(const AlsSide& side, const AlsOptions& options, AlsSolver solver, 
   return SolveAlsRow(side, shift, columns, weights, RowMethod::kAuto, scratch, x);
 }
 
+// Asks for the first factors of a row that is solved next: the others are asked for on the way.
+void PrefetchHead(const AlsSide& side, std::span<const uint32_t> columns) {
+  for (uint32_t column : columns.subspan(0, std::min<size_t>(columns.size(), 8))) {
+    const float* factor = side.factors + size_t{column} * side.factors_count;
+    for (size_t k = 0; k < side.factors_count; k += 16) __builtin_prefetch(factor + k);
+  }
+}
+
 // Turns `fixed` into principal axes and solves every row of `rows` for `solved`.
 Status HalfEpoch(const Interactions& rows, const AlsOptions& options, std::span<float> fixed, std::span<float> solved) {
   const auto d = static_cast<size_t>(options.factors);
@@ -170,6 +179,7 @@ Status HalfEpoch(const Interactions& rows, const AlsOptions& options, std::span<
       const auto row = static_cast<uint32_t>(r);
       const std::span<const uint32_t> columns = rows.RowColumns(row);
       const double shift = AlsShift(options, columns.size(), rows.columns_count);
+      if (r + 1 < end) PrefetchHead(side, rows.RowColumns(row + 1));
       if (!SolveRow(side, options, solver, columns, rows.RowWeights(row), shift, scratch, solved.subspan(r * d, d))) {
         finite[block] = 0;
       }
@@ -262,7 +272,8 @@ AlsSolver ResolveAlsSolver(const AlsOptions& options) {
 std::vector<float> InitialItemFactors(uint32_t items, const AlsOptions& options) {
   Random random(options.seed);
   const double scale = options.init_scale / std::sqrt(static_cast<double>(options.factors));
-  std::vector<float> factors(size_t{items} * static_cast<size_t>(options.factors));
+  std::vector<float> factors;
+  ResizeInHugePages(factors, size_t{items} * static_cast<size_t>(options.factors));
   for (float& factor : factors) factor = static_cast<float>(scale * random.Normal());
   return factors;
 }
@@ -276,7 +287,7 @@ Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options
   fit.model.items = by_customer.columns_count;
   fit.model.customers = by_customer.rows;
   fit.model.item_factors = InitialItemFactors(by_customer.columns_count, options);
-  fit.customer_factors.resize(size_t{by_customer.rows} * d);
+  ResizeInHugePages(fit.customer_factors, size_t{by_customer.rows} * d);
   RAPPORT_RETURN_IF_ERROR(Alternate(by_customer, tracking, progress, fit));
   Result<PrincipalAxes> axes = FindPrincipalAxes(Gram(fit.model.item_factors, d, options.threads), d);
   if (!axes.ok()) return axes.status();

@@ -71,21 +71,6 @@ class WeightedRows {
   std::vector<float> sum_;  // add_scaled wants a place for its sum; nobody reads it
 };
 
-// out = R^T (w^1/2 - R v), or R^T R v.
-enum class Form { kError, kProduct };
-void Multiply(WeightedRows& rows, Form form, const float* v, double* out) {
-  const kernels::Kernels& kernel = kernels::BestKernels();
-  std::fill_n(out, rows.stride(), 0.0);
-  float values[kChunkRows];
-  rows.ForEachChunk([&](const float* chunk, size_t begin, size_t count) {
-    kernel.dot_rows(chunk, count, rows.stride(), v, values);
-    if (form == Form::kError) {
-      for (size_t i = 0; i < count; ++i) values[i] = rows.Root(begin + i) - values[i];
-    }
-    kernel.add_combination(chunk, count, rows.stride(), values, out);
-  });
-}
-
 bool StoreFinite(const double* from, std::span<float> to) {
   bool finite = true;
   for (size_t k = 0; k < to.size(); ++k) {
@@ -187,36 +172,92 @@ std::vector<float> Errors(const AlsSide& side, std::span<const uint32_t> indices
   return errors;
 }
 
+// Sums over the rows of a system as they lie, by add_projection; where d is no multiple of 16, over padded copies of
+// 1,024 rows at a time.
+class Projection {
+ public:
+  Projection(const AlsSide& side, std::span<const uint32_t> indices, std::span<const float> weights,
+             FoldInScratch& scratch)
+      : side_(side),
+        indices_(indices),
+        weights_(weights),
+        stride_(RoundUp(side.factors_count, 16)),
+        far_(indices.size() * stride_ > kNearFloats),
+        scratch_(scratch) {}
+
+  // out = sum_S w (target - f.v) f
+  void Sum(float target, bool first_pass, const float* v, double* out) {
+    std::fill_n(out, stride_, 0.0);
+    const auto add = kernels::BestKernels().add_projection;
+    if (side_.factors_count == stride_) {
+      // A long row's factors have left the near caches by the next pass.
+      const size_t ahead = first_pass || far_ ? kRowsAhead : 0;
+      add(side_.factors, indices_.data(), weights_.data(), indices_.size(), stride_, v, target, ahead, out);
+      return;
+    }
+    for (size_t first = 0; first < indices_.size(); first += kCopiedRows) {
+      const size_t count = std::min(indices_.size() - first, kCopiedRows);
+      Copy(indices_.subspan(first, count));
+      add(scratch_.rows.data(), places_.data(), weights_.data() + first, count, stride_, v, target, 0, out);
+    }
+  }
+
+ private:
+  void Copy(std::span<const uint32_t> indices) {
+    const size_t d = side_.factors_count;
+    scratch_.rows.assign(indices.size() * stride_, 0.0f);
+    places_.resize(indices.size());
+    for (size_t i = 0; i < indices.size(); ++i) {
+      std::copy_n(side_.factors + size_t{indices[i]} * d, d, scratch_.rows.data() + i * stride_);
+      places_[i] = static_cast<uint32_t>(i);
+    }
+  }
+
+  static constexpr size_t kNearFloats = 1u << 16;
+  static constexpr size_t kRowsAhead = 8;
+  static constexpr size_t kCopiedRows = 1024;
+  const AlsSide& side_;
+  const std::span<const uint32_t> indices_;
+  const std::span<const float> weights_;
+  const size_t stride_;
+  const bool far_;
+  FoldInScratch& scratch_;
+  std::vector<uint32_t> places_;
+};
+
 }  // namespace
 
 bool ConjugateGradientSteps(const AlsSide& side, double shift, std::span<const uint32_t> indices,
                             std::span<const float> weights, int steps, FoldInScratch& scratch, std::span<float> x) {
   const size_t d = side.factors_count, stride = RoundUp(d, 16);
-  WeightedRows rows(side, indices, weights, 0, d, scratch);
-  scratch.wide.resize(4 * stride);
+  Projection rows(side, indices, weights, scratch);
+  scratch.wide.resize(6 * stride);
   scratch.vector.assign(stride, 0.0f);
-  float* direction = scratch.vector.data();  // in float, because the rows are; every sum over it is in double
+  float* direction = scratch.vector.data();  // in float, because the rows are; what is kept is in double
   double* solution = scratch.wide.data();
   double* residual = solution + stride;
   double* product = residual + stride;
   double* p = product + stride;
-  const auto diagonal = [&](size_t k) { return side.diagonal[k] + shift; };
+  double* diagonal = p + stride;
+  double* inverse = diagonal + stride;
 
   std::copy(x.begin(), x.end(), direction);
-  Multiply(rows, Form::kError, direction, residual);
+  rows.Sum(1.0f, true, direction, residual);
   double rest = 0;  // r . D^-1 r
   for (size_t k = 0; k < d; ++k) {
+    diagonal[k] = side.diagonal[k] + shift;
+    inverse[k] = 1 / diagonal[k];
     solution[k] = x[k];
-    residual[k] -= diagonal(k) * solution[k];
-    p[k] = residual[k] / diagonal(k);
+    residual[k] -= diagonal[k] * solution[k];
+    p[k] = residual[k] * inverse[k];
     rest += residual[k] * p[k];
   }
   for (int step = 0; step < steps && rest > 0; ++step) {
     for (size_t k = 0; k < d; ++k) direction[k] = static_cast<float>(p[k]);
-    Multiply(rows, Form::kProduct, direction, product);
+    rows.Sum(0.0f, false, direction, product);
     double curvature = 0;
     for (size_t k = 0; k < d; ++k) {
-      product[k] += diagonal(k) * direction[k];
+      product[k] = diagonal[k] * direction[k] - product[k];
       curvature += product[k] * direction[k];
     }
     if (!(curvature > 0)) break;  // nothing is left to gain
@@ -225,9 +266,10 @@ bool ConjugateGradientSteps(const AlsSide& side, double shift, std::span<const u
     for (size_t k = 0; k < d; ++k) {
       solution[k] += length * direction[k];
       residual[k] -= length * product[k];
-      next += residual[k] * residual[k] / diagonal(k);
+      next += residual[k] * residual[k] * inverse[k];
     }
-    for (size_t k = 0; k < d; ++k) p[k] = residual[k] / diagonal(k) + next / rest * p[k];
+    const double turn = next / rest;
+    for (size_t k = 0; k < d; ++k) p[k] = residual[k] * inverse[k] + turn * p[k];
     rest = next;
   }
   return StoreFinite(solution, x);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace rapport::kernels {
 
@@ -25,6 +26,11 @@ struct Kernels {
   void (*add_outer_double)(const double* rows, size_t count, size_t stride, double* matrix);
   // sum += sum_r coefficients[r] rows[r], each product and sum in double, in the order of r.
   void (*add_combination)(const float* rows, size_t count, size_t stride, const float* coefficients, double* sum);
+  // sum += sum_r c_r row_r, c_r = weights[r] (target - row_r . vector), row_r = table[indices[r]] of `size` (a multiple
+  // of 16, at most kSizeMax): dots as dot_rows, sums over 64 rows in float from r = 0, these added in double. Asks for
+  // the row that is `ahead` further on (0: does not).
+  void (*add_projection)(const float* table, const uint32_t* indices, const float* weights, size_t count, size_t size,
+                         const float* vector, float target, size_t ahead, double* sum);
   // In place: upper triangle of a symmetric positive definite matrix -> U with U^T U = matrix. False, matrix undefined,
   // when a pivot falls below `pivot_ratio_min` of its diagonal or is not finite.
   bool (*cholesky)(float* matrix, size_t size, size_t stride, float pivot_ratio_min);
@@ -34,7 +40,7 @@ struct Kernels {
   void (*rotate_rows)(float* rows, size_t count, size_t size, const double* basis, size_t stride);
 };
 
-// Largest `size` that cholesky and rotate_rows take.
+// Largest `size` that cholesky, add_projection and the rotations take.
 inline constexpr size_t kSizeMax = 1024;
 
 bool IsSupported(InstructionSet set);

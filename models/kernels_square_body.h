@@ -166,5 +166,5 @@ static void RotateRows(float* rows, size_t count, size_t size, const double* bas
   }
 }
 
-static constexpr Kernels kTable{DotRows,        AddScaled, AddOuter,      AddOuterDouble,
-                                AddCombination, Cholesky,  CholeskySolve, RotateRows};
+static constexpr Kernels kTable{DotRows,       AddScaled, AddOuter,      AddOuterDouble, AddCombination,
+                                AddProjection, Cholesky,  CholeskySolve, RotateRows};

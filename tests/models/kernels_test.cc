@@ -131,6 +131,40 @@ TEST(KernelsTest, AddCombinationAgrees) {
   }
 }
 
+TEST(KernelsTest, AddProjectionAgrees) {
+  for (size_t size : {16, 64, 144}) {
+    for (size_t count : {1, 4, 63, 64, 131}) {
+      const std::vector<float> table = RandomFloats(40 * size, size), vector = RandomFloats(size, 2);
+      std::vector<uint32_t> indices(count);
+      for (size_t r = 0; r < count; ++r) indices[r] = static_cast<uint32_t>(r * 7 % 40);
+      std::vector<float> weights = RandomFloats(count, 3);
+      std::vector<double> expected(size, 0.5);
+      for (size_t first = 0; first < count; first += 64) {
+        std::vector<float> part(size);
+        for (size_t r = first; r < std::min(count, first + 64); ++r) {
+          const float* row = table.data() + indices[r] * size;
+          float dot = 0;
+          KernelsOf(InstructionSet::kBaseline).dot_rows(row, 1, size, vector.data(), &dot);
+          const float coefficient = weights[r] * (1.0f - dot);
+          for (size_t j = 0; j < size; ++j) {
+            const volatile float product = coefficient * row[j];
+            part[j] += product;
+          }
+        }
+        for (size_t j = 0; j < size; ++j) expected[j] += part[j];
+      }
+      for (InstructionSet set : SupportedSets()) {
+        for (size_t ahead : {0, 8}) {
+          std::vector<double> sum(size, 0.5);
+          KernelsOf(set).add_projection(table.data(), indices.data(), weights.data(), count, size, vector.data(), 1.0f,
+                                        ahead, sum.data());
+          EXPECT_EQ(sum, expected) << size << " x " << count;
+        }
+      }
+    }
+  }
+}
+
 TEST(KernelsTest, CholeskySolvesOnEverySetAlike) {
   for (size_t size : {4, 8, 16, 20, 36, 64, 128}) {
     const size_t stride = (size + 15) / 16 * 16;
