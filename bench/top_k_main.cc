@@ -49,13 +49,20 @@ std::vector<float> ReadFloats(const std::string& path, size_t count) {
   return values;
 }
 
+// Rows around 400 centres, as tastes are; the first axes largest; norms by a power law where `norm_power` > 0.
 std::vector<float> RandomFactors(size_t rows, uint64_t seed, double norm_power) {
-  Random random(seed);
+  constexpr size_t kCentres = 400;
+  constexpr double kCentreShare = 0.8;  // of the variance
+  Random of_centres(99), random(seed);
+  std::vector<double> centres(kCentres * kFactors);
+  for (double& value : centres) value = std::sqrt(kCentreShare) * of_centres.Normal();
   std::vector<float> factors(rows * kFactors);
   for (size_t r = 0; r < rows; ++r) {
     const double norm = std::pow(1.0 + 1000.0 * random.Uniform(), -norm_power);
+    const double* centre = centres.data() + random.Below(kCentres) * kFactors;
     for (size_t k = 0; k < kFactors; ++k) {
-      factors[r * kFactors + k] = static_cast<float>(norm * random.Normal() / std::sqrt(1.0 + static_cast<double>(k)));
+      const double value = centre[k] + std::sqrt(1 - kCentreShare) * random.Normal();
+      factors[r * kFactors + k] = static_cast<float>(norm * value / std::sqrt(1.0 + static_cast<double>(k)));
     }
   }
   return factors;
