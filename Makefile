@@ -5,7 +5,7 @@
 #   make bench-peers  Rapport beside its peers: docs/PERFORMANCE.md; about half an hour, on a quiet machine
 #   make quality          every model judged on every data set at hand: docs/QUALITY.md; about an hour
 .POSIX:
-.PHONY: run stop test build bench bench-peers quality format check durability clean
+.PHONY: run stop test build bench bench-peers quality package format check durability clean
 
 DATA =
 ROUNDS = 100
@@ -38,6 +38,11 @@ quality:
 durability: build
 	python3 tests/e2e/durability_kill.py --binary build/rapport --rounds $(ROUNDS)
 	python3 tests/e2e/durability_power_cut.py --binary build/rapport --rounds $(ROUNDS)
+
+# A .deb for this machine's distribution, in build/.
+package: build
+	cd build/release && cpack -G DEB -B "$(CURDIR)/build/package"
+	cp build/package/*.deb build/
 
 format:
 	@scripts/format

@@ -44,14 +44,66 @@ Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
 
 Status SyncFolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  return SyncFolder(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash));
+}
+
+constexpr size_t kPieceBytes = 1u << 20;
+
+// Calls use(piece) for all of the file.
+template <typename Use>
+Status ForEachPiece(int fd, const std::string& path, const Use& use) {
+  std::string buffer(kPieceBytes, '\0');
+  for (;;) {
+    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoStatus("cannot read " + path, errno);
+    if (n == 0) return Status::Ok();
+    RAPPORT_RETURN_IF_ERROR(use(std::string_view(buffer.data(), static_cast<size_t>(n))));
+  }
+}
+
+}  // namespace
+
+Status SyncFolder(const std::string& folder) {
   Descriptor folder_fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (folder_fd.fd < 0) return ErrnoStatus("cannot open folder " + folder, errno);
   if (::fsync(folder_fd.fd) != 0) return ErrnoStatus("cannot sync folder " + folder, errno);
   return Status::Ok();
 }
 
-}  // namespace
+Result<FileSummary> DigestFile(const std::string& path) {
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0) return ErrnoStatus("cannot open " + path, errno);
+  Sha256Stream hash;
+  FileSummary out;
+  RAPPORT_RETURN_IF_ERROR(ForEachPiece(file.fd, path, [&](std::string_view piece) {
+    hash.Update(piece);
+    out.bytes += piece.size();
+    return Status::Ok();
+  }));
+  out.sha256 = hash.Finish();
+  return out;
+}
+
+Result<FileSummary> CopyFileDurably(const std::string& from, const std::string& to) {
+  Descriptor source{::open(from.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (source.fd < 0) return ErrnoStatus("cannot open " + from, errno);
+  struct stat about {};
+  if (::fstat(source.fd, &about) != 0) return ErrnoStatus("cannot look at " + from, errno);
+  Descriptor target{::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+  if (target.fd < 0) return ErrnoStatus("cannot create " + to, errno);
+  Sha256Stream hash;
+  FileSummary out;
+  RAPPORT_RETURN_IF_ERROR(ForEachPiece(source.fd, from, [&](std::string_view piece) {
+    hash.Update(piece);
+    out.bytes += piece.size();
+    return WriteAll(target.fd, piece, to);
+  }));
+  if (::fchmod(target.fd, about.st_mode & 0777) != 0) return ErrnoStatus("cannot set the mode of " + to, errno);
+  if (::fsync(target.fd) != 0) return ErrnoStatus("cannot sync " + to, errno);
+  out.sha256 = hash.Finish();
+  return out;
+}
 
 Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes) {
   Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};

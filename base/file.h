@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/crypto.h"
 #include "base/status.h"
 
 namespace rapport {
@@ -15,6 +16,19 @@ Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes);
 enum class FileMode { kPublic /* 0644 */, kSecret /* 0600 */ };
 // Temporary name in the same folder, write, fsync, rename, fsync of the folder.
 Status WriteFileAtomically(const std::string& path, std::string_view bytes, FileMode mode);
+
+// What a file holds, in short.
+struct FileSummary {
+  Digest256 sha256{};
+  uint64_t bytes = 0;
+};
+// Reads the whole file in pieces. kNotFound when there is none.
+Result<FileSummary> DigestFile(const std::string& path);
+// A new file with the same bytes and mode, fsynced (its folder is not: see SyncFolder); the digest of what was written.
+// `to` must not exist.
+Result<FileSummary> CopyFileDurably(const std::string& from, const std::string& to);
+// Makes names that were added to a folder, or removed from it, survive a power cut.
+Status SyncFolder(const std::string& folder);
 
 // An advisory lock on a file that lives as long as the object. One owner.
 class FileLock {

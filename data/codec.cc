@@ -129,6 +129,13 @@ ItemSet MergeItemSets(const ItemSet& a, const ItemSet& b) {
   return out;
 }
 
+ItemSet MergeItemSets(std::vector<ItemSet> sets) {
+  for (size_t step = 1; step < sets.size(); step *= 2) {
+    for (size_t i = 0; i + step < sets.size(); i += 2 * step) sets[i] = MergeItemSets(sets[i], sets[i + step]);
+  }
+  return sets.empty() ? ItemSet{} : std::move(sets.front());
+}
+
 ItemSet ItemSetOf(const Event& event) {
   ItemSet out;
   for (const ItemLine& line : event.lines) {

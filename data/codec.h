@@ -29,6 +29,8 @@ std::string EncodeItemSet(const ItemSet& set);
 Result<ItemSet> DecodeItemSet(std::string_view bytes);
 // Union: flags or-ed, owned added; commutative and associative, so that merges may run in any order.
 ItemSet MergeItemSets(const ItemSet& a, const ItemSet& b);
+// Of many: pairs, then pairs of pairs, so that every entry is copied log2(sets) times.
+ItemSet MergeItemSets(std::vector<ItemSet> sets);
 // What one event adds to its customer's set.
 ItemSet ItemSetOf(const Event& event);
 // REQUIRES IsContactType(event.type).

@@ -381,12 +381,50 @@ class GroupCommit {
     messages_.emplace(message, event.id.value);
     if (const ItemSet added = ItemSetOf(event); !added.empty()) {
       (void)batch_.Merge(store_.families[kItemSet], keys::BigEndian(customer.value), Seal(EncodeItemSet(added)));
+      pending_sets_[customer.value].push_back(added);
     }
     if (IsContactType(event.type)) {
       Put(kContact, keys::Pair(customer.value, event.id.value), Seal(EncodeRecord(ContactEntryOf(event))));
     }
     Touch(customer);
     return Applied(Outcome::kCreated, event.id.value);
+  }
+
+  void Delete(Family family, const rocksdb::Slice& key) { (void)batch_.Delete(store_.families[family], key); }
+
+  // Everything is read before anything goes: damage in the middle takes nothing away.
+  OperationResult Do(PruneEvents& op) {
+    std::vector<Event> old;
+    std::vector<ItemSet> kept = pending_sets_[op.customer.value];  // events of this group are in no table yet
+    const std::string prefix = keys::BigEndian(op.customer.value);
+    const auto it = store_.Iterate(kEvent, store_.Read(nullptr));
+    for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+      const Result<std::string_view> plain = Unseal(it->value().ToStringView());
+      if (!plain.ok()) return Refused(plain.status());
+      Result<Event> event = DecodeRecord<Event>(*plain);
+      if (!event.ok()) return Refused(event.status());
+      if (event->time >= op.before) kept.push_back(ItemSetOf(*event));
+      if (event->time < op.before) old.push_back(event.Take());
+    }
+    store_.NoteEnd(*it, "events");
+    if (old.empty()) return Applied(Outcome::kUnchanged, 0);
+    for (const Event& event : old) {
+      Delete(kEvent, keys::Pair(op.customer.value, event.id.value));
+      Delete(kMessage, keys::Message(op.customer, keys::MessageIdentity(event.source, event.message_id)));
+      if (IsContactType(event.type)) Delete(kContact, keys::Pair(op.customer.value, event.id.value));
+    }
+    const ItemSet rest = MergeItemSets(std::move(kept));
+    Delete(kItemSet, prefix);
+    if (!rest.empty()) Put(kItemSet, prefix, Seal(EncodeItemSet(rest)));
+    Touch(op.customer);
+    return Applied(Outcome::kUpdated, old.size());
+  }
+
+  OperationResult Do(RemoveDecision& op) {
+    const std::string key = keys::Decision(op.id);
+    if (!store_.Get(kDecision, key)) return Applied(Outcome::kUnchanged, 0);
+    Delete(kDecision, key);
+    return Applied(Outcome::kUpdated, 1);
   }
 
   ItemId ItemFor(const std::string& external_id) {
@@ -397,8 +435,7 @@ class GroupCommit {
   }
 
   OperationResult Do(PutDecision& op) {
-    const Hash128 hash = IdentityHash(op.decision.id);
-    Put(kDecision, std::string(keys::View(hash)), Seal(EncodeRecord(op.decision)));
+    Put(kDecision, keys::Decision(op.decision.id), Seal(EncodeRecord(op.decision)));
     return Applied(Outcome::kCreated, 0);
   }
 
@@ -465,6 +502,7 @@ class GroupCommit {
   std::unordered_map<uint64_t, CustomerId> parents_;  // 0: unlinked in this group
   std::unordered_map<std::string, uint64_t> messages_;
   std::unordered_map<uint64_t, std::unordered_set<std::string>> consents_;  // ledgers looked at in this group
+  std::unordered_map<uint64_t, std::vector<ItemSet>> pending_sets_;         // what this group adds
   std::unordered_map<uint64_t, ModelRecord> models_;
   std::unordered_map<std::string, uint64_t> active_;
   std::unique_ptr<CatalogBuilder> catalog_;
@@ -541,6 +579,7 @@ void Store::Impl::ApplyGroup(std::vector<Request>& requests) {
         broken = Status(status.code(), status.message() + "; no more is written until a restart");
         std::lock_guard health(health_mutex);
         write_error = broken;
+        status = broken;  // whoever is refused hears what to do
       }
     } else {
       status = broken;

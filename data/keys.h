@@ -54,6 +54,8 @@ inline std::string Tagged(char tag, uint64_t a) {
 }
 inline std::string_view View(const Hash128& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
 
+inline std::string Decision(std::string_view id) { return std::string(View(IdentityHash(id))); }
+
 // The space keeps users, anonymous visitors and items apart: 'U', 'A', 'I'.
 std::string Lookup(const SecretKey& secret, char space, std::string_view external_id);
 std::string Message(CustomerId customer, const Hash128& identity);

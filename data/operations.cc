@@ -30,6 +30,8 @@ RAPPORT_FIELDS(PutApiKey, r.key)
 RAPPORT_FIELDS(PutModel, r.model)
 RAPPORT_FIELDS(ActivateModel, r.kind, r.generation)
 RAPPORT_FIELDS(PutSetting, r.name, r.body)
+RAPPORT_FIELDS(PruneEvents, r.customer, r.before)
+RAPPORT_FIELDS(RemoveDecision, r.id)
 
 namespace {
 
@@ -229,6 +231,13 @@ Status Check(const PutSetting& op) {
   RAPPORT_RETURN_IF_ERROR(CheckId(op.name, "the setting's name"));
   return CheckText(op.body, "the setting", limits::kHttpBodyBytesMax);
 }
+
+Status Check(const PruneEvents& op) {
+  if (!op.customer) return Status::InvalidArgument("no customer is named");
+  return CheckTime(op.before, "before");
+}
+
+Status Check(const RemoveDecision& op) { return CheckId(op.id, "decisionId"); }
 
 }  // namespace
 

@@ -99,9 +99,20 @@ struct PutSetting {
   std::string body;
 };
 
-using Operation =
-    std::variant<PutItem, PatchItem, DeleteItem, UpdateProfile, SetPersonalization, RecordConsent, LinkCustomers,
-                 UnlinkCustomer, AppendEvent, PutDecision, PutApiKey, PutModel, ActivateModel, PutSetting>;
+// Takes away what a customer (this identity alone) did before a time: events, their marks against duplicates, their
+// contact entries; the item set is made anew from the rest. The result's `id` says how many events went.
+struct PruneEvents {
+  CustomerId customer;
+  Timestamp before;
+};
+// kUnchanged when there is none.
+struct RemoveDecision {
+  std::string id;
+};
+
+using Operation = std::variant<PutItem, PatchItem, DeleteItem, UpdateProfile, SetPersonalization, RecordConsent,
+                               LinkCustomers, UnlinkCustomer, AppendEvent, PutDecision, PutApiKey, PutModel,
+                               ActivateModel, PutSetting, PruneEvents, RemoveDecision>;
 
 enum class Outcome : uint8_t { kCreated, kUpdated, kUnchanged, kDuplicate };
 

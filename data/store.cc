@@ -18,6 +18,7 @@
 
 #include "data/archive.h"
 #include "data/codec.h"
+#include "data/log_check.h"
 #include "data/store_impl.h"
 
 namespace rapport {
@@ -50,11 +51,7 @@ class ItemSetMerge final : public rocksdb::MergeOperator {
       if (!set.ok()) return false;
       sets.push_back(set.Take());
     }
-    // Pairs, then pairs of pairs: every entry is copied log2(parts) times.
-    for (size_t step = 1; step < sets.size(); step *= 2) {
-      for (size_t i = 0; i + step < sets.size(); i += 2 * step) sets[i] = MergeItemSets(sets[i], sets[i + step]);
-    }
-    out = Seal(EncodeItemSet(sets.empty() ? ItemSet{} : sets.front()));
+    out = Seal(EncodeItemSet(MergeItemSets(std::move(sets))));
     return true;
   }
 };
@@ -86,7 +83,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& op
   return out;
 }
 
-Result<SecretKey> ReadOrMakeSecret(const std::string& path) {
+Result<SecretKey> ReadOrMakeSecret(const std::string& path, bool is_new) {
   const Result<std::string> bytes = ReadFile(path, 1024);
   SecretKey secret;
   if (bytes.ok()) {
@@ -98,6 +95,9 @@ Result<SecretKey> ReadOrMakeSecret(const std::string& path) {
     return secret;
   }
   if (bytes.status().code() != StatusCode::kNotFound) return bytes.status();
+  if (!is_new) {
+    return Status::DataLoss(path + " is missing; put it back from a backup, without it no customer can be found");
+  }
   RAPPORT_RETURN_IF_ERROR(FillSecretRandom(secret));
   RAPPORT_RETURN_IF_ERROR(
       WriteFileAtomically(path, {reinterpret_cast<const char*>(secret.data()), secret.size()}, FileMode::kSecret));
@@ -162,6 +162,10 @@ Store::~Store() = default;
 
 Status Store::Impl::Open() {
   const bool writes = access == StoreAccess::kReadWrite;
+  if (std::error_code none; writes && std::filesystem::exists(folder + "/SHA256SUMS", none)) {
+    return Status::FailedPrecondition(folder + " is a backup, and stays as it is: 'rapport restore " + folder +
+                                      " --data NEW' makes a store of it");
+  }
   RAPPORT_RETURN_IF_ERROR(PrepareFolder(folder, writes && options.create_if_missing));
   if (writes) {
     Result<FileLock> held = FileLock::Acquire(folder + "/lock", options.lock_note);
@@ -172,21 +176,25 @@ Status Store::Impl::Open() {
     }
     lock = std::move(*held);
   }
-  Result<SecretKey> key = ReadOrMakeSecret(folder + "/secret");
+  // A folder without its marker is one that was never finished, or an empty one.
+  std::error_code error;
+  const bool is_new = writes && !std::filesystem::exists(folder + "/RAPPORT", error);
+  Result<SecretKey> key = ReadOrMakeSecret(folder + "/secret", is_new);
   if (!key.ok()) return key.status();
   secret = *key;
-  std::error_code error;
   if (writes) std::filesystem::create_directories(folder + "/models", error);
-  RAPPORT_RETURN_IF_ERROR(OpenDatabase());
+  RAPPORT_RETURN_IF_ERROR(OpenDatabase(is_new));
   if (writes) RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(folder + "/RAPPORT", kMarker, FileMode::kPublic));
   RAPPORT_RETURN_IF_ERROR(LoadState());
   if (writes) committer = std::thread([this] { CommitLoop(); });
   return Status::Ok();
 }
 
-Status Store::Impl::OpenDatabase() {
+// `is_new`: only then a database may be made. A lost CURRENT would otherwise be an empty store.
+Status Store::Impl::OpenDatabase(bool is_new) {
+  RAPPORT_RETURN_IF_ERROR(CheckLogs(folder + "/db"));
   rocksdb::DBOptions database;
-  database.create_if_missing = access == StoreAccess::kReadWrite;
+  database.create_if_missing = is_new;
   database.create_missing_column_families = true;
   // A torn tail is what a crash leaves; anything else is damage, and damage is told, never skipped.
   database.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
@@ -208,7 +216,27 @@ Status Store::Impl::OpenDatabase() {
                                      ? rocksdb::DB::Open(database, path, descriptors, &families, &opened)
                                      : rocksdb::DB::OpenForReadOnly(database, path, descriptors, &families, &opened);
   db.reset(opened);
+  // A file that is named and not there is damage as well.
+  const bool lacks_file = status.IsPathNotFound() || (status.IsInvalidArgument() && !is_new);
+  if (lacks_file) {
+    return FromRocks(rocksdb::Status::Corruption(status.ToString()), "cannot open " + path);
+  }
   return FromRocks(status, "cannot open " + path);
+}
+
+// The secret is a file beside the database, and every lookup depends on it: a wrong one would find nobody and say so.
+// Its mark in the database was made with the right one.
+Status Store::Impl::CheckSecret() {
+  const Digest256 digest = HmacSha256(secret, "mark of the secret");
+  const std::string mark(reinterpret_cast<const char*>(digest.data()), 16);
+  const std::optional<std::string> kept = Get(kMeta, "secret");
+  RAPPORT_RETURN_IF_ERROR(Health());
+  if (kept && *kept != mark) {
+    return Status::DataLoss(folder + "/secret is not the one that this store was made with; put the original (or a " +
+                            "backup's) back: without it no customer can be found");
+  }
+  if (kept || access == StoreAccess::kReadOnly) return Status::Ok();
+  return FromRocks(db->Put(Write(), families[kMeta], "secret", mark), "cannot write the secret's mark");
 }
 
 Status Store::Impl::LoadState() {
@@ -230,6 +258,8 @@ Status Store::Impl::LoadState() {
     }
     if (!decoder.ok()) return Status::DataLoss("the store's sequence numbers are corrupt");
   }
+  RAPPORT_RETURN_IF_ERROR(Health());  // what cannot be read is not a new store
+  RAPPORT_RETURN_IF_ERROR(CheckSecret());
   RAPPORT_RETURN_IF_ERROR(Migrate());
   customers = sequence.customer;
   items = sequence.item;
@@ -350,6 +380,12 @@ Status Store::WriteCheckpoint(const std::string& folder) const {
   RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(
       folder + "/secret", {reinterpret_cast<const char*>(secret.data()), secret.size()}, FileMode::kSecret));
   return WriteFileAtomically(folder + "/RAPPORT", kMarker, FileMode::kPublic);
+}
+
+Status Store::VerifyChecksums() const {
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;
+  return FromRocks(impl_->db->VerifyChecksum(read), "the tables");
 }
 
 Status Store::SetLockNote(const std::string& note) {

@@ -115,9 +115,14 @@ class Store final : public OperationSink {
   // Rewrites what is derived from the event log (item sets, duplicates' index). Differential twin of the write path,
   // and the migration from format 0.
   Status RebuildDerived();
+  // Reads every block of every table from the disk: kDataLoss when one is not what was written.
+  Status VerifyChecksums() const;
   Status SetLockNote(const std::string& note);
   // Not ok once the disk refused a write or gave back wrong bytes: what happened and what to do.
   Status Health() const;
+  // Reads that failed since open. Lookups that have no way to say so answer "not there" then: an answer during which this
+  // number rose is not to be trusted.
+  uint64_t read_failures() const;
   StoreStatistics statistics() const;
   const std::string& folder() const;
   std::string models_folder() const;  // DATA/models, exists

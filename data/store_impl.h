@@ -78,6 +78,7 @@ class Store::Impl {
   // Written by the committer only, read by anybody.
   std::atomic<uint64_t> commits{0}, operations{0}, queued{0};
   std::atomic<uint64_t> customers{0}, items{0}, events{0}, links{0};
+  mutable std::atomic<uint64_t> read_failures{0};  // any thread counts up
 
   // Guarded by catalog_mutex.
   mutable std::mutex catalog_mutex;
@@ -109,14 +110,19 @@ class Store::Impl {
 
   ~Impl();
   Status Open();
-  Status OpenDatabase();
+  Status OpenDatabase(bool is_new);
   Status LoadState();
+  Status CheckSecret();
   Status Migrate();
   Status RebuildDerivedLocked();
   void CommitLoop();
   void ApplyGroup(std::vector<Request>& requests);
 
   Status Health() const;
+  // Counts and keeps a failed read; the answer that it was for must not go out as if nothing were there.
+  void Note(const Status& status) const;
+  // The read's own status kept, too: a walk that ends early because of it has not seen everything.
+  void NoteEnd(const rocksdb::Iterator& it, const char* what) const;
 
   rocksdb::ReadOptions Read(const Snapshot* snapshot) const;
   rocksdb::WriteOptions Write() const;

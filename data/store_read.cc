@@ -49,12 +49,22 @@ std::optional<std::string> Store::Impl::Get(Family family, const rocksdb::Slice&
   std::string value;
   const rocksdb::Status status = db->Get(Read(snapshot), families[family], key, &value);
   if (status.ok()) return value;
-  if (!status.IsNotFound()) {
-    std::lock_guard hold(health_mutex);
-    if (read_error.ok()) read_error = FromRocks(status, std::string("cannot read ") + kFamilyNames[family]);
-  }
+  if (!status.IsNotFound()) Note(FromRocks(status, std::string("cannot read ") + kFamilyNames[family]));
   return std::nullopt;
 }
+
+void Store::Impl::Note(const Status& status) const {
+  if (status.ok()) return;
+  ++read_failures;
+  std::lock_guard hold(health_mutex);
+  if (read_error.ok()) read_error = status;
+}
+
+void Store::Impl::NoteEnd(const rocksdb::Iterator& it, const char* what) const {
+  Note(FromRocks(it.status(), std::string("cannot read ") + what));
+}
+
+uint64_t Store::read_failures() const { return impl_->read_failures; }
 
 Status Store::Impl::Health() const {
   std::lock_guard hold(health_mutex);
@@ -80,6 +90,7 @@ CustomerId Store::Impl::Root(CustomerId customer, const Snapshot* snapshot) cons
     const std::optional<std::string> bytes = Get(kLink, keys::Tagged('C', customer.value), snapshot);
     if (!bytes) return customer;
     const Result<Link> link = DecodeRecord<Link>(*bytes);
+    Note(link.status());
     if (!link.ok()) return customer;
     customer = link->parent;
   }
@@ -98,6 +109,7 @@ std::vector<CustomerId> Store::Impl::Members(CustomerId root, const Snapshot* sn
       if (it->key().size() != prefix.size() + 8) continue;
       members.push_back(CustomerId{keys::ReadBigEndian(it->key().ToStringView().substr(prefix.size()))});
     }
+    NoteEnd(*it, "links");
   }
   std::sort(members.begin() + 1, members.end());
   return members;
@@ -120,8 +132,10 @@ std::vector<Consent> Store::Consents(CustomerId customer, const Snapshot* snapsh
   const auto it = impl_->Iterate(kConsent, impl_->Read(snapshot));
   for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
     Result<Consent> consent = DecodeSealed<Consent>(it->value().ToStringView());
+    impl_->Note(consent.status());
     if (consent.ok()) out.push_back(consent.Take());
   }
+  impl_->NoteEnd(*it, "consents");
   return out;
 }
 
@@ -246,8 +260,7 @@ std::optional<std::string> Store::GetSetting(const std::string& name) const {
 }
 
 Result<Decision> Store::GetDecision(const std::string& id) const {
-  const Hash128 hash = IdentityHash(id);
-  const auto sealed = impl_->Get(kDecision, std::string(keys::View(hash)));
+  const auto sealed = impl_->Get(kDecision, keys::Decision(id));
   if (!sealed) return Status::NotFound("no decision " + QuoteForMessage(id));
   return DecodeSealed<Decision>(*sealed);
 }
@@ -262,8 +275,11 @@ std::vector<ApiKey> Store::ApiKeys() const {
   std::vector<ApiKey> out;
   const auto it = impl_->Iterate(kKey, impl_->Read(nullptr));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
-    if (Result<ApiKey> key = DecodeRecord<ApiKey>(it->value().ToStringView()); key.ok()) out.push_back(key.Take());
+    Result<ApiKey> key = DecodeRecord<ApiKey>(it->value().ToStringView());
+    impl_->Note(key.status());
+    if (key.ok()) out.push_back(key.Take());
   }
+  impl_->NoteEnd(*it, "keys");
   return out;
 }
 
@@ -278,10 +294,11 @@ std::vector<ModelRecord> Store::Models() const {
   std::vector<ModelRecord> out;
   const auto it = impl_->Iterate(kModel, impl_->Read(nullptr));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
-    if (Result<ModelRecord> model = DecodeRecord<ModelRecord>(it->value().ToStringView()); model.ok()) {
-      out.push_back(model.Take());
-    }
+    Result<ModelRecord> model = DecodeRecord<ModelRecord>(it->value().ToStringView());
+    impl_->Note(model.status());
+    if (model.ok()) out.push_back(model.Take());
   }
+  impl_->NoteEnd(*it, "models");
   return out;
 }
 

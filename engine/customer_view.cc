@@ -22,12 +22,15 @@ CustomerViews::CustomerViews(const Store& store, size_t capacity)
     : store_(store), capacity_per_shard_(std::max<size_t>(1, capacity / kShards)) {}
 
 Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(const CustomerRef& ref) {
+  const uint64_t failures = store_.read_failures();
   const std::optional<CustomerId> customer = store_.FindCustomer(ref);
+  if (!customer && store_.read_failures() != failures) return store_.Health();
   if (!customer) return std::make_shared<const CustomerView>();
   return Get(*customer);
 }
 
 Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(CustomerId customer) {
+  const uint64_t failures = store_.read_failures();
   const CustomerId root = store_.Root(customer);
   Shard& shard = shards_[root.value % kShards];
   uint64_t invalidations = 0;
@@ -44,6 +47,8 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(CustomerId custom
   }
   Result<std::shared_ptr<const CustomerView>> view = Load(root);
   if (!view.ok()) return view;
+  // Links that could not be read look like none: such a view is neither kept nor used.
+  if (store_.read_failures() != failures) return store_.Health();
   std::lock_guard lock(shard.mutex);
   if (shard.invalidations != invalidations || shard.by_root.count(root.value) != 0) return view;
   shard.recent.emplace_front(root.value, *view);

@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include "base/file.h"
+#include "base/machine.h"
 #include "server/endpoints/json_body.h"
 
 namespace rapport {
@@ -46,6 +47,8 @@ Status ReadServer(const Json& json, Config* config) {
   Set(server.write_timeout_ms, fields.Count("writeTimeoutMs", 1, kTimeoutMsMax));
   Set(config->stop_timeout_ms, fields.Count("stopTimeoutMs", 0, kTimeoutMsMax));
   server.origins = fields.Texts("origins", kOriginsMax, limits::kShortTextBytesMax);
+  Set(config->backup_folder, fields.Text("backupFolder", limits::kTitleBytesMax));
+  Set(config->backups_kept, fields.Count("backupsKept", 0, 100000));
   Set(config->public_metrics, fields.Flag("publicMetrics"));
   return fields.Finish();
 }
@@ -189,13 +192,31 @@ Status ReadTraining(const Json& json, Config* config) {
   return fields.Finish();
 }
 
+Status ReadRetention(const Json& json, RetentionPlan* plan) {
+  JsonFields fields(json, "retention.");
+  Set(plan->events_days, fields.Number("eventsDays", 0.01, kDaysMax));
+  Set(plan->decisions_days, fields.Number("decisionsDays", 0.01, kDaysMax));
+  return fields.Finish();
+}
+
+// Before the sections, which may say single sizes otherwise.
+void UseMemory(uint64_t bytes, Config* config) {
+  config->memory = PlanMemory(bytes);
+  config->store.block_cache_bytes = config->memory.block_cache_bytes;
+  config->store.write_buffer_bytes = config->memory.write_buffer_bytes;
+  config->engine.history_cache_customers = config->memory.history_cache_customers;
+  config->engine.filter_cache_bytes = config->memory.filter_cache_bytes;
+}
+
 }  // namespace
 
-Result<Config> ParseConfig(std::string_view text) {
+Result<Config> ParseConfig(std::string_view text, uint64_t machine_bytes) {
   Result<Json> json = ParseJsonBody(text);
   if (!json.ok()) return Status::InvalidArgument("as a whole: " + json.status().message());
   Config config;
   JsonFields fields(*json, "");
+  UseMemory(fields.Count("memoryBytes", 64u << 20, kCountMax).value_or(machine_bytes / 2), &config);
+  if (const Json* retention = fields.Find("retention")) fields.Fail(ReadRetention(*retention, &config.retention));
   if (const Json* server = fields.Find("server")) fields.Fail(ReadServer(*server, &config));
   if (const Json* store = fields.Find("store")) fields.Fail(ReadStore(*store, &config.store));
   if (const Json* events = fields.Find("events")) fields.Fail(ReadWeights(*events, &config.engine.weights));
@@ -206,10 +227,10 @@ Result<Config> ParseConfig(std::string_view text) {
 }
 
 Result<Config> ReadConfig(const std::string& path) {
-  if (path.empty()) return Config{};
+  if (path.empty()) return ParseConfig("{}", MachineMemoryBytes());
   const Result<std::string> text = ReadFile(path, kConfigBytesMax);
   if (!text.ok()) return Status(text.status().code(), "configuration " + path + ": " + text.status().message());
-  Result<Config> config = ParseConfig(*text);
+  Result<Config> config = ParseConfig(*text, MachineMemoryBytes());
   if (!config.ok()) return Status(config.status().code(), "configuration " + path + ": " + config.status().message());
   return config;
 }

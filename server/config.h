@@ -6,8 +6,10 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "data/prune.h"
 #include "data/store.h"
 #include "engine/options.h"
+#include "server/memory_plan.h"
 #include "server/server.h"
 #include "server/training_schedule.h"
 
@@ -18,12 +20,17 @@ struct Config {
   StoreOptions store;
   ServerOptions server;
   TrainingPlan training;
-  bool public_metrics = false;               // /metrics without a key, also when listening beyond the loopback
+  RetentionPlan retention;
+  MemoryPlan memory;            // what `memoryBytes`, or the machine, came to; single sizes may be set otherwise
+  bool public_metrics = false;  // /metrics without a key, also when listening beyond the loopback
+  std::string backup_folder;    // of POST /v1/admin/backup; empty: that is refused
+  size_t backups_kept = 7;      // in it, 0: all
   int64_t stop_timeout_ms = 30 * kSecondMs;  // what is not finished then is cut off
 };
 
-// kInvalidArgument names the key: "server.listenn is not a known key".
-Result<Config> ParseConfig(std::string_view json);
+// kInvalidArgument names the key: "server.listenn is not a known key". `machine_bytes`: of memory, half of which is
+// planned with where the file does not say `memoryBytes`; 0: fixed defaults.
+Result<Config> ParseConfig(std::string_view json, uint64_t machine_bytes = 0);
 // The same from a file; an empty path is the default configuration.
 Result<Config> ReadConfig(const std::string& path);
 

@@ -60,6 +60,10 @@ class RouteTable {
   // REQUIRES that no route with the same method and shape was added (asserted by Check).
   // The reference is good until the next Add.
   Route& Add(Route route);
+  // Puts something around every handler that is there.
+  void WrapHandlers(const std::function<Handler(Handler)>& wrap) {
+    for (Route& route : routes_) route.handler = wrap(std::move(route.handler));
+  }
   // kInvalidArgument: a pattern that is malformed, or two routes that match the same requests.
   Status Check() const;
   // A literal segment wins over a {name}, from left to right.

@@ -6,10 +6,13 @@
 #include <optional>
 
 #include "base/file.h"
+#include "server/backup_jobs.h"
 #include "server/commands/store_access.h"
 #include "server/contact_settings_json.h"
 #include "server/endpoints/endpoints.h"
 #include "server/endpoints/json_writer.h"
+#include "server/problem.h"
+#include "server/retention_clockwork.h"
 #include "server/training_clockwork.h"
 #include "server/training_jobs.h"
 
@@ -38,6 +41,8 @@ void AddSources(Metrics& metrics, const Engine& engine) {
   from_store("rapport_store_events", "events kept", &StoreStatistics::events);
   from_store("rapport_store_commits_total", "groups committed, one fsync each", &StoreStatistics::commits);
   from_store("rapport_store_operations_total", "operations applied", &StoreStatistics::operations);
+  metrics.AddSource("rapport_store_read_failures_total", "reads that the disk failed or gave back damaged",
+                    [&store] { return static_cast<double>(store.read_failures()); });
   from_store("rapport_store_queued_operations", "operations waiting for the disk", &StoreStatistics::queued_operations);
   const auto from_engine = [&](const char* name, const char* help, auto read) {
     metrics.AddSource(name, help, [&engine, read] { return static_cast<double>(read(engine)); });
@@ -53,6 +58,45 @@ void AddSources(Metrics& metrics, const Engine& engine) {
 }
 
 }  // namespace
+
+// What the configuration plans with; the process's whole is in the operating system's own figures.
+void AddMemory(Metrics& metrics, const Config& config) {
+  const auto gauge = [&metrics](const char* part, uint64_t bytes) {
+    metrics.gauge("rapport_memory_planned_bytes", {{"part", part}}, "memory that caches and buffers may take")
+        .Set(static_cast<int64_t>(bytes));
+  };
+  gauge("all", config.memory.bytes);
+  gauge("block_cache", config.store.block_cache_bytes);
+  gauge("write_buffer", config.store.write_buffer_bytes);
+  gauge("filters", config.engine.filter_cache_bytes);
+  metrics.gauge("rapport_history_cache_customers_max", {}, "customers whose history is kept in memory at most")
+      .Set(static_cast<int64_t>(config.engine.history_cache_customers));
+}
+
+// An answer during which a read failed is not to be trusted: lookups may have said "not there". The sender hears of it
+// instead. One request's.
+class TrustedAnswer final : public Responder::Target {
+ public:
+  TrustedAnswer(const Store& store, Responder respond)
+      : store_(store), before_(store.read_failures()), respond_(std::move(respond)) {}
+  void Answer(Response response) override {
+    const bool doubtful = response.status < 500 && store_.read_failures() != before_;
+    respond_(doubtful ? ProblemResponse(store_.Health()) : std::move(response));
+  }
+
+ private:
+  const Store& store_;
+  const uint64_t before_;
+  const Responder respond_;
+};
+
+void RefuseDamage(RouteTable& routes, const Store& store) {
+  routes.WrapHandlers([&store](Handler handle) -> Handler {
+    return [&store, handle = std::move(handle)](const Request& request, Responder respond) {
+      handle(request, Responder(std::make_shared<TrustedAnswer>(store, std::move(respond))));
+    };
+  });
+}
 
 // Members go down in the reverse of this order.
 struct Service::Impl {
@@ -72,6 +116,8 @@ struct Service::Impl {
   std::unique_ptr<Store> store;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<TrainingJobs> training;
+  std::unique_ptr<RetentionClockwork> retention;  // none without a plan
+  std::unique_ptr<BackupJobs> backups;
   std::unique_ptr<TrainingClockwork> clockwork;  // none without a schedule
   std::optional<StoreKeySource> key_source;
   std::optional<Authenticator> authenticator;
@@ -104,6 +150,10 @@ Status Service::Impl::OpenStore() {
     if (!clockwork_made.ok()) return clockwork_made.status();
     clockwork = clockwork_made.Take();
   }
+  backups = std::make_unique<BackupJobs>(*store, BackupOptions{config.backup_folder, config.backups_kept}, clock, log);
+  if (config.retention.any()) {
+    retention = std::make_unique<RetentionClockwork>(config.retention, *store, clock, log, metrics);
+  }
   key_source.emplace(*store);
   authenticator.emplace(*key_source, store->DeriveKey("visitor"));
   return Status::Ok();
@@ -132,13 +182,15 @@ Status Service::Impl::EnsureOperatorKey() {
 }
 
 Status Service::Impl::Listen() {
-  const EndpointContext context{*engine, *authenticator, metrics, log, clock, *training};
+  const EndpointContext context{*engine, *authenticator, metrics, log, clock, *training, backups.get()};
   AddEndpoints(routes, context);
   AddAdminRoutes(routes, context);
   AddModelRoutes(routes, context);
   const bool open_metrics = config.public_metrics || IsLoopback(config.server.address);
   AddHealthRoutes(routes, context, open_metrics ? std::nullopt : std::optional<Scope>(Scope::kOperate));
+  RefuseDamage(routes, *store);
   AddSources(metrics, *engine);
+  AddMemory(metrics, config);
   Result<std::unique_ptr<HttpServer>> started =
       HttpServer::Start(config.server, routes, *authenticator, metrics, log, clock);
   if (!started.ok()) return started.status();
@@ -163,6 +215,8 @@ Status Service::Impl::Announce() {
                               {"items", kept.items},
                               {"events", kept.events},
                               {"generation", engine->models()->generation},
+                              {"memoryBytes", config.memory.bytes},
+                              {"blockCacheBytes", static_cast<uint64_t>(config.store.block_cache_bytes)},
                               {"version", RAPPORT_VERSION}});
   return Status::Ok();
 }
@@ -182,6 +236,7 @@ Result<std::unique_ptr<Service>> Service::Start(const std::string& folder, const
   RAPPORT_RETURN_IF_ERROR(impl.Listen());
   RAPPORT_RETURN_IF_ERROR(impl.Announce());
   if (impl.clockwork) impl.clockwork->Start();
+  if (impl.retention) impl.retention->Start();
   return service;
 }
 
@@ -198,7 +253,9 @@ bool Service::Stop() {
     std::filesystem::remove(ServerFile(impl.folder), ignored);
   }
   if (impl.clockwork) impl.clockwork->Stop();
+  if (impl.retention) impl.retention->Stop();
   if (impl.training) impl.training->Stop();
+  if (impl.backups) impl.backups->Stop();
   // Writes whose clients were cut off still have callbacks into the parts above the store: let them run first.
   if (impl.store) (void)impl.store->ApplyAndWait({});
   return clean;

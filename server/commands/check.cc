@@ -1,9 +1,12 @@
-// `rapport check`: reads everything that is kept and says what is wrong. Changes nothing, but with --rebuild.
+// `rapport check`: reads everything that is kept and says what is wrong. Changes nothing, but with --rebuild. Of a
+// backup it first reads the checksums of all its files.
 #include <nlohmann/json.hpp>
 
 #include "base/crypto.h"
 #include "base/file.h"
 #include "models/content_model.h"
+#include "models/response_model.h"
+#include "server/backup.h"
 #include "server/commands/command.h"
 #include "server/commands/store_access.h"
 
@@ -84,11 +87,13 @@ void CheckRest(const Store& store, Findings& found) {
   }),
              "items");
   found.Kept(store.ForEachDecision([&](const Decision&) { return ++found.decisions > 0; }), "decisions");
+  found.Kept(store.VerifyChecksums(), "the tables");
   found.Kept(store.Health(), "the disk");
 }
 
 void CheckModels(const Store& store, const std::string& models_folder, Findings& found) {
   for (const ModelRecord& record : store.Models()) {
+    if (record.state == ModelState::kRemoved) continue;
     ++found.models;
     const std::string name = "generation " + std::to_string(record.generation);
     const Result<std::string> bytes = ReadFile(models_folder + "/" + record.file, kModelFileBytesMax);
@@ -97,7 +102,10 @@ void CheckModels(const Store& store, const std::string& models_folder, Findings&
       continue;
     }
     if (Sha256(*bytes) != record.sha256) found.Problem(name + ": its file is not the one that was registered");
-    found.Kept(ParseContentModel(*bytes, record.file).status(), name.c_str());
+    const bool of_responses = record.kind == "response";
+    found.Kept(of_responses ? ParseResponseModel(*bytes, record.file).status()
+                            : ParseContentModel(*bytes, record.file).status(),
+               name.c_str());
   }
 }
 
@@ -118,7 +126,32 @@ void Tell(const CheckOptions& options, const Findings& found, Terminal& terminal
   for (const std::string& problem : found.first_problems) std::fprintf(terminal.out, "  %s\n", problem.c_str());
 }
 
+Status CheckAll(const CheckOptions& options, const Store& store, const std::string& models_folder, Terminal& terminal) {
+  Findings found;
+  CheckCustomers(store, found);
+  CheckEvents(store, found);
+  CheckRest(store, found);
+  CheckModels(store, models_folder, found);
+  Tell(options, found, terminal);
+  if (found.problems == 0) return Status::Ok();
+  return Status::DataLoss(std::to_string(found.problems) + " problems in " + options.folder +
+                          ": restore a backup, or try --rebuild when they are about names or item sets");
+}
+
+// Opened as a reader, so that nothing in it changes.
+Status CheckBackup(const CheckOptions& options, Terminal& terminal) {
+  if (options.rebuild)
+    return Status::InvalidArgument("--rebuild writes, and a backup stays as it is: restore it first");
+  const Result<VerifiedBackup> verified = VerifyBackup(options.folder);
+  if (!verified.ok()) return verified.status();
+  const Result<std::unique_ptr<Store>> store =
+      Store::Open(options.folder, ReadingStoreOptions(), StoreAccess::kReadOnly);
+  if (!store.ok()) return store.status();
+  return CheckAll(options, **store, (*store)->models_folder(), terminal);
+}
+
 Status RunCheck(const CheckOptions& options, Terminal& terminal) {
+  if (IsBackup(options.folder)) return CheckBackup(options, terminal);
   Result<std::unique_ptr<StoreSession>> session =
       StoreSession::Open(options.folder, StorePurpose::kRead, ReadingStoreOptions());
   if (!session.ok()) return session.status();
@@ -128,16 +161,7 @@ Status RunCheck(const CheckOptions& options, Terminal& terminal) {
     RAPPORT_RETURN_IF_ERROR(store->RebuildDerived());
     std::fputs("rapport check: rebuilt what is derived from the events\n", terminal.error);
   }
-  const Store& store = (*session)->store();
-  Findings found;
-  CheckCustomers(store, found);
-  CheckEvents(store, found);
-  CheckRest(store, found);
-  CheckModels(store, (*session)->models_folder(), found);
-  Tell(options, found, terminal);
-  if (found.problems == 0) return Status::Ok();
-  return Status::DataLoss(std::to_string(found.problems) + " problems in " + options.folder +
-                          ": restore a backup, or try --rebuild when they are about names or item sets");
+  return CheckAll(options, (*session)->store(), (*session)->models_folder(), terminal);
 }
 
 }  // namespace
@@ -147,7 +171,7 @@ void AddCheckCommand(Commands& commands) {
   CLI::App* command =
       commands.Add("check", "Reads everything that is kept and says what is wrong", "rapport check --data shop",
                    [options](Terminal& terminal) { return RunCheck(*options, terminal); });
-  command->add_option("--data", options->folder, "the store's folder")->required();
+  command->add_option("--data", options->folder, "the store's folder, or a backup")->required();
   command->add_flag("--rebuild", options->rebuild, "first rewrite what is derived from the events");
   command->add_flag("--json", options->json, "for machines");
 }

@@ -70,6 +70,8 @@ void AddTrainCommand(Commands& commands);
 void AddModelsCommands(Commands& commands);
 void AddKeysCommands(Commands& commands);
 void AddCheckCommand(Commands& commands);
+void AddPruneCommand(Commands& commands);
+void AddBackupCommands(Commands& commands);  // backup, restore
 void AddImportCommand(Commands& commands);
 void AddExportCommand(Commands& commands);
 void AddSimulateCommand(Commands& commands);

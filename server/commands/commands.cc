@@ -47,6 +47,8 @@ void AddAll(Commands& commands) {
   AddKeysCommands(commands);
   AddSimulateCommand(commands);
   AddCheckCommand(commands);
+  AddBackupCommands(commands);
+  AddPruneCommand(commands);
 }
 
 int ExitCode(const CommandResult& result, const std::string& name, Terminal& terminal) {

@@ -1,8 +1,10 @@
 // /v1/admin/*, scope operate: what the command line uses while a server holds the store.
 //   POST   /v1/admin/checkpoint             -> {"folder": "..."}: opened read-only, then
 //   DELETE /v1/admin/checkpoint?folder=...  -> 204
+//   POST   /v1/admin/backup                 {"keep": 7, "full": false} -> {"folder": ..., "files": ..., "bytes": ...}
 //   POST   /v1/admin/apply                  application/octet-stream: EncodeOperations -> EncodeOperationResults
 //   GET POST /v1/admin/keys, DELETE /v1/admin/keys/{id}
+#include "server/backup_jobs.h"
 #include "server/checkpoints.h"
 #include "server/endpoints/endpoints.h"
 #include "server/endpoints/support.h"
@@ -60,6 +62,40 @@ Result<Response> ReleaseCheckpoint(Checkpoints& checkpoints, const Request& requ
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {"folder"}));
   RAPPORT_RETURN_IF_ERROR(checkpoints.GiveBack(request.Query("folder")));
   return Response{204, "", "", {}};
+}
+
+// ---- backups ----
+
+constexpr size_t kBackupsKeptMax = 100000;
+
+Response BackupAnswer(const Result<BackupReport>& report) {
+  if (!report.ok()) return ProblemResponse(report.status());
+  JsonWriter out;
+  out.BeginObject().Key("folder").String(report->folder).Key("files").Unsigned(report->files);
+  out.Key("bytes").Unsigned(report->bytes).Key("bytesShared").Unsigned(report->bytes_shared);
+  out.Key("removed").BeginArray();
+  for (const std::string& name : report->removed) out.String(name);
+  out.EndArray().EndObject();
+  return JsonResponse(201, out.Take());
+}
+
+Result<BackupJobs::Wishes> ReadWishes(const Request& request) {
+  BackupJobs::Wishes wishes;
+  if (request.body.empty()) return wishes;
+  const Result<Json> body = ParseJsonBody(request.body);
+  if (!body.ok()) return body.status();
+  JsonFields fields(*body, "");
+  if (const auto keep = fields.Count("keep", 0, kBackupsKeptMax)) wishes.keep = *keep;
+  wishes.full = fields.Flag("full").value_or(false);
+  RAPPORT_RETURN_IF_ERROR(fields.Finish());
+  return wishes;
+}
+
+void StartBackup(BackupJobs* backups, const Request& request, const Responder& respond) {
+  const Result<BackupJobs::Wishes> wishes = ReadWishes(request);
+  if (!wishes.ok()) return respond(ProblemResponse(wishes.status()));
+  if (backups == nullptr) return respond(ProblemResponse(Status::FailedPrecondition("no backups here")));
+  backups->Start(*wishes, [respond](const Result<BackupReport>& report) { respond(BackupAnswer(report)); });
 }
 
 // ---- keys ----
@@ -151,6 +187,12 @@ void AddAdminRoutes(RouteTable& table, const EndpointContext& context) {
       Synchronous([checkpoints](const Request& request) { return LendCheckpoint(*checkpoints, request); }));
   add(Method::kDelete, "/v1/admin/checkpoint",
       Synchronous([checkpoints](const Request& request) { return ReleaseCheckpoint(*checkpoints, request); }));
+  add(
+      Method::kPost, "/v1/admin/backup",
+      [backups = context.backups](const Request& request, const Responder& respond) {
+        StartBackup(backups, request, respond);
+      },
+      Work::kShort);
   add(Method::kPost, "/v1/admin/apply", [context](const Request& request, Responder respond) {
     Apply(context, request, respond);
   }).body_bytes_max = kApplyBytesMax;

@@ -12,6 +12,7 @@
 namespace rapport {
 
 class TrainingJobs;  // server/training_jobs.h
+class BackupJobs;    // server/backup_jobs.h
 
 // References that outlive the route table.
 struct EndpointContext {
@@ -21,6 +22,7 @@ struct EndpointContext {
   Log& log;
   const Clock& clock;  // requests carry their time: only background work needs this
   TrainingJobs& training;
+  BackupJobs* backups = nullptr;  // null: there are none
 };
 
 // The JSON endpoints of v1: events, items, customers, recommendations, boards, visitors, /openapi.json

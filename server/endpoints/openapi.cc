@@ -97,6 +97,8 @@ const ApiOperation kOperations[] = {
     {Method::kPost, "/v1/admin/checkpoint", Scope::kOperate, "Lend a read-only copy of the store", "", "",
      "FolderAnswer", 201},
     {Method::kDelete, "/v1/admin/checkpoint", Scope::kOperate, "Give a copy back", "folder", "", "", 204},
+    {Method::kPost, "/v1/admin/backup", Scope::kOperate, "Write a backup into the configured folder", "",
+     "BackupRequest", "BackupReport", 201},
     {Method::kPost, "/v1/admin/apply", Scope::kOperate, "Operations of the command line, as bytes", "",
      "application/octet-stream", "application/octet-stream"},
     {Method::kGet, "/v1/admin/keys", Scope::kOperate, "The keys, without their secrets", "", "", "KeyList"},

@@ -356,6 +356,12 @@ constexpr std::string_view kSchemas = R"json({
   "scopes": {"type": "array", "minItems": 1, "maxItems": 8, "items": {"$ref": "#/components/schemas/Scope"}},
   "name": {"type": "string", "maxLength": 256}, "browser": {"type": "boolean", "default": false},
   "expiresAt": {"$ref": "#/components/schemas/Time"}}},
+"BackupRequest": {"type": "object", "additionalProperties": false, "properties": {
+  "keep": {"type": "integer", "minimum": 0, "maximum": 100000, "description": "newest backups that stay, 0: all"},
+  "full": {"type": "boolean", "default": false, "description": "copy what the backup before has, too"}}},
+"BackupReport": {"type": "object", "required": ["folder", "files", "bytes", "bytesShared", "removed"], "properties": {
+  "folder": {"type": "string"}, "files": {"type": "integer"}, "bytes": {"type": "integer"},
+  "bytesShared": {"type": "integer"}, "removed": {"type": "array", "items": {"type": "string"}}}},
 "Key": {"type": "object", "required": ["id", "kind", "scopes", "createdAt", "revoked"], "properties": {
   "id": {"type": "string"}, "name": {"type": "string"}, "kind": {"enum": ["server", "browser"]},
   "scopes": {"type": "array", "items": {"$ref": "#/components/schemas/Scope"}},
