@@ -49,7 +49,9 @@ class GroupCommit {
     const Sequence& s = store_.sequence;
     for (const uint64_t id : {s.customer, s.item, s.event, s.consent, s.generation}) encoder.Varint(id);
     Put(kMeta, "sequence", sequence);
-    RAPPORT_RETURN_IF_ERROR(FromRocks(store_.db->Write(store_.Write(), &batch_), "the store cannot write"));
+    const rocksdb::Status written = store_.db->Write(store_.Write(), &batch_);
+    store_.log_broken = !written.ok();
+    RAPPORT_RETURN_IF_ERROR(FromRocks(written, "the store cannot write"));
     if (catalog_) {
       std::shared_ptr<const Catalog> next = catalog_->Build();
       std::lock_guard hold(store_.catalog_mutex);
@@ -72,6 +74,7 @@ class GroupCommit {
   void Put(Family family, const rocksdb::Slice& key, const rocksdb::Slice& value) {
     (void)batch_.Put(store_.families[family], key, value);
   }
+  void Delete(Family family, const rocksdb::Slice& key) { (void)batch_.Delete(store_.families[family], key); }
 
   // ---- customers ----
 
@@ -389,8 +392,6 @@ class GroupCommit {
     Touch(customer);
     return Applied(Outcome::kCreated, event.id.value);
   }
-
-  void Delete(Family family, const rocksdb::Slice& key) { (void)batch_.Delete(store_.families[family], key); }
 
   // Everything is read before anything goes: damage in the middle takes nothing away.
   OperationResult Do(PruneEvents& op) {

@@ -306,7 +306,7 @@ Store::Impl::~Impl() {
   }
   // After a failed write RocksDB must not be asked to close: it would write to the broken log again (and Debian's build
   // asserts that nobody does). What was acknowledged is on the disk; the process is about to end.
-  if (db && !broken.ok()) (void)db.release();
+  if (db && log_broken) (void)db.release();
   if (db) {
     for (rocksdb::ColumnFamilyHandle* family : families) (void)db->DestroyColumnFamilyHandle(family);
     (void)db->Close();

@@ -127,7 +127,7 @@ Earlier NewestBackup(const std::string& target) {
 
 // One file into the backup in the making: a link when the earlier backup has these bytes, otherwise a copy.
 Result<FileSummary> KeepFile(const std::string& checkpoint, const std::string& path, const std::string& to,
-                            const Earlier& earlier, uint64_t* bytes_shared) {
+                             const Earlier& earlier, uint64_t* bytes_shared) {
   const auto known = earlier.sums.find(path);
   if (known != earlier.sums.end() && IsImmutable(path)) {
     const Result<FileSummary> digest = DigestFile(checkpoint + "/" + path);
@@ -264,8 +264,11 @@ Result<BackupReport> WriteBackup(const std::string& checkpoint, const BackupOpti
   if (!lock.ok()) return Status(lock.status().code(), "another backup is written here: " + lock.status().message());
   RemovePartials(options.folder);
   BackupReport report;
-  report.folder = options.folder + "/" + NameOf(now);
-  if (fs::exists(report.folder, error)) return Status::AlreadyExists(report.folder + " exists; try again");
+  // Two within one millisecond are told apart by their names, too.
+  do {
+    report.folder = options.folder + "/" + NameOf(now);
+    ++now.ms;
+  } while (fs::exists(report.folder, error));
   const std::string partial = report.folder + kPartial;
   const Status copied = CopyAll(checkpoint, partial, options, &report);
   if (!copied.ok()) {

@@ -80,8 +80,8 @@ Response BackupAnswer(const Result<BackupReport>& report) {
 }
 
 Result<BackupJobs::Wishes> ReadWishes(const Request& request) {
+  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
   BackupJobs::Wishes wishes;
-  if (request.body.empty()) return wishes;
   const Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();
   JsonFields fields(*body, "");

@@ -227,14 +227,17 @@ class CorruptionTest : public ::testing::Test {
     }
   }
 
+  // Another name each time: RocksDB remembers the names that it holds.
   std::string Fresh() {
-    const fs::path copy = base_ / "copy";
-    fs::remove_all(copy);
+    fs::remove_all(copy_);
+    const fs::path copy = base_ / ("copy-" + std::to_string(++copies_));
+    copy_ = copy;
     fs::copy(base_ / "crashed", copy, fs::copy_options::recursive);
     return copy;
   }
 
-  fs::path base_;
+  fs::path base_, copy_;
+  int copies_ = 0;
   std::string truth_;
 };
 

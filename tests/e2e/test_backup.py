@@ -163,7 +163,8 @@ class BackupTest(TemporaryFolder):
                 self.assertEqual(answer.status, 201, answer)
             self.assertEqual(len(answer.json["removed"]), 1)
             self.assertEqual(server.post("/v1/admin/backup", {"folder": "/tmp"}).status, 400)
-            self.assertEqual(server.request("POST", "/v1/admin/backup").status, 201)
+            self.assertEqual(server.request("POST", "/v1/admin/backup").status, 400)  # a body: {}
+            self.assertEqual(server.post("/v1/admin/backup?keep=1", {}).status, 400)
             self.run_ok("check", "--data", answer.json["folder"])
 
 

@@ -172,8 +172,8 @@ class InstalledTest(PackageTest):
         with urllib.request.urlopen(address + "/readyz") as answer:
             self.assertEqual(answer.status, 200)
         key = root.run("cat", "/var/lib/rapport/operator.key").stdout.strip()
-        request = urllib.request.Request(address + "/v1/admin/backup", method="POST",
-                                         headers={"Authorization": f"Bearer {key}"})
+        request = urllib.request.Request(address + "/v1/admin/backup", method="POST", data=b"{}",
+                                         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
         with urllib.request.urlopen(request) as answer:  # the configured folder is writable
             self.assertTrue(json.load(answer)["folder"].startswith("/var/backups/rapport/"))
         self.stop(process)

@@ -75,6 +75,7 @@ inline constexpr Allowed kAuthorisation[] = {
 
     {"POST /v1/admin/checkpoint", "operate", ". . . . . x"},
     {"DELETE /v1/admin/checkpoint", "operate", ". . . . . x"},
+    {"POST /v1/admin/backup", "operate", ". . . . . x", "", "{}"},
     {"POST /v1/admin/apply", "operate", ". . . . . x"},
     {"GET /v1/admin/keys", "operate", ". . . . . x"},
     {"POST /v1/admin/keys", "operate", ". . . . . x", "", R"({"scopes":["events"]})"},

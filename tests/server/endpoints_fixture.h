@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/temp_folder.h"
+#include "server/backup_jobs.h"
 #include "server/endpoints/endpoints.h"
 #include "server/gatekeeper.h"
 #include "server/training_jobs.h"
@@ -45,7 +46,9 @@ class EndpointsTest : public ::testing::Test {
     keys_ = std::make_unique<StoreKeySource>(*store_);
     authenticator_ = std::make_unique<Authenticator>(*keys_, store_->DeriveKey("visitor"));
     training_ = std::make_unique<TrainingJobs>(*engine_, clock_, log_);
-    const EndpointContext context{*engine_, *authenticator_, metrics_, log_, clock_, *training_};
+    const BackupOptions backups{.folder = folder_.path() + "/backups", .keep = 1};
+    backups_ = std::make_unique<BackupJobs>(*store_, backups, clock_, log_);
+    const EndpointContext context{*engine_, *authenticator_, metrics_, log_, clock_, *training_, backups_.get()};
     AddEndpoints(table_, context);
     AddAdminRoutes(table_, context);
     AddHealthRoutes(table_, context, std::nullopt);
@@ -103,6 +106,7 @@ class EndpointsTest : public ::testing::Test {
   std::unique_ptr<StoreKeySource> keys_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<TrainingJobs> training_;
+  std::unique_ptr<BackupJobs> backups_;
   RouteTable table_;
   std::unique_ptr<Gatekeeper> gate_;
   std::string operator_key_;

@@ -102,5 +102,27 @@ TEST(ConfigTest, ReadsAddresses) {
   }
 }
 
+// Half of the machine is planned with; what the file says wins.
+TEST(MemoryPlanTest, FollowsTheMachineAndTheFile) {
+  constexpr uint64_t kGiB = uint64_t{1} << 30;
+  const Result<Config> machine = ParseConfig("{}", 8 * kGiB);
+  ASSERT_TRUE(machine.ok());
+  EXPECT_EQ(machine->memory.bytes, 4 * kGiB);
+  EXPECT_EQ(machine->store.block_cache_bytes, 2 * kGiB);
+  const MemoryPlan& plan = machine->memory;
+  EXPECT_LE(plan.block_cache_bytes + 10 * plan.write_buffer_bytes + plan.filter_cache_bytes +
+                plan.history_cache_customers * 16384,
+            plan.bytes);
+  const Result<Config> told =
+      ParseConfig(R"({"memoryBytes":1073741824,"store":{"blockCacheBytes":1048576}})", 8 * kGiB);
+  ASSERT_TRUE(told.ok());
+  EXPECT_EQ(told->memory.bytes, kGiB);
+  EXPECT_EQ(told->store.block_cache_bytes, 1u << 20);
+  EXPECT_EQ(ParseConfig("{}")->store.block_cache_bytes, StoreOptions{}.block_cache_bytes);  // unknown machine
+  EXPECT_FALSE(ParseConfig(R"({"memoryBytes":1})").ok());
+  EXPECT_FALSE(ParseConfig(R"({"retention":{"eventsDays":0}})").ok());
+  EXPECT_EQ(ParseConfig(R"({"retention":{"eventsDays":30}})")->retention.events_days, 30);
+}
+
 }  // namespace
 }  // namespace rapport
