@@ -112,6 +112,15 @@ class FaultTest(TemporaryFolder):
     def test_a_full_disk_while_serving(self):
         self.check_failure("full", "No space left")
 
+    def test_without_syncs_the_same_fault_goes_unnoticed(self):
+        """Broken twin: a server that does not sync does not hear of the disk, and acknowledges all the same."""
+        with self.faulty("--durability", "no-sync-for-tests") as server:
+            server.put_items([product("item-1")])
+            self.order("fail 1")
+            acknowledged, refused = self.write_until_refused(server, limit=20)
+            self.assertIsNone(refused)
+            self.assertEqual(len(acknowledged), 20)
+
     def test_eio_on_the_nth_sync_of_a_start_for_every_n(self):
         """Start, one write, stop: with every one of its syncs failing, in turn."""
         with self.faulty() as server:
