@@ -11,7 +11,12 @@ find_program(GZIP gzip)
 if(GZIP)
   set(changelog ${CMAKE_BINARY_DIR}/changelog.gz)
   execute_process(COMMAND ${GZIP} -9 -n -c ${CMAKE_SOURCE_DIR}/CHANGELOG.md OUTPUT_FILE ${changelog})
-  install(FILES ${changelog} DESTINATION usr/share/doc/rapport COMPONENT package)
+  # Debian's own form of it, with a fixed date: the same sources give the same package.
+  set(debian_changelog ${CMAKE_BINARY_DIR}/changelog.Debian)
+  file(WRITE ${debian_changelog} "rapport (${PROJECT_VERSION}-1) unstable; urgency=medium\n\n  * See changelog.gz.\n\n"
+    " -- Rapport <rapport@localhost>  Thu, 01 Jan 2026 00:00:00 +0000\n")
+  execute_process(COMMAND ${GZIP} -9 -n -c ${debian_changelog} OUTPUT_FILE ${debian_changelog}.gz)
+  install(FILES ${changelog} ${debian_changelog}.gz DESTINATION usr/share/doc/rapport COMPONENT package)
 endif()
 
 set(CPACK_GENERATOR DEB)
@@ -19,8 +24,9 @@ set(CPACK_PACKAGE_NAME rapport)
 set(CPACK_PACKAGE_VENDOR "Rapport")
 set(CPACK_PACKAGE_CONTACT "Rapport <rapport@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "personalization engine: what to show to each customer")
-set(CPACK_PACKAGE_DESCRIPTION "Keeps customers' profiles and histories in an embedded store, learns from them, and
- decides what to show to whom, when and by which way. One process, one folder, HTTP.")
+set(CPACK_PACKAGE_DESCRIPTION "Keeps customers' profiles and histories in an embedded store, learns
+ from them, and decides what to show to whom, when and by which way.
+ One process, one folder, HTTP.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
   OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)

@@ -74,7 +74,7 @@ class PackageTest(TemporaryFolder):
             self.assertEqual(subprocess.run(["sh", "-n", os.path.join(control, script)]).returncode, 0)
         if shutil.which("lintian"):
             done = subprocess.run(["lintian", "--fail-on", "error", "--suppress-tags",
-                                   "no-changelog,debian-changelog-file-missing", self.package],
+                                   "bogus-mail-host", self.package],
                                   capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout)
 
