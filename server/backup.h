@@ -7,8 +7,7 @@
 //
 // A backup begins with a checkpoint (RocksDB's hard links), is copied under the name .partial, fsynced, opened once and
 // all its blocks checked, and only then renamed: what has its name is whole. A table or a model that the newest backup
-// has with the same checksum is linked to it instead of copied: the same bytes are kept once, and reading them is all
-// that an unchanged file costs.
+// has with the same checksum, read anew, is linked to it instead of copied: the same bytes are kept once.
 #pragma once
 
 #include <atomic>

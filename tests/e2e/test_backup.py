@@ -131,6 +131,18 @@ class BackupTest(TemporaryFolder):
                          [os.path.basename(full["folder"]), os.path.basename(last["folder"])])
         self.run_ok("check", "--data", last["folder"])  # what it shared with removed ones is still there
 
+    def test_what_rotted_in_the_backup_before_is_not_linked(self):
+        with self.serve() as server:
+            self.fill(server)
+        first = self.backup()
+        tables = [path for path in files_of(first["folder"]) if path.endswith(".sst")]
+        self.assertGreater(len(tables), 2)
+        flip(tables[0], 40)
+        second = self.backup()
+        self.assertGreater(second["bytesShared"], 0)
+        self.assertEqual(rapport("check", "--data", first["folder"]).returncode, 1)
+        self.run_ok("check", "--data", second["folder"])
+
     def test_refusals_say_what_to_do(self):
         with self.serve() as server:
             self.fill(server, customers=2)

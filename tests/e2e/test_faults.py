@@ -147,6 +147,7 @@ class FaultTest(TemporaryFolder):
         total, done = attempt("count")
         self.assertGreater(total, 3)
         self.assertEqual(len(done), 1)
+        print(f"{total} syncs from start to stop")
         for number in range(1, total + 1):
             _, done = attempt(f"fail {number}")
             self.order("nothing")
