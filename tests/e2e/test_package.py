@@ -35,7 +35,7 @@ def setting(name):
 class PackageTest(TemporaryFolder):
     @classmethod
     def setUpClass(cls):
-        for tool in ("cpack", "dpkg-deb", "dpkg-shlibdeps"):
+        for tool in ("cpack", "dpkg-deb", "dpkg-shlibdeps", "file"):
             if shutil.which(tool) is None:
                 raise unittest.SkipTest(f"SKIPPED LOUDLY: no {tool}, the package is not tested")
         if not os.path.exists(os.path.join(build_folder(), "CPackConfig.cmake")):
