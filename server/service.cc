@@ -247,6 +247,7 @@ bool Service::Stop() {
   Impl& impl = *impl_;
   if (impl.stopped) return true;
   impl.stopped = true;
+  if (impl.backups) impl.backups->Stop();  // one in the making would hold the stop up; its sender is told
   const bool clean = !impl.http || impl.http->Stop(impl.config.stop_timeout_ms);
   if (impl.http) {
     std::error_code ignored;  // commands that find a file of a stopped server say that nobody answers
@@ -255,7 +256,6 @@ bool Service::Stop() {
   if (impl.clockwork) impl.clockwork->Stop();
   if (impl.retention) impl.retention->Stop();
   if (impl.training) impl.training->Stop();
-  if (impl.backups) impl.backups->Stop();
   // Writes whose clients were cut off still have callbacks into the parts above the store: let them run first.
   if (impl.store) (void)impl.store->ApplyAndWait({});
   return clean;
