@@ -43,6 +43,8 @@ def arguments_of(words):
     parser.add_argument("--epochs", type=int, default=6, help="timed epochs of each trainer (default 6)")
     parser.add_argument("--interactions-max", type=int, default=50_000_000,
                         help="largest set of the growth curve (default 50000000)")
+    parser.add_argument("--factors-max", type=int, default=512,
+                        help="most factors of the part on many factors; 1024 takes many minutes more (default 512)")
     parser.add_argument("--soak-minutes", type=float, default=2, help="length of the soak (default 2)")
     options = parser.parse_args(words)
     unknown = [part for part in options.parts if part not in PARTS]

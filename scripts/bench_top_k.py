@@ -112,7 +112,7 @@ def targets(result, case):
 
 NOTE_FLAT = "faiss-cpu of the package index, newer and with AVX-512, not Debian's 1.7.3, which has neither"
 NOTE_FILTER = ("a block of 16 items is read when one of them passes, which at 10 % is nearly always, and the lower threshold of fewer "
-               "items lets more of them be scored again")
+               "items lets more of them be scored again; after a fresh compilation the caches are full of items instead of factors")
 
 
 def top_k(bench):
