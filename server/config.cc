@@ -24,6 +24,14 @@ void Set(Out& out, const std::optional<In>& value) {
   if (value) out = static_cast<Out>(*value);
 }
 
+TlsFiles ReadTls(const Json& json, JsonFields& server) {
+  JsonFields fields(json, "server.tls.");
+  TlsFiles files{fields.RequiredText("certificate", limits::kShortTextBytesMax),
+                 fields.RequiredText("key", limits::kShortTextBytesMax)};
+  server.Fail(fields.Finish());
+  return files;
+}
+
 Status ReadServer(const Json& json, Config* config) {
   ServerOptions& server = config->server;
   JsonFields fields(json, "server.");
@@ -49,6 +57,7 @@ Status ReadServer(const Json& json, Config* config) {
   server.origins = fields.Texts("origins", kOriginsMax, limits::kShortTextBytesMax);
   Set(config->backup_folder, fields.Text("backupFolder", limits::kTitleBytesMax));
   Set(config->backups_kept, fields.Count("backupsKept", 0, 100000));
+  if (const Json* tls = fields.Find("tls")) server.tls = ReadTls(*tls, fields);
   Set(config->public_metrics, fields.Flag("publicMetrics"));
   return fields.Finish();
 }

@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "server/problem.h"
+#include "server/tls.h"
 
 namespace rapport {
 
@@ -37,7 +39,8 @@ class Exchange {
     stream_.expires_after(std::chrono::milliseconds(options_.timeout_ms));
     stream_.async_connect(asio::ip::tcp::endpoint(address, options_.port), [this](error_code connected) {
       if (connected) return Fail("cannot connect", connected);
-      Write();
+      if (options_.certificate_sha256.empty()) return Write(stream_);
+      Handshake();
     });
     io_.run();
     if (!failure_.ok()) return failure_;
@@ -49,14 +52,25 @@ class Exchange {
   }
 
  private:
-  void Write() {
-    http::async_write(stream_, request_, [this](error_code written, size_t) {
-      // A server that refuses a body answers while it is being sent: look for that answer before giving up.
-      Read(written);
+  void Handshake() {
+    tls_.async_handshake(asio::ssl::stream_base::client, [this](error_code shaken) {
+      if (shaken) return Fail("no TLS", shaken);
+      if (PeerCertificateSha256(tls_.native_handle()) != options_.certificate_sha256) {
+        return Fail("another certificate", asio::error::access_denied);
+      }
+      Write(tls_);
     });
   }
-  void Read(error_code written) {
-    http::async_read(stream_, buffer_, parser_, [this, written](error_code read, size_t) {
+  template <typename Stream>
+  void Write(Stream& stream) {
+    http::async_write(stream, request_, [this, &stream](error_code written, size_t) {
+      // A server that refuses a body answers while it is being sent: look for that answer before giving up.
+      Read(stream, written);
+    });
+  }
+  template <typename Stream>
+  void Read(Stream& stream, error_code written) {
+    http::async_read(stream, buffer_, parser_, [this, written](error_code read, size_t) {
       if (read) return Fail("no answer", written ? written : read);
       error_code ignored;
       stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
@@ -72,6 +86,8 @@ class Exchange {
   const HttpClientOptions& options_;
   asio::io_context io_{1};
   beast::tcp_stream stream_;
+  asio::ssl::context context_ = MakePinningContext();
+  asio::ssl::stream<beast::tcp_stream&> tls_{stream_, context_};
   beast::flat_buffer buffer_;
   http::request<http::string_body> request_;
   http::response_parser<http::string_body> parser_;

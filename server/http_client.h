@@ -13,8 +13,9 @@ namespace rapport {
 struct HttpClientOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 8080;
-  std::string key;              // sent as Authorization: Bearer
-  int64_t timeout_ms = 60'000;  // of one call
+  std::string key;                 // sent as Authorization: Bearer
+  std::string certificate_sha256;  // not empty: inside TLS, and only to a server with this certificate
+  int64_t timeout_ms = 60'000;     // of one call
   size_t body_bytes_max = 256u << 20;
 };
 

@@ -81,12 +81,12 @@ class HttpConnection::Exchange final : public Responder::Target {
 
 // ---- life of a connection -----------------------------------------------------------------------------------------
 
-HttpConnection::HttpConnection(asio::ip::tcp::socket socket, std::shared_ptr<HttpCore> core, std::string address,
-                               std::shared_ptr<AddressUse> use)
+HttpConnection::HttpConnection(asio::ip::tcp::socket socket, std::shared_ptr<TlsContext> tls,
+                               std::shared_ptr<HttpCore> core, std::string address, std::shared_ptr<AddressUse> use)
     : core_(std::move(core)),
       address_(std::move(address)),
       use_(std::move(use)),
-      stream_(std::move(socket)),
+      stream_(std::move(socket), std::move(tls)),
       waiting_since_ms_(SteadyMs()) {}
 
 HttpConnection::~HttpConnection() {
@@ -101,10 +101,22 @@ HttpConnection::~HttpConnection() {
 void HttpConnection::Open(Welcome welcome) {
   asio::dispatch(stream_.get_executor(), [self = shared_from_this(), welcome] {
     error_code ignored;
-    self->stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    self->stream_.tcp().socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    if (self->stream_.is_tls()) return welcome == Welcome::kServe ? self->Handshake() : self->Close();
     if (welcome == Welcome::kServe) return self->AwaitRequest();
     self->started_ = std::chrono::steady_clock::now();
     self->Refuse(ProblemResponse(503, "limit-reached", "too many connections are open: try again in a moment"));
+  });
+}
+
+// Who does not speak TLS here is let go without a word.
+void HttpConnection::Handshake() {
+  Enter(State::kReading);
+  stream_.tcp().expires_after(Milliseconds(core_->options.header_timeout_ms));
+  stream_.async_handshake([self = shared_from_this()](error_code error) {
+    if (!error) return self->AwaitRequest();
+    self->core_->handshakes_failed.Add();
+    self->Close();
   });
 }
 
@@ -156,19 +168,19 @@ void HttpConnection::AwaitRequest() {
   body_whole_ = false;
   if (buffer_.size() > 0) {  // a pipelined request waits already
     Enter(State::kReading);
-    stream_.expires_after(Milliseconds(core_->options.header_timeout_ms));
+    stream_.tcp().expires_after(Milliseconds(core_->options.header_timeout_ms));
     return LookAtHead();
   }
   if (buffer_.capacity() > kBufferKeptBytes) buffer_.shrink_to_fit();
   if (core_->stopping.load()) return Close();
   Enter(State::kIdle);
-  stream_.expires_after(Milliseconds(core_->options.idle_timeout_ms));
+  stream_.tcp().expires_after(Milliseconds(core_->options.idle_timeout_ms));
   stream_.async_read_some(buffer_.prepare(kFirstReadBytes),
                           [self = shared_from_this()](error_code error, size_t bytes) {
                             if (error) return self->Close();  // gone, or idle for too long: nothing was asked
                             self->buffer_.commit(bytes);
                             self->Enter(State::kReading);
-                            self->stream_.expires_after(Milliseconds(self->core_->options.header_timeout_ms));
+                            self->stream_.tcp().expires_after(Milliseconds(self->core_->options.header_timeout_ms));
                             self->LookAtHead();
                           });
 }
@@ -271,7 +283,7 @@ void HttpConnection::ReleaseBody() {
 }
 
 void HttpConnection::SendContinue() {
-  stream_.expires_after(Milliseconds(core_->options.write_timeout_ms));
+  stream_.tcp().expires_after(Milliseconds(core_->options.write_timeout_ms));
   asio::async_write(stream_, asio::buffer(kContinue), [self = shared_from_this()](error_code error, size_t) {
     if (error) return self->Close();
     self->ReadBody();
@@ -279,7 +291,7 @@ void HttpConnection::SendContinue() {
 }
 
 void HttpConnection::ReadBody() {
-  stream_.expires_after(Milliseconds(core_->options.body_timeout_ms));
+  stream_.tcp().expires_after(Milliseconds(core_->options.body_timeout_ms));
   TakeBody();
 }
 
@@ -317,7 +329,7 @@ void HttpConnection::TakeBody() {
 }
 
 void HttpConnection::OnBody() {
-  stream_.expires_never();
+  stream_.tcp().expires_never();
   if (std::optional<Response> problem = core_->gate.AdmitBody(*admission_.route, *request_)) {
     return Respond(std::move(*problem));
   }
@@ -379,7 +391,7 @@ void HttpConnection::Respond(Response response) {
   if (left_out > 0) {
     core_->log.Error("response.field_left_out", {{"route", admission_.route ? admission_.route->pattern : ""}});
   }
-  stream_.expires_after(Milliseconds(core_->options.write_timeout_ms));
+  stream_.tcp().expires_after(Milliseconds(core_->options.write_timeout_ms));
   http::async_write(stream_, *response_,
                     [self = shared_from_this()](error_code error, size_t) { self->OnWritten(error); });
 }
@@ -390,11 +402,22 @@ void HttpConnection::OnWritten(error_code error) {
     return Close();
   }
   if (keep_alive_) return AwaitRequest();
+  if (stream_.is_tls()) return CloseTls();
   // The client may have sent more already: pipelined requests, or one that crossed our decision to stop.
   if (unread_input_ || buffer_.size() > 0 || core_->stopping.load()) return CloseGently();
   error_code ignored;
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  stream_.tcp().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   Close();
+}
+
+// Inside TLS the end is said too, so that a client can tell it from a cut line.
+void HttpConnection::CloseTls() {
+  Enter(State::kClosing);
+  stream_.tcp().expires_after(Milliseconds(kDiscardMs));
+  stream_.async_shutdown([self = shared_from_this()](error_code error) {
+    if (error == beast::error::timeout) return self->Close();
+    self->CloseGently();
+  });
 }
 
 // Closing a socket with unread input resets it, and the reset may overtake the answer: say that we are done, then read
@@ -402,23 +425,23 @@ void HttpConnection::OnWritten(error_code error) {
 void HttpConnection::CloseGently() {
   Enter(State::kClosing);
   error_code ignored;
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  stream_.expires_after(Milliseconds(kDiscardMs));
+  stream_.tcp().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  stream_.tcp().expires_after(Milliseconds(kDiscardMs));
   Discard(kDiscardBytesMax);
 }
 
 void HttpConnection::Discard(size_t bytes_left) {
   buffer_.clear();
-  stream_.async_read_some(buffer_.prepare(64 * 1024),
-                          [self = shared_from_this(), bytes_left](error_code error, size_t bytes) {
-                            if (error || bytes >= bytes_left) return self->Close();
-                            self->Discard(bytes_left - bytes);
-                          });
+  stream_.tcp().async_read_some(buffer_.prepare(64 * 1024),
+                                [self = shared_from_this(), bytes_left](error_code error, size_t bytes) {
+                                  if (error || bytes >= bytes_left) return self->Close();
+                                  self->Discard(bytes_left - bytes);
+                                });
 }
 
 void HttpConnection::Close() {
   Enter(State::kClosing);
-  stream_.close();
+  stream_.tcp().close();
 }
 
 }  // namespace rapport

@@ -9,7 +9,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <chrono>
@@ -25,6 +24,7 @@
 #include "server/gatekeeper.h"
 #include "server/http_answer.h"
 #include "server/http_guard.h"
+#include "server/http_stream.h"
 #include "server/server.h"
 
 namespace rapport {
@@ -64,6 +64,7 @@ struct HttpCore {
   Counter& timeouts;
   Counter& gave_way;
   Counter& malformed;
+  Counter& handshakes_failed;
   Gauge& body_bytes_held;
 
   boost::asio::io_context io;
@@ -73,7 +74,8 @@ struct HttpCore {
   std::atomic<size_t> in_flight{0};
   std::atomic<size_t> body_bytes{0};
 
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;                 // guards what follows
+  std::shared_ptr<TlsContext> tls;  // null: plain; replaced when the certificate is
   std::condition_variable emptied;
   std::unordered_map<HttpConnection*, std::weak_ptr<HttpConnection>> connections;
   std::map<std::string, std::shared_ptr<AddressUse>> by_address;
@@ -83,8 +85,8 @@ struct HttpCore {
 // strand.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<HttpCore> core, std::string address,
-                 std::shared_ptr<AddressUse> use);
+  HttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<TlsContext> tls, std::shared_ptr<HttpCore> core,
+                 std::string address, std::shared_ptr<AddressUse> use);
   ~HttpConnection();
 
   enum class Welcome { kServe, kRefuse /* 503 and close */ };
@@ -112,6 +114,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   enum class State { kIdle, kReading, kWorking, kWriting, kClosing };
   using Parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;  // of heads only
 
+  void Handshake();
   void AwaitRequest();
   void LookAtHead();
   void ReadMore(size_t bytes, void (HttpConnection::*then)());
@@ -129,6 +132,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void Respond(Response response);
   void OnWritten(boost::beast::error_code error);
   void CloseGently();
+  void CloseTls();
   void Discard(size_t bytes_left);
   void Close();
   void ReleaseBody();
@@ -138,7 +142,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   const std::shared_ptr<HttpCore> core_;
   const std::string address_;
   const std::shared_ptr<AddressUse> use_;
-  boost::beast::tcp_stream stream_;
+  HttpStream stream_;
   boost::beast::flat_buffer buffer_;
   std::atomic<State> state_{State::kIdle};  // written on the strand
   std::atomic<int64_t> waiting_since_ms_;   // of the steady clock

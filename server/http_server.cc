@@ -67,6 +67,7 @@ HttpCore::HttpCore(const ServerOptions& server_options, const RouteTable& table,
       timeouts(m.counter("rapport_connection_timeouts_total", {}, "connections cut off by a deadline")),
       gave_way(m.counter("rapport_connections_gave_way_total", {}, "waiting connections closed for newer ones")),
       malformed(m.counter("rapport_malformed_requests_total", {}, "requests refused because they are no clear HTTP")),
+      handshakes_failed(m.counter("rapport_tls_handshakes_failed_total", {}, "connections that did not speak our TLS")),
       body_bytes_held(m.gauge("rapport_body_bytes", {}, "bytes of bodies that are being received or answered")) {
   for (const Route& route : table.routes()) {
     route_metrics[&route] = MakeRouteMetrics(m, MethodName(route.method), route.pattern);
@@ -90,6 +91,7 @@ struct HttpServer::Impl {
   std::vector<std::thread> threads;
   uint16_t port = 0;
   bool stopped = false;
+  std::string certificate_tried;  // digest of files that could not be loaded
 };
 
 Status HttpServer::Impl::Listen() {
@@ -176,7 +178,7 @@ void HttpServer::Impl::OnAccepted(tcp::socket socket) {
     if (!use) use = std::make_shared<AddressUse>();
     use->trusted = trusted;
     ++use->connections;
-    connection = std::make_shared<HttpConnection>(std::move(socket), core, std::move(address), use);
+    connection = std::make_shared<HttpConnection>(std::move(socket), core->tls, core, std::move(address), use);
     core->connections.emplace(connection.get(), connection);
     core->open_connections.Add(1);
   }
@@ -213,6 +215,11 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const ServerOptions& optio
   server->impl_ =
       std::make_unique<Impl>(std::make_shared<HttpCore>(options, routes, authenticator, metrics, log, clock));
   Impl& impl = *server->impl_;
+  if (options.tls.used()) {
+    Result<std::shared_ptr<TlsContext>> tls = LoadTls(options.tls);
+    if (!tls.ok()) return tls.status();
+    impl.core->tls = tls.Take();
+  }
   RAPPORT_RETURN_IF_ERROR(impl.Listen());
   impl.keep_running.emplace(impl.core->io.get_executor());
   asio::post(impl.acceptor.get_executor(), [&impl] { impl.Accept(); });
@@ -222,6 +229,25 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const ServerOptions& optio
 }
 
 uint16_t HttpServer::port() const { return impl_->port; }
+std::shared_ptr<const TlsContext> HttpServer::certificate() const {
+  std::lock_guard lock(impl_->core->mutex);
+  return impl_->core->tls;
+}
+
+Result<bool> HttpServer::ReloadCertificate() {
+  HttpCore& core = *impl_->core;
+  if (!core.options.tls.used()) return false;
+  const std::string now = DigestOf(core.options.tls);
+  if (now == impl_->certificate_tried || now == certificate()->loaded_from) return false;
+  impl_->certificate_tried = now;  // half of a change is told once, the other half is tried again
+  Result<std::shared_ptr<TlsContext>> tls = LoadTls(core.options.tls);
+  if (!tls.ok()) return tls.status();
+  impl_->certificate_tried.clear();
+  std::lock_guard lock(core.mutex);
+  core.tls = tls.Take();
+  return true;
+}
+
 bool HttpServer::stopping() const { return impl_->core->stopping.load(); }
 
 bool HttpServer::Stop(int64_t deadline_ms) {

@@ -19,6 +19,7 @@
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/route_table.h"
+#include "server/tls.h"
 
 namespace rapport {
 
@@ -37,6 +38,7 @@ struct ServerOptions {
   int64_t body_timeout_ms = 30 * kSecondMs;
   int64_t idle_timeout_ms = 60 * kSecondMs;  // between two requests, and before the first
   int64_t write_timeout_ms = 30 * kSecondMs;
+  TlsFiles tls;
   // Off only in tests: broken twins that show what the guards of the wire (server/http_guard.h) are for.
   bool test_guards = true;
   std::vector<std::string> origins;  // exact origins that browser keys may be used from: "https://shop.example"
@@ -54,6 +56,10 @@ class HttpServer {
 
   uint16_t port() const;
   bool stopping() const;
+  std::shared_ptr<const TlsContext> certificate() const;  // null: plain
+  // Looks whether the certificate's files have changed, and if so uses them for new connections. False: they have not.
+  // An error leaves the old ones in service and is told once. Belongs to the thread of Start.
+  Result<bool> ReloadCertificate();
   // Stops accepting, finishes the requests whose header was read, closes; what is not done after `deadline_ms` is cut
   // off. Returns when no handler runs and no connection is open; false when something had to be cut off.
   bool Stop(int64_t deadline_ms);

@@ -31,6 +31,14 @@ std::string ReachableHost(const std::string& address) {
   return address == "::" ? "::1" : address;
 }
 
+// Seconds until it ends: the one thing about a certificate that must be watched.
+void AddCertificateSource(Metrics& metrics, const HttpServer& http, const Clock& clock) {
+  if (!http.certificate()) return;
+  metrics.AddSource(
+      "rapport_certificate_expires_seconds", "seconds until the TLS certificate in service ends",
+      [&http, &clock] { return static_cast<double>(http.certificate()->expires_at.ms - clock.Now().ms) / kSecondMs; });
+}
+
 void AddSources(Metrics& metrics, const Engine& engine) {
   const Store& store = engine.store();
   const auto from_store = [&](const char* name, const char* help, uint64_t StoreStatistics::*field) {
@@ -106,6 +114,7 @@ struct Service::Impl {
   Status OpenStore();
   Status EnsureOperatorKey();
   Status Listen();
+  Status WriteServerFile();
   Status Announce();
 
   const std::string folder;
@@ -195,18 +204,29 @@ Status Service::Impl::Listen() {
       HttpServer::Start(config.server, routes, *authenticator, metrics, log, clock);
   if (!started.ok()) return started.status();
   http = started.Take();
+  AddCertificateSource(metrics, *http, clock);
   return Status::Ok();
 }
 
-Status Service::Impl::Announce() {
+Status Service::Impl::WriteServerFile() {
   const std::string host = ReachableHost(config.server.address);
   JsonWriter out;
   out.BeginObject().Key("host").String(host).Key("port").Unsigned(http->port());
-  out.Key("process").Integer(::getpid()).EndObject();
-  RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(ServerFile(folder), out.Take() + "\n", FileMode::kPublic));
+  out.Key("process").Integer(::getpid());
+  if (const auto tls = http->certificate()) out.Key("certificateSha256").String(tls->certificate_sha256);
+  out.EndObject();
+  return WriteFileAtomically(ServerFile(folder), out.Take() + "\n", FileMode::kPublic);
+}
+
+Status Service::Impl::Announce() {
+  RAPPORT_RETURN_IF_ERROR(WriteServerFile());
+  const std::string host = ReachableHost(config.server.address);
   RAPPORT_RETURN_IF_ERROR(store->SetLockNote("rapport serve, process " + std::to_string(::getpid()) +
                                              ", listening on " + host + " port " + std::to_string(http->port())));
   const StoreStatistics kept = store->statistics();
+  if (const auto tls = http->certificate()) {
+    log.Info("certificate.loaded", {{"expires", FormatRfc3339(tls->expires_at)}});
+  }
   log.Info("server.started", {{"address", config.server.address},
                               {"port", static_cast<uint64_t>(http->port())},
                               {"data", folder},
@@ -238,6 +258,21 @@ Result<std::unique_ptr<Service>> Service::Start(const std::string& folder, const
   if (impl.clockwork) impl.clockwork->Start();
   if (impl.retention) impl.retention->Start();
   return service;
+}
+
+void Service::Reload(Why why) {
+  Impl& impl = *impl_;
+  const Result<bool> certificate = impl.http->ReloadCertificate();
+  if (!certificate.ok()) {
+    impl.log.Error("certificate.refused",
+                   {{"detail", certificate.status().message() + "; the one before stays in service"}});
+  } else if (*certificate) {
+    const Status announced = impl.WriteServerFile();
+    impl.log.Info("certificate.loaded", {{"expires", FormatRfc3339(impl.http->certificate()->expires_at)},
+                                         {"detail", announced.ok() ? "for new connections" : announced.message()}});
+  } else if (why == Why::kAsked) {
+    impl.log.Info("reload.nothing_changed");
+  }
 }
 
 uint16_t Service::port() const { return impl_->http->port(); }

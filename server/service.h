@@ -23,6 +23,9 @@ class Service {
   // Finishes what was accepted (within config.stop_timeout_ms), ends training, closes the store. False: some had to be
   // cut off.
   bool Stop();
+  enum class Why { kAsked /* SIGHUP */, kLook /* every few seconds */ };
+  // Takes up what changed on the disk without a restart: the certificate. Says in the log what it did.
+  void Reload(Why why);
   uint16_t port() const;
   const RouteTable& routes() const;  // for the test that walks it
 

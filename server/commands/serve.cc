@@ -9,6 +9,8 @@ namespace rapport {
 
 namespace {
 
+constexpr time_t kLookSeconds = 2;
+
 struct ServeOptions {
   std::string folder, listen, config_file, durability = "fsync";
   int threads = -1;
@@ -20,9 +22,20 @@ sigset_t BlockStopSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);  // a reader of our log that went away must not end us
   return signals;
+}
+
+// SIGTERM or SIGINT ends it; SIGHUP, and every look at the clock, takes up a changed certificate.
+int AwaitStop(const sigset_t& signals, Service& service) {
+  const timespec look{kLookSeconds, 0};
+  for (;;) {
+    const int signal = sigtimedwait(&signals, nullptr, &look);
+    if (signal == SIGTERM || signal == SIGINT) return signal;
+    service.Reload(signal == SIGHUP ? Service::Why::kAsked : Service::Why::kLook);
+  }
 }
 
 Status RunServe(const ServeOptions& options, Terminal& terminal) {
@@ -35,9 +48,7 @@ Status RunServe(const ServeOptions& options, Terminal& terminal) {
   Log log(terminal.error, terminal.clock);
   Result<std::unique_ptr<Service>> service = Service::Start(options.folder, *config, log, terminal.clock);
   if (!service.ok()) return service.status();
-  int signal = 0;
-  while (sigwait(&signals, &signal) != 0) {
-  }
+  const int signal = AwaitStop(signals, **service);
   log.Info("server.stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
   const bool clean = (*service)->Stop();
   service->reset();

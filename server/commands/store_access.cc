@@ -57,6 +57,9 @@ Result<HttpClientOptions> FindServer(const std::string& folder) {
   options.host = json["host"].get<std::string>();
   options.port = json["port"].get<uint16_t>();
   options.key = Trimmed(*key);
+  if (json.contains("certificateSha256") && json["certificateSha256"].is_string()) {
+    options.certificate_sha256 = json["certificateSha256"].get<std::string>();
+  }
   options.timeout_ms = kCallTimeoutMs;
   return options;
 }
