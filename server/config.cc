@@ -16,6 +16,7 @@ constexpr size_t kConnectionsMax = 100000;
 constexpr size_t kCountMax = size_t{1} << 40;
 constexpr double kWeightMax = 1000;
 constexpr double kDaysMax = 36500;
+constexpr double kRateMax = 1e6;
 constexpr size_t kTimeoutMsMax = 24 * 3600 * 1000;
 
 // Sets `out` when the key is there.
@@ -32,6 +33,15 @@ TlsFiles ReadTls(const Json& json, JsonFields& server) {
   return files;
 }
 
+void ReadRate(JsonFields& limits, const char* name, RateLimit* rate) {
+  const Json* json = limits.Find(name);
+  if (json == nullptr) return;
+  JsonFields fields(*json, std::string("server.rateLimits.") + name + ".");
+  Set(rate->per_second, fields.Number("perSecond", 0, kRateMax));
+  Set(rate->burst, fields.Number("burst", 1, kRateMax));
+  limits.Fail(fields.Finish());
+}
+
 Status ReadServer(const Json& json, Config* config) {
   ServerOptions& server = config->server;
   JsonFields fields(json, "server.");
@@ -46,6 +56,13 @@ Status ReadServer(const Json& json, Config* config) {
     server.trusted_addresses = fields.Texts("trustedAddresses", kOriginsMax, limits::kShortTextBytesMax);
   }
   Set(server.requests_in_flight_max, fields.Count("requestsInFlightMax", 1, kConnectionsMax));
+  Set(server.queue_wait_ms_max, fields.Count("queueWaitMsMax", 1, kTimeoutMsMax));
+  if (const Json* rates = fields.Find("rateLimits")) {
+    JsonFields limits(*rates, "server.rateLimits.");
+    ReadRate(limits, "perKey", &server.rate_per_key);
+    ReadRate(limits, "perAddress", &server.rate_per_address);
+    fields.Fail(limits.Finish());
+  }
   Set(server.header_bytes_max, fields.Count("headerBytesMax", 1024, 1 << 20));
   Set(server.body_bytes_max, fields.Count("bodyBytesMax", 1024, 1 << 30));
   Set(server.body_bytes_in_flight_max, fields.Count("bodyBytesInFlightMax", 1 << 20, kCountMax));

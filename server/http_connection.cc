@@ -23,6 +23,8 @@ constexpr size_t kFirstReadBytes = 4096;
 constexpr size_t kBodyReadBytes = 64 * 1024;
 constexpr size_t kBufferKeptBytes = 16 * 1024;  // between requests
 constexpr size_t kDiscardBytesMax = 64u << 20;
+constexpr uint64_t kReadToRefuseBytesMax = 64 * 1024;  // a body that is read so that the connection can stay
+constexpr int64_t kDeadlineMsMax = 10 * kMinuteMs;
 constexpr int64_t kDiscardMs = 2 * kSecondMs;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -36,10 +38,12 @@ std::string Lower(std::string_view text) {
   return out;
 }
 
-int64_t SteadyMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+int64_t SteadyUs() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
+
+int64_t SteadyMs() { return SteadyUs() / 1000; }
 
 GuardOptions GuardOptionsOf(const ServerOptions& options) {
   GuardOptions guard;
@@ -48,6 +52,9 @@ GuardOptions GuardOptionsOf(const ServerOptions& options) {
   guard.strict = options.test_guards;
   return guard;
 }
+
+// Health and the operator's routes never wait behind the shop's: who must look at an overloaded server gets in.
+bool IsAlwaysServed(const Route& route) { return !route.scope || *route.scope == Scope::kOperate; }
 
 Response ToResponse(const GuardRefusal& refusal) {
   return ProblemResponse(refusal.status, refusal.slug, refusal.detail);
@@ -164,6 +171,7 @@ void HttpConnection::AwaitRequest() {
   chunks_.reset();
   response_.reset();
   request_.reset();
+  late_refusal_.reset();
   body_left_ = 0;
   body_whole_ = false;
   if (buffer_.size() > 0) {  // a pipelined request waits already
@@ -244,7 +252,17 @@ void HttpConnection::OnHeader() {
     request_->headers.emplace_back(Lower(field.name_string()), std::string(field.value()));
   }
   admission_ = core_->gate.Admit(header.method_string(), header.target(), *request_);
-  if (admission_.refusal) return Refuse(std::move(*admission_.refusal));
+  // A key in the body is not known yet: OnBody counts it.
+  rate_checked_ = admission_.refusal || !request_->identity.key_id.empty() || !admission_.route->scope;
+  std::optional<Response> refusal = rate_checked_ ? CheckRate() : std::nullopt;
+  if (!refusal && admission_.refusal) return Refuse(std::move(*admission_.refusal));
+  if (!refusal) refusal = ReadDeadline();
+  if (refusal) {
+    if (body_whole_ || parser_->chunked() || body_left_ > kReadToRefuseBytesMax || !admission_.route) {
+      return Refuse(std::move(*refusal));
+    }
+    late_refusal_ = std::move(refusal);
+  }
   if (std::optional<Response> problem = LimitBody()) return Refuse(std::move(*problem));
   if (body_whole_) return OnBody();
   const std::string expect = Lower(header[http::field::expect]);
@@ -330,18 +348,99 @@ void HttpConnection::TakeBody() {
 
 void HttpConnection::OnBody() {
   stream_.tcp().expires_never();
-  if (std::optional<Response> problem = core_->gate.AdmitBody(*admission_.route, *request_)) {
-    return Respond(std::move(*problem));
+  if (late_refusal_) return Respond(std::move(*late_refusal_));
+  std::optional<Response> problem = core_->gate.AdmitBody(*admission_.route, *request_);
+  if (!rate_checked_) {
+    if (std::optional<Response> limited = CheckRate()) problem = std::move(limited);
   }
-  if (core_->in_flight.fetch_add(1) >= core_->options.requests_in_flight_max) {
+  if (problem) return Respond(std::move(*problem));
+  if (core_->in_flight.fetch_add(1) >= core_->options.requests_in_flight_max && !IsAlwaysServed(*admission_.route)) {
     core_->in_flight.fetch_sub(1);
-    core_->refused_requests.Add();
-    return Respond(ProblemResponse(Status::Unavailable("too many requests are being answered: try again in a moment")));
+    return RefuseOverload("too many requests are being answered: try again in a moment");
   }
   core_->requests_in_flight.Add(1);
+  if (admission_.route->work == Work::kLong) {
+    Enter(State::kWorking);
+    return asio::post(core_->slow, [self = shared_from_this()] { self->RunHandler(); });
+  }
+  QueueHandler();
+}
+
+// Without a server key the address is counted, with a key the key; a browser key is everybody's, so its address is,
+// too.
+std::optional<Response> HttpConnection::CheckRate() {
+  const Identity& identity = request_->identity;
+  const int64_t now_us = SteadyUs();
+  int64_t wait_ms = identity.key_id.empty() ? 0 : core_->per_key.Take(identity.key_id, now_us);
+  const bool by_address = identity.key_id.empty() || identity.kind == KeyKind::kBrowser;
+  if (wait_ms == 0 && by_address && !use_->trusted) wait_ms = core_->per_address.Take(address_, now_us);
+  if (wait_ms == 0) return std::nullopt;
+  core_->limited_requests.Add();
+  Response response = ProblemResponse(429, "too-many-requests", "more requests than agreed: slow down");
+  for (auto& [name, value] : response.headers) {
+    if (name == "Retry-After") value = std::to_string((wait_ms + 999) / 1000);
+  }
+  return response;
+}
+
+// X-Deadline-Ms: how long the client still waits. What it will not read is not worth working for.
+std::optional<Response> HttpConnection::ReadDeadline() {
+  int64_t ms = kDeadlineMsMax;
+  if (const std::string_view text = request_->Header("x-deadline-ms"); !text.empty()) {
+    const std::optional<int64_t> given = ParseInt64(std::string(text));
+    if (!given || *given < 0) {
+      return ProblemResponse(400, "invalid-argument", "X-Deadline-Ms is a number of milliseconds from 0");
+    }
+    ms = std::min(*given, kDeadlineMsMax);
+  }
+  deadline_us_ = std::chrono::duration_cast<std::chrono::microseconds>(started_.time_since_epoch()).count() + ms * 1000;
+  return std::nullopt;
+}
+
+void HttpConnection::RefuseOverload(const char* why) {
+  core_->refused_requests.Add();
+  Respond(ProblemResponse(Status::Unavailable(why)));
+}
+
+void HttpConnection::QueueHandler() {
+  const Route& route = *admission_.route;
   Enter(State::kWorking);
-  if (admission_.route->work == Work::kShort) return RunHandler();
-  asio::post(core_->slow, [self = shared_from_this()] { self->RunHandler(); });
+  if (IsAlwaysServed(route)) return RunHandler();
+  WorkQueue::Job job;
+  job.expected_us = core_->route_metrics.at(&route).handler.us();
+  job.deadline_us = deadline_us_;
+  job.run = [self = shared_from_this()] { self->RunHandler(); };
+  job.refuse = [self = shared_from_this()] {
+    asio::post(self->stream_.get_executor(), [self] {
+      self->core_->in_flight.fetch_sub(1);
+      self->core_->requests_in_flight.Add(-1);
+      self->core_->expired_requests.Add();
+      self->RefuseOverload("the deadline passed while the request waited: no work was done");
+    });
+  };
+  const int64_t now_us = SteadyUs();
+  switch (core_->work.Offer(job, now_us)) {
+    case WorkQueue::Verdict::kRun: return WorkOn(core_, std::move(job));
+    case WorkQueue::Verdict::kWaits: return;
+    case WorkQueue::Verdict::kRefused: break;
+  }
+  core_->in_flight.fetch_sub(1);
+  core_->requests_in_flight.Add(-1);
+  if (deadline_us_ <= now_us) core_->expired_requests.Add();
+  RefuseOverload(deadline_us_ <= now_us ? "the deadline passed before any work was done"
+                                        : "more requests than can be answered in time: try again in a moment");
+}
+
+// Runs one job and passes its place on. The next one runs outside this strand: its connection's answer must not wait
+// for another's work.
+void HttpConnection::WorkOn(const std::shared_ptr<HttpCore>& core, WorkQueue::Job job) {
+  job.run();
+  job.run = nullptr;
+  std::vector<WorkQueue::Job> expired;
+  std::optional<WorkQueue::Job> next = core->work.Finish(SteadyUs(), &expired);
+  for (const WorkQueue::Job& late : expired) late.refuse();
+  if (!next) return;
+  asio::post(core->io, [core, job = std::move(*next)]() mutable { WorkOn(core, std::move(job)); });
 }
 
 // The seam where exceptions stop. Runs on the strand or on the slow pool: touches nothing that changes while working.
@@ -350,8 +449,11 @@ void HttpConnection::RunHandler() {
   const Route& route = *admission_.route;
   const Responder respond(std::make_shared<Exchange>(shared_from_this(), request));
   const char* what = nullptr;
+  ExpectedTime& expected = core_->route_metrics.at(&route).handler;
+  const int64_t began_us = SteadyUs();
   try {
-    return route.handler(*request, respond);
+    route.handler(*request, respond);
+    return expected.Observe(SteadyUs() - began_us);
   } catch (const std::exception& exception) {
     what = typeid(exception).name();  // its text may quote the request, so it stays out of the log
   } catch (...) {

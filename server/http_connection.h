@@ -25,7 +25,9 @@
 #include "server/http_answer.h"
 #include "server/http_guard.h"
 #include "server/http_stream.h"
+#include "server/rate_limiter.h"
 #include "server/server.h"
+#include "server/work_queue.h"
 
 namespace rapport {
 
@@ -35,6 +37,7 @@ class HttpConnection;
 struct RouteMetrics {
   std::array<Counter*, 6> by_class{};  // index: status / 100
   Histogram* seconds = nullptr;
+  ExpectedTime handler;
 };
 
 // What one client address has taken. The trusted ones share one that is never full.
@@ -51,21 +54,27 @@ struct HttpCore {
            const Clock& c);
 
   const ServerOptions options;
+  const size_t threads;  // handlers at once
   const RouteTable& routes;
   const Gatekeeper gate;
   Metrics& metrics;
   Log& log;
   const Clock& clock;
-  std::unordered_map<const Route*, RouteMetrics> route_metrics;  // constant; nullptr: no such route
+  std::unordered_map<const Route*, RouteMetrics> route_metrics;  // nullptr: no such route
   Gauge& open_connections;
   Gauge& requests_in_flight;
   Counter& refused_connections;
   Counter& refused_requests;
+  Counter& limited_requests;
+  Counter& expired_requests;
   Counter& timeouts;
   Counter& gave_way;
   Counter& malformed;
   Counter& handshakes_failed;
   Gauge& body_bytes_held;
+
+  WorkQueue work;
+  RateLimiter per_key, per_address;
 
   boost::asio::io_context io;
   boost::asio::thread_pool slow{1};
@@ -126,7 +135,12 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void TakeBody();
   bool HoldBody(size_t bytes);
   void OnBody();
+  std::optional<Response> CheckRate();
+  std::optional<Response> ReadDeadline();
+  void QueueHandler();
+  static void WorkOn(const std::shared_ptr<HttpCore>& core, WorkQueue::Job job);
   void RunHandler();
+  void RefuseOverload(const char* why);
   void OnReadError(boost::beast::error_code error);
   void Refuse(Response response);  // before the body was read
   void Respond(Response response);
@@ -158,7 +172,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   Admission admission_;
   std::optional<WireAnswer> response_;
   std::chrono::steady_clock::time_point started_;
+  int64_t deadline_us_ = 0;  // of the steady clock
   size_t held_body_bytes_ = 0;
+  std::optional<Response> late_refusal_;  // once the body is read, so that the connection can go on
+  bool rate_checked_ = false;
   bool body_whole_ = false;
   bool head_ = false;
   bool keep_alive_ = false;

@@ -21,10 +21,18 @@ namespace {
 // Connections beyond the limit that are being told so; further ones are closed without a word.
 constexpr size_t kRefusedAtOnceMax = 64;
 constexpr size_t kRefusedAtOncePerAddressMax = 16;
+// While closing ones make place, an address with few connections is still let in.
+constexpr size_t kFewConnections = 8;
+constexpr size_t kReserveMin = 256;
 constexpr int64_t kAcceptPauseMs = 100;
 
-RouteMetrics MakeRouteMetrics(Metrics& metrics, const std::string& method, const std::string& pattern) {
-  RouteMetrics out;
+SecretKey RandomSeed() {
+  SecretKey seed{};
+  (void)FillSecretRandom(seed);  // without it buckets can be guessed, and are buckets all the same
+  return seed;
+}
+
+void AddRouteMetrics(RouteMetrics& out, Metrics& metrics, const std::string& method, const std::string& pattern) {
   for (size_t status = 1; status <= 5; ++status) {
     out.by_class[status] = &metrics.counter(
         "rapport_requests_total", {{"method", method}, {"route", pattern}, {"status", std::to_string(status) + "xx"}},
@@ -32,7 +40,6 @@ RouteMetrics MakeRouteMetrics(Metrics& metrics, const std::string& method, const
   }
   out.seconds = &metrics.histogram("rapport_request_seconds", {{"method", method}, {"route", pattern}},
                                    "seconds from the end of a request's header to its answer");
-  return out;
 }
 
 // A socket for both families shows IPv4 clients as ::ffff:1.2.3.4; they are counted and trusted as what they are.
@@ -54,6 +61,8 @@ std::string CountedAddress(const asio::ip::address& from) {
 HttpCore::HttpCore(const ServerOptions& server_options, const RouteTable& table, Authenticator& auth, Metrics& m,
                    Log& l, const Clock& c)
     : options(server_options),
+      threads(server_options.threads > 0 ? static_cast<size_t>(server_options.threads)
+                                         : static_cast<size_t>(HardwareThreads())),
       routes(table),
       gate(table, auth, server_options.origins),
       metrics(m),
@@ -64,15 +73,20 @@ HttpCore::HttpCore(const ServerOptions& server_options, const RouteTable& table,
       refused_connections(m.counter("rapport_refused_connections_total", {}, "connections beyond a limit")),
       refused_requests(
           m.counter("rapport_refused_requests_total", {}, "requests answered 503 because too many were at work")),
+      limited_requests(m.counter("rapport_limited_requests_total", {}, "requests answered 429 because of their rate")),
+      expired_requests(m.counter("rapport_expired_requests_total", {}, "requests whose deadline passed: no work done")),
       timeouts(m.counter("rapport_connection_timeouts_total", {}, "connections cut off by a deadline")),
       gave_way(m.counter("rapport_connections_gave_way_total", {}, "waiting connections closed for newer ones")),
       malformed(m.counter("rapport_malformed_requests_total", {}, "requests refused because they are no clear HTTP")),
       handshakes_failed(m.counter("rapport_tls_handshakes_failed_total", {}, "connections that did not speak our TLS")),
-      body_bytes_held(m.gauge("rapport_body_bytes", {}, "bytes of bodies that are being received or answered")) {
+      body_bytes_held(m.gauge("rapport_body_bytes", {}, "bytes of bodies that are being received or answered")),
+      work({threads, server_options.requests_in_flight_max, server_options.queue_wait_ms_max * 1000}),
+      per_key(server_options.rate_per_key, RandomSeed()),
+      per_address(server_options.rate_per_address, RandomSeed()) {
   for (const Route& route : table.routes()) {
-    route_metrics[&route] = MakeRouteMetrics(m, MethodName(route.method), route.pattern);
+    AddRouteMetrics(route_metrics[&route], m, MethodName(route.method), route.pattern);
   }
-  route_metrics[nullptr] = MakeRouteMetrics(m, "", "");
+  AddRouteMetrics(route_metrics[nullptr], m, "", "");
 }
 
 struct HttpServer::Impl {
@@ -162,7 +176,9 @@ void HttpServer::Impl::OnAccepted(tcp::socket socket) {
     const size_t open = core->connections.size();
     const auto known = core->by_address.find(address);
     const size_t of_address = trusted || known == core->by_address.end() ? 0 : known->second->connections;
-    if (open >= options.connections_max + kRefusedAtOnceMax ||
+    const size_t reserve =
+        of_address < kFewConnections ? std::max(kReserveMin, options.connections_max / 4) : kRefusedAtOnceMax;
+    if (open >= options.connections_max + reserve ||
         of_address >= options.connections_per_address_max + kRefusedAtOncePerAddressMax) {
       core->refused_connections.Add();
       return;
@@ -223,8 +239,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const ServerOptions& optio
   RAPPORT_RETURN_IF_ERROR(impl.Listen());
   impl.keep_running.emplace(impl.core->io.get_executor());
   asio::post(impl.acceptor.get_executor(), [&impl] { impl.Accept(); });
-  const int threads = options.threads > 0 ? options.threads : HardwareThreads();
-  for (int i = 0; i < threads; ++i) impl.threads.emplace_back([&impl] { impl.RunWorker(); });
+  // One more than handlers at once: the one that reads and refuses while all the others work.
+  for (size_t i = 0; i < impl.core->threads + 1; ++i) impl.threads.emplace_back([&impl] { impl.RunWorker(); });
   return server;
 }
 
@@ -291,6 +307,7 @@ bool HttpServer::Stop(int64_t deadline_ms) {
   impl.keep_running.reset();
   core.io.stop();
   for (std::thread& thread : impl.threads) thread.join();
+  (void)core.work.TakeAll();  // they hold their connections, which hold the core
   return clean;
 }
 

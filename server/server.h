@@ -18,6 +18,7 @@
 #include "server/auth.h"
 #include "server/log.h"
 #include "server/metrics.h"
+#include "server/rate_limiter.h"
 #include "server/route_table.h"
 #include "server/tls.h"
 
@@ -26,11 +27,14 @@ namespace rapport {
 struct ServerOptions {
   std::string address = "127.0.0.1";
   uint16_t port = 8080;  // 0: any free one, see HttpServer::port()
-  int threads = 0;       // 0: all cores
+  int threads = 0;       // handlers at once; 0: all cores
   size_t connections_max = 1024;
   size_t connections_per_address_max = 256;
   std::vector<std::string> trusted_addresses{"127.0.0.1", "::1"};  // not counted per address: a reverse proxy
-  size_t requests_in_flight_max = 512;
+  size_t requests_in_flight_max = 512;                             // in a handler, waiting for one, or for the disk
+  int64_t queue_wait_ms_max = 100;       // who would wait longer for a handler is refused at once
+  RateLimit rate_per_key;                // off
+  RateLimit rate_per_address{100, 400};  // of requests without a server key; not of trusted addresses
   size_t header_bytes_max = limits::kHttpHeaderBytesMax;
   size_t body_bytes_max = limits::kHttpBodyBytesMax;
   size_t body_bytes_in_flight_max = 256u << 20;  // of all requests together

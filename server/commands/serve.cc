@@ -1,6 +1,7 @@
 // `rapport serve`: opens the store and answers until SIGTERM or SIGINT.
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "server/commands/command.h"
 #include "server/service.h"
@@ -10,6 +11,7 @@ namespace rapport {
 namespace {
 
 constexpr time_t kLookSeconds = 2;
+constexpr size_t kFilesOfTheStore = 800;
 
 struct ServeOptions {
   std::string folder, listen, config_file, durability = "fsync";
@@ -26,6 +28,19 @@ sigset_t BlockStopSignals() {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);  // a reader of our log that went away must not end us
   return signals;
+}
+
+// A connection is an open file, and so are the store's: shells give 1,024 where the system allows many more.
+void FitConnectionsToFiles(ServerOptions& options, Log& log) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY) return;
+  const size_t left = limit.rlim_max > 2 * kFilesOfTheStore ? limit.rlim_max - kFilesOfTheStore : kFilesOfTheStore / 4;
+  if (left >= options.connections_max) return;
+  log.Warning("connections.limited", {{"connectionsMax", static_cast<uint64_t>(left)},
+                                      {"detail", "the system allows no more open files: raise LimitNOFILE"}});
+  options.connections_max = left;
 }
 
 // SIGTERM or SIGINT ends it; SIGHUP, and every look at the clock, takes up a changed certificate.
@@ -46,6 +61,7 @@ Status RunServe(const ServeOptions& options, Terminal& terminal) {
   if (options.durability == "no-sync-for-tests") config->store.durability = Durability::kNoSync;
   const sigset_t signals = BlockStopSignals();
   Log log(terminal.error, terminal.clock);
+  FitConnectionsToFiles(config->server, log);
   Result<std::unique_ptr<Service>> service = Service::Start(options.folder, *config, log, terminal.clock);
   if (!service.ok()) return service.status();
   const int signal = AwaitStop(signals, **service);

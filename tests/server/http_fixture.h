@@ -137,6 +137,7 @@ struct TestServer {
     options.port = 0;
     options.threads = 2;
     options.trusted_addresses.clear();
+    options.rate_per_address = {};
   }
   void Add(Method method, const std::string& pattern, Handler handler, std::optional<Scope> scope = std::nullopt) {
     routes.Add({method, pattern, scope, std::move(handler)});

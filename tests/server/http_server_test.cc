@@ -227,7 +227,11 @@ TEST_F(HttpServerTest, AnswersFromAnotherThread) {
 TEST_F(HttpServerTest, RefusesQuicklyWhenTooManyAreAtWork) {
   test_.options.requests_in_flight_max = 3;
   HeldAnswers held;
+  const std::string key = "X-API-Key: " + test_.keys.Add(KeyKind::kServer, {Scope::kRecommend}) + "\r\n";
   test_.Add(Method::kGet, "/held", held.handler());
+  test_.Add(
+      Method::kGet, "/page", [](const Request&, Responder respond) { respond(JsonResponse(200, "1")); },
+      Scope::kRecommend);
   StartEcho();
   std::vector<std::unique_ptr<RawClient>> waiting;
   for (int i = 0; i < 3; ++i) {
@@ -236,12 +240,13 @@ TEST_F(HttpServerTest, RefusesQuicklyWhenTooManyAreAtWork) {
   }
   held.AwaitCount(3);
   RawClient client = test_.Connect();
-  const WireResponse refused = client.Ask(Get("/hello"));
+  const WireResponse refused = client.Ask(Get("/page", key));
   EXPECT_EQ(refused.status, 503);
   EXPECT_TRUE(refused.Has("Retry-After: 1"));
+  EXPECT_EQ(client.Ask(Get("/hello")).status, 200);  // public ones are health and the like: always
   held.AnswerAll("\"done\"");
   for (const auto& each : waiting) EXPECT_EQ(each->Receive().body, "\"done\"");
-  EXPECT_EQ(client.Ask(Get("/hello")).status, 200);  // the same connection, once there is room
+  EXPECT_EQ(client.Ask(Get("/page", key)).status, 200);  // the same connection, once there is room
   EXPECT_EQ(test_.metrics.counter("rapport_refused_requests_total").value(), 1u);
 }
 

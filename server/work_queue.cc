@@ -1,0 +1,51 @@
+#include "server/work_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rapport {
+
+WorkQueue::Verdict WorkQueue::Offer(Job& job, int64_t now_us) {
+  const std::lock_guard lock(mutex_);
+  if (job.deadline_us <= now_us) return Verdict::kRefused;
+  if (running_ < options_.at_once) {
+    ++running_;
+    return Verdict::kRun;
+  }
+  // Those at work count half: on average that much of them is left.
+  const int64_t before_us = expected_us_ + static_cast<int64_t>(running_) * job.expected_us / 2;
+  const int64_t wait_us = before_us / static_cast<int64_t>(options_.at_once);
+  if (waiting_.size() >= options_.waiting_max || wait_us > options_.wait_us_max ||
+      now_us + wait_us + job.expected_us > job.deadline_us) {
+    return Verdict::kRefused;
+  }
+  expected_us_ += job.expected_us;
+  waiting_.push_back(std::move(job));
+  return Verdict::kWaits;
+}
+
+std::optional<WorkQueue::Job> WorkQueue::Finish(int64_t now_us, std::vector<Job>* expired) {
+  const std::lock_guard lock(mutex_);
+  while (!waiting_.empty()) {
+    Job job = std::move(waiting_.front());
+    waiting_.pop_front();
+    expected_us_ -= job.expected_us;
+    if (job.deadline_us > now_us) return job;
+    expired->push_back(std::move(job));
+  }
+  --running_;
+  return std::nullopt;
+}
+
+std::deque<WorkQueue::Job> WorkQueue::TakeAll() {
+  const std::lock_guard lock(mutex_);
+  expected_us_ = 0;
+  return std::exchange(waiting_, {});
+}
+
+size_t WorkQueue::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
+}  // namespace rapport

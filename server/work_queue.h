@@ -1,0 +1,69 @@
+// Who may work now, who waits, and who is refused at once. As many handlers run as there are cores; one thread more
+// than that reads and refuses, so that a refusal never waits for work. A request waits only when it will be reached in
+// time:
+//   expected wait = sum of the expected times of those before it / handlers at once
+//
+// The expected time of a kind of request is the running mean of what it took (weight 1/16 to the last).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace rapport {
+
+// Running mean of one kind of work. Thread-safe; two at the same moment may lose one of both, which is nothing.
+class ExpectedTime {
+ public:
+  int64_t us() const { return us_.load(std::memory_order_relaxed); }
+  void Observe(int64_t took_us) {
+    const int64_t before = us();
+    us_.store(before == 0 ? took_us : before + (took_us - before) / 16, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<int64_t> us_{0};
+};
+
+struct WorkQueueOptions {
+  size_t at_once = 1;
+  size_t waiting_max = 512;
+  int64_t wait_us_max = 100'000;  // who would wait longer is refused
+};
+
+// Knows no clock and runs nothing by itself. Thread-safe.
+class WorkQueue {
+ public:
+  struct Job {
+    std::function<void()> run;     // called by who took it, exactly one of the two
+    std::function<void()> refuse;  // its deadline passed while it waited: no work was done
+    int64_t expected_us = 0;
+    int64_t deadline_us = 0;  // by the caller's clock
+  };
+  enum class Verdict { kRun, kWaits, kRefused };
+
+  explicit WorkQueue(const WorkQueueOptions& options) : options_(options) {}
+
+  // kRun: the place is the caller's, who runs the job and then calls Finish. kWaits: taken over. Otherwise `job` is
+  // untouched.
+  Verdict Offer(Job& job, int64_t now_us);
+  // Gives the place on: the next job, to be run by the caller who then calls Finish again; nothing: the place is free.
+  // Jobs whose deadline passed are appended to `expired`.
+  std::optional<Job> Finish(int64_t now_us, std::vector<Job>* expired);
+  // All that wait, not run and not refused: the server ends.
+  std::deque<Job> TakeAll();
+  size_t waiting() const;
+
+ private:
+  const WorkQueueOptions options_;
+  mutable std::mutex mutex_;  // guards what follows
+  size_t running_ = 0;
+  int64_t expected_us_ = 0;  // of all that wait
+  std::deque<Job> waiting_;
+};
+
+}  // namespace rapport

@@ -1,0 +1,75 @@
+// Who works, who waits, who is refused: by the times that are given, without a thread.
+#include "server/work_queue.h"
+
+#include <gtest/gtest.h>
+
+namespace rapport {
+namespace {
+
+constexpr int64_t kFar = 1'000'000'000;
+
+WorkQueue::Job JobOf(int64_t expected_us, int64_t deadline_us = kFar) {
+  WorkQueue::Job job;
+  job.expected_us = expected_us;
+  job.deadline_us = deadline_us;
+  return job;
+}
+
+WorkQueue::Verdict Offer(WorkQueue& queue, WorkQueue::Job job, int64_t now_us = 0) { return queue.Offer(job, now_us); }
+
+TEST(WorkQueueTest, WaitsOnlyWhenItWillBeReachedInTime) {
+  WorkQueue queue({2, 100, 10'000});
+  EXPECT_EQ(Offer(queue, JobOf(2000)), WorkQueue::Verdict::kRun);
+  EXPECT_EQ(Offer(queue, JobOf(2000)), WorkQueue::Verdict::kRun);
+  int waiting = 0;
+  while (Offer(queue, JobOf(2000)) == WorkQueue::Verdict::kWaits) ++waiting;
+  EXPECT_EQ(waiting, 10);  // half of 2 at work and 9 before it, 2 ms each, on 2 places: 10 ms
+  EXPECT_EQ(Offer(queue, JobOf(0)), WorkQueue::Verdict::kWaits)
+      << "what costs nothing is let in while 10 ms are not over";
+}
+
+TEST(WorkQueueTest, HasAnEnd) {
+  WorkQueue queue({1, 3, kFar});
+  for (int i = 0; i < 4; ++i) EXPECT_NE(Offer(queue, JobOf(1)), WorkQueue::Verdict::kRefused);
+  EXPECT_EQ(Offer(queue, JobOf(1)), WorkQueue::Verdict::kRefused);
+}
+
+TEST(WorkQueueTest, PassesThePlaceOnInOrder) {
+  WorkQueue queue({1, 10, kFar});
+  EXPECT_EQ(Offer(queue, JobOf(1)), WorkQueue::Verdict::kRun);
+  EXPECT_EQ(Offer(queue, JobOf(5)), WorkQueue::Verdict::kWaits);
+  EXPECT_EQ(Offer(queue, JobOf(6)), WorkQueue::Verdict::kWaits);
+  std::vector<WorkQueue::Job> expired;
+  EXPECT_EQ(queue.Finish(1, &expired)->expected_us, 5);
+  EXPECT_EQ(queue.Finish(2, &expired)->expected_us, 6);
+  EXPECT_FALSE(queue.Finish(3, &expired));
+  EXPECT_TRUE(expired.empty());
+  EXPECT_EQ(Offer(queue, JobOf(1)), WorkQueue::Verdict::kRun) << "the place is free again";
+}
+
+TEST(WorkQueueTest, ExpiredDeadlinesCostNoWork) {
+  WorkQueue queue({1, 10, kFar});
+  EXPECT_EQ(Offer(queue, JobOf(1, 100), 100), WorkQueue::Verdict::kRefused) << "over before it began";
+  EXPECT_EQ(Offer(queue, JobOf(1000)), WorkQueue::Verdict::kRun);
+  EXPECT_EQ(Offer(queue, JobOf(1000, 1400)), WorkQueue::Verdict::kRefused) << "will not be done by then";
+  EXPECT_EQ(Offer(queue, JobOf(1000, 2000)), WorkQueue::Verdict::kWaits);
+  EXPECT_EQ(Offer(queue, JobOf(7)), WorkQueue::Verdict::kWaits);
+  std::vector<WorkQueue::Job> expired;
+  const auto next = queue.Finish(2500, &expired);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->expected_us, 7);
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(expired[0].deadline_us, 2000);
+}
+
+TEST(WorkQueueTest, LearnsWhatAKindOfWorkTakes) {
+  ExpectedTime time;
+  EXPECT_EQ(time.us(), 0);
+  time.Observe(1600);
+  EXPECT_EQ(time.us(), 1600);
+  for (int i = 0; i < 200; ++i) time.Observe(3200);
+  EXPECT_NEAR(static_cast<double>(time.us()), 3200, 20);
+}
+
+}  // namespace
+}  // namespace rapport
