@@ -358,7 +358,7 @@ std::shared_ptr<const Catalog> Store::catalog() const {
   return impl_->catalog;
 }
 
-// folder/{RAPPORT,secret,db,models}: models are hard links, as RocksDB's files are.
+// folder/{RAPPORT,secret,signing.keys,db,models}: models are hard links, as RocksDB's files are.
 Status Store::WriteCheckpoint(const std::string& folder) const {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -375,6 +375,13 @@ Status Store::WriteCheckpoint(const std::string& folder) const {
     fs::create_hard_link(entry.path(), target, error);
     if (error) fs::copy_file(entry.path(), target, error);
     if (error) return Status::Unavailable("cannot copy " + entry.path().string() + ": " + error.message());
+  }
+  // What signs tokens (server/signing_secrets.h) belongs to the data as its secret does: a restored copy takes them.
+  const Result<std::string> signing = ReadFile(impl_->folder + "/signing.keys", 64 * 1024);
+  if (signing.ok()) {
+    RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(folder + "/signing.keys", *signing, FileMode::kSecret));
+  } else if (signing.status().code() != StatusCode::kNotFound) {
+    return signing.status();
   }
   const SecretKey& secret = impl_->secret;
   RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(

@@ -124,6 +124,8 @@ Result<std::unique_ptr<Engine>> Engine::Open(Store& store, EngineOptions options
   return engine;
 }
 
+void Engine::UseSigningKeys(SigningKeys keys) { impl_->recommender->UseSigningKeys(std::move(keys)); }
+
 Result<RecommendResponse> Engine::Recommend(const RecommendRequest& request) const {
   const Result<RecommendContext> context = impl_->Context(request.customer);
   if (!context.ok()) return context.status();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/signing_keys.h"
 #include "data/store.h"
 #include "engine/contact/batch_keeper.h"
 #include "engine/contact/contact_requests.h"
@@ -80,6 +81,8 @@ class Engine {
   std::shared_ptr<const ModelSet> models() const;
   std::shared_ptr<const ResponseSet> responses() const;
   const EngineOptions& options() const;
+  // For recommendation ids and impressions (Recommender::UseSigningKeys); without it the store's own secret signs.
+  void UseSigningKeys(SigningKeys keys);
   const std::string& startup_note() const;  // empty: nothing to say
   Store& store() const;
 

@@ -130,8 +130,8 @@ std::optional<KeyParts> ParseKey(std::string_view text) {
 
 Result<ApiKey> StoreKeySource::Find(const std::string& id) const { return store_.GetApiKey(id); }
 
-Authenticator::Authenticator(const KeySource& keys, const SecretKey& visitor_key, size_t cache_keys)
-    : keys_(keys), visitor_key_(visitor_key), cache_keys_(std::max<size_t>(1, cache_keys)) {}
+Authenticator::Authenticator(const KeySource& keys, const SigningKeys& visitor_keys, size_t cache_keys)
+    : keys_(keys), visitor_keys_(visitor_keys), cache_keys_(std::max<size_t>(1, cache_keys)) {}
 
 Result<ApiKey> Authenticator::Find(const std::string& id) {
   uint64_t forgotten_before = 0;
@@ -197,7 +197,11 @@ std::string Authenticator::MintVisitor(const CustomerRef& customer, Timestamp ex
     payload += static_cast<char>(static_cast<uint64_t>(expires_at.ms) >> (8 * byte));
   payload += customer.external_id;
   const std::string body = ToBase64Url(payload);
-  return body + "." + ToBase64Url(AsView(HmacSha256(visitor_key_, body)));
+  return body + "." + ToBase64Url(AsView(HmacSha256(visitor_keys_.Get()->newest(), body)));
+}
+
+bool Authenticator::IsSignedBy(const SecretKey& key, std::string_view body, std::string_view signature) {
+  return ConstantTimeEqual(ToBase64Url(AsView(HmacSha256(key, body))), signature);
 }
 
 Result<CustomerRef> Authenticator::ReadVisitor(std::string_view token, Timestamp now) const {
@@ -206,8 +210,10 @@ Result<CustomerRef> Authenticator::ReadVisitor(std::string_view token, Timestamp
   const size_t dot = token.find('.');
   if (dot == std::string_view::npos || token.size() > 4 * limits::kExternalIdBytesMax) return refused;
   const std::string_view body = token.substr(0, dot);
-  const std::string expected = ToBase64Url(AsView(HmacSha256(visitor_key_, body)));
-  if (!ConstantTimeEqual(expected, token.substr(dot + 1))) return refused;
+  const auto check = [&](const SecretKey& key) {
+    return IsSignedBy(key, body, token.substr(dot + 1)) ? Status::Ok() : refused;
+  };
+  if (!visitor_keys_.Get()->FirstThatTakes(check).ok()) return refused;
   const Result<std::string> payload = FromBase64Url(body);
   if (!payload.ok() || payload->size() <= kVisitorHeaderBytes) return refused;
   const auto byte = [&](size_t i) { return static_cast<uint8_t>((*payload)[i]); };

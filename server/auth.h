@@ -17,6 +17,7 @@
 #include <unordered_map>
 
 #include "base/crypto.h"
+#include "base/signing_keys.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "data/records.h"
@@ -80,12 +81,14 @@ class StoreKeySource final : public KeySource {
 // Thread-safe. Keeps at most `cache_keys` records it found valid; Forget() drops one (revoked, replaced).
 class Authenticator {
  public:
-  Authenticator(const KeySource& keys, const SecretKey& visitor_key, size_t cache_keys = 256);
+  Authenticator(const KeySource& keys, const SigningKeys& visitor_keys, size_t cache_keys = 256);
 
   // The identity behind the credentials. kUnauthenticated: none, unknown, wrong secret, expired or revoked (all say the
   // same). A browser key without a valid visitor token is let in with no visitor: it may then act for nobody.
   Result<Identity> Authenticate(const Credentials& credentials, Timestamp now);
   void Forget(const std::string& key_id);
+  // Mints with the newest from now on, takes the tokens of all of them.
+  void UseVisitorKeys(SigningKeys keys) { visitor_keys_.Set(std::move(keys)); }
 
   // For POST /v1/visitors. REQUIRES a valid external id (data ValidateOperation's bounds).
   std::string MintVisitor(const CustomerRef& customer, Timestamp expires_at) const;
@@ -94,9 +97,10 @@ class Authenticator {
 
  private:
   Result<ApiKey> Find(const std::string& id);
+  static bool IsSignedBy(const SecretKey& key, std::string_view body, std::string_view signature);
 
   const KeySource& keys_;
-  const SecretKey visitor_key_;
+  SharedSigningKeys visitor_keys_;
   const size_t cache_keys_;
   std::mutex mutex_;        // guards what follows
   uint64_t forgotten_ = 0;  // a record read before a Forget must not enter the cache after it

@@ -13,6 +13,7 @@
 #include "server/endpoints/json_writer.h"
 #include "server/problem.h"
 #include "server/retention_clockwork.h"
+#include "server/signing_secrets.h"
 #include "server/training_clockwork.h"
 #include "server/training_jobs.h"
 
@@ -113,6 +114,7 @@ struct Service::Impl {
 
   Status OpenStore();
   Status EnsureOperatorKey();
+  Result<bool> UseSigningSecrets();
   Status Listen();
   Status WriteServerFile();
   Status Announce();
@@ -130,6 +132,7 @@ struct Service::Impl {
   std::unique_ptr<TrainingClockwork> clockwork;  // none without a schedule
   std::optional<StoreKeySource> key_source;
   std::optional<Authenticator> authenticator;
+  std::optional<std::string> signing_tried;  // text of DATA/signing.keys when it was last read
   RouteTable routes;
   std::unique_ptr<HttpServer> http;
   bool stopped = false;
@@ -165,7 +168,20 @@ Status Service::Impl::OpenStore() {
   }
   key_source.emplace(*store);
   authenticator.emplace(*key_source, store->DeriveKey("visitor"));
-  return Status::Ok();
+  return UseSigningSecrets().status();
+}
+
+// False: nothing has changed since the last time. An error is told once and leaves the secrets in use as they are.
+Result<bool> Service::Impl::UseSigningSecrets() {
+  Result<std::string> text = ReadSigningSecretsText(folder);
+  if (!text.ok()) return text.status();
+  if (signing_tried == *text) return false;
+  signing_tried = *text;
+  const Result<std::vector<SigningSecret>> secrets = ParseSigningSecrets(*text);
+  if (!secrets.ok()) return secrets.status();
+  authenticator->UseVisitorKeys(KeysFor(*secrets, "visitor", store->DeriveKey("visitor")));
+  engine->UseSigningKeys(KeysFor(*secrets, "recommendation", store->DeriveKey("recommendation")));
+  return true;
 }
 
 // The record is durable before the file is there: a crash in between leaves a key that nobody has, never a file that
@@ -262,6 +278,11 @@ Result<std::unique_ptr<Service>> Service::Start(const std::string& folder, const
 
 void Service::Reload(Why why) {
   Impl& impl = *impl_;
+  const Result<bool> signing = impl.UseSigningSecrets();
+  if (!signing.ok()) impl.log.Error("signing.refused", {{"detail", signing.status().message()}});
+  if (signing.ok() && *signing) {
+    impl.log.Info("signing.rotated", {{"detail", "a new secret signs; what earlier ones signed is taken as well"}});
+  }
   const Result<bool> certificate = impl.http->ReloadCertificate();
   if (!certificate.ok()) {
     impl.log.Error("certificate.refused",
@@ -270,7 +291,7 @@ void Service::Reload(Why why) {
     const Status announced = impl.WriteServerFile();
     impl.log.Info("certificate.loaded", {{"expires", FormatRfc3339(impl.http->certificate()->expires_at)},
                                          {"detail", announced.ok() ? "for new connections" : announced.message()}});
-  } else if (why == Why::kAsked) {
+  } else if (why == Why::kAsked && signing.ok() && !*signing) {
     impl.log.Info("reload.nothing_changed");
   }
 }

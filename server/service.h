@@ -24,7 +24,8 @@ class Service {
   // cut off.
   bool Stop();
   enum class Why { kAsked /* SIGHUP */, kLook /* every few seconds */ };
-  // Takes up what changed on the disk without a restart: the certificate. Says in the log what it did.
+  // Takes up what changed on the disk without a restart: the certificate and the signing secrets. Says in the log what
+  // it did.
   void Reload(Why why);
   uint16_t port() const;
   const RouteTable& routes() const;  // for the test that walks it

@@ -129,6 +129,7 @@ struct Recommender::Impl {
       : options(std::move(given)),
         key(signing_key),
         seam(chosen),
+        signing(signing_key),
         filters(options.filter_cache_entries, options.filter_cache_bytes) {}
 
   const Scenario& FindScenario(const std::string& name) const;
@@ -161,7 +162,7 @@ struct Recommender::Impl {
     return {HashRequest(key, description), question.models->generation, question.rules.now, {}, {}};
   }
   RecommendResponse Sign(const Question& question, Cursor cursor, RecommendResponse response) const {
-    SignAnswer(key, std::move(cursor), response);
+    SignAnswer(signing.Get()->newest(), std::move(cursor), response);
     response.catalog = question.index->shared_catalog();
     return response;
   }
@@ -171,9 +172,10 @@ struct Recommender::Impl {
 
   // Constant after construction.
   const EngineOptions options;
-  const SecretKey key;
+  const SecretKey key;  // of draws and fingerprints: the same for ever
   const RecommenderSeam seam;
   // Each guards itself.
+  SharedSigningKeys signing;
   mutable CatalogIndexCache indexes;
   mutable FilterCache filters;
   mutable ModelBoardsCache boards;
@@ -327,7 +329,8 @@ Result<RecommendResponse> Recommender::Impl::Page(const RecommendContext& contex
   Cursor cursor = NewCursor(question, Describe(request, question));
   cursor.shown = shown;
   if (!request.after.empty()) {
-    Result<Cursor> before = VerifyCursor(key, request.after);
+    Result<Cursor> before =
+        signing.Get()->FirstThatTakes([&](const SecretKey& each) { return VerifyCursor(each, request.after); });
     if (!before.ok()) return before.status();
     cursor.shown = std::move(before->shown);
   }
@@ -351,10 +354,12 @@ Result<RecommendResponse> Recommender::Impl::Page(const RecommendContext& contex
   RecommendResponse response = ArrangePage(question, page, uniform_of, answer);
   RecommendRequest next = QuestionOfNextPage(request, response.items.size());
   next.count = asked;
-  cursor.question = SealQuestion(key, next);
+  cursor.question = SealQuestion(signing.Get()->newest(), next);
   if (request.explain) Explain(question, *lease, response);
   return Sign(question, std::move(cursor), std::move(response));
 }
+
+void Recommender::UseSigningKeys(SigningKeys keys) { impl_->signing.Set(std::move(keys)); }
 
 Result<RecommendResponse> Recommender::Recommend(const RecommendContext& context,
                                                  const RecommendRequest& request) const {
@@ -362,13 +367,16 @@ Result<RecommendResponse> Recommender::Recommend(const RecommendContext& context
 }
 
 Result<RecommendRequest> Recommender::Continue(const std::string& recommendation_id, Timestamp now) const {
-  const Result<Cursor> cursor = VerifyCursor(impl_->key, recommendation_id);
+  const std::shared_ptr<const SigningKeys> keys = impl_->signing.Get();
+  const Result<Cursor> cursor =
+      keys->FirstThatTakes([&](const SecretKey& each) { return VerifyCursor(each, recommendation_id); });
   if (!cursor.ok()) return cursor.status();
   if (now.ms - cursor->time.ms > limits::kListLifeMs) {
     return Status::InvalidArgument("recommendationId: expired, the list is of " + FormatRfc3339(cursor->time) +
                                    " and is continued for 24 hours; ask for recommendations again");
   }
-  Result<RecommendRequest> request = OpenQuestion(impl_->key, cursor->question);
+  Result<RecommendRequest> request =
+      keys->FirstThatTakes([&](const SecretKey& each) { return OpenQuestion(each, cursor->question); });
   if (!request.ok()) return request.status();
   request->after = recommendation_id;
   request->now = now;

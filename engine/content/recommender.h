@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "base/signing_keys.h"
 #include "base/status.h"
 #include "data/catalog.h"
 #include "engine/customer_view.h"
@@ -29,6 +30,9 @@ class Recommender {
   // kInvalidArgument when a scenario's filter does not parse. `signing_key` signs recommendation ids and impressions.
   static Result<std::unique_ptr<Recommender>> Make(EngineOptions options, const SecretKey& signing_key);
   ~Recommender();
+
+  // Signs with the newest of these from now on, and takes what any of them signed; until then with Make's.
+  void UseSigningKeys(SigningKeys keys);
 
   Result<RecommendResponse> Recommend(const RecommendContext& context, const RecommendRequest& request) const;
   // The request for the page after the one with this id: its question, customer and all. Whether the asker may have it

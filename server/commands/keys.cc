@@ -1,9 +1,11 @@
 // `rapport keys create | list | revoke`: who may call the server. A key is shown once, when it is made.
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "server/auth.h"
 #include "server/commands/command.h"
 #include "server/commands/store_access.h"
+#include "server/signing_secrets.h"
 
 namespace rapport {
 
@@ -12,7 +14,8 @@ namespace {
 struct KeysOptions {
   std::string folder, name, id, expires, role;
   std::vector<std::string> scopes;
-  bool browser = false, json = false;
+  bool browser = false, json = false, forget_old = false;
+  size_t keep = 2;
 };
 
 Result<uint8_t> ParseScopes(const std::vector<std::string>& names) {
@@ -143,6 +146,19 @@ Status Revoke(const KeysOptions& options, Terminal& terminal) {
   return Status::Ok();
 }
 
+// Needs no store: only the folder of one. A server that holds it looks at the file every few seconds.
+Status RotateSecret(const KeysOptions& options, Terminal& terminal) {
+  const Result<std::string> marker = ReadFile(options.folder + "/RAPPORT", 4096);
+  if (!marker.ok())
+    return Status(marker.status().code(), options.folder + " is no store's folder: give the right --data");
+  const size_t kept = options.forget_old ? 0 : options.keep;
+  RAPPORT_RETURN_IF_ERROR(RotateSigningSecret(options.folder, kept, terminal.clock.Now()));
+  std::fprintf(terminal.error,
+               "rapport keys rotate-secret: a new secret signs%s; a running server takes it up within seconds\n",
+               kept == 0 ? ", and nothing that was signed before is taken" : "");
+  return Status::Ok();
+}
+
 }  // namespace
 
 void AddKeysCommands(Commands& commands) {
@@ -174,6 +190,12 @@ void AddKeysCommands(Commands& commands) {
   auto [revoke, revoke_options] =
       add("revoke", "Ends a key at once", "rapport keys revoke 0123456789ab --data shop", Revoke);
   revoke->add_option("ID", revoke_options->id, "the key's id, see 'rapport keys list'")->required();
+  auto [rotate, rotate_options] = add("rotate-secret", "Makes a new secret for recommendation ids and visitor tokens",
+                                      "rapport keys rotate-secret --data shop", RotateSecret);
+  rotate->add_option("--keep", rotate_options->keep, "earlier secrets whose tokens are still taken")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 16));
+  rotate->add_flag("--forget-old", rotate_options->forget_old, "after a leak: nothing signed before is taken");
 }
 
 }  // namespace rapport
