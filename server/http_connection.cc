@@ -53,9 +53,6 @@ GuardOptions GuardOptionsOf(const ServerOptions& options) {
   return guard;
 }
 
-// Health and the operator's routes never wait behind the shop's: who must look at an overloaded server gets in.
-bool IsAlwaysServed(const Route& route) { return !route.scope || *route.scope == Scope::kOperate; }
-
 Response ToResponse(const GuardRefusal& refusal) {
   return ProblemResponse(refusal.status, refusal.slug, refusal.detail);
 }
@@ -205,13 +202,33 @@ void HttpConnection::ReadMore(size_t bytes, void (HttpConnection::*then)()) {
 void HttpConnection::LookAtHead() {
   switch (guard_->Look(Buffered())) {
     case HeadGuard::Verdict::kMore: return ReadMore(kFirstReadBytes, &HttpConnection::LookAtHead);
-    case HeadGuard::Verdict::kWhole: return OnHead();
+    case HeadGuard::Verdict::kWhole: return MayRefuseEarly() ? RefuseEarly() : OnHead();
     case HeadGuard::Verdict::kRefused: break;
   }
   started_ = std::chrono::steady_clock::now();
   admission_ = {};
   core_->malformed.Add();
   Refuse(ToResponse(guard_->refusal()));
+}
+
+// With the queue full, work for a request that will be refused is taken from those that are answered: so no parsing, no
+// key, no body of the answer made anew. Only where the request is here as a whole and its end is plain.
+bool HttpConnection::MayRefuseEarly() const {
+  if (!core_->work.IsFull() || core_->stopping.load() || leaving_.load()) return false;
+  const std::optional<uint64_t> length = guard_->plain_length();
+  return length && *length <= buffer_.size() - guard_->head_bytes() && core_->queued_paths.contains(guard_->path());
+}
+
+void HttpConnection::RefuseEarly() {
+  buffer_.consume(guard_->head_bytes() + static_cast<size_t>(*guard_->plain_length()));
+  asked_.store(true);
+  core_->refused_requests.Add();
+  Enter(State::kWriting);
+  stream_.tcp().expires_after(Milliseconds(core_->options.write_timeout_ms));
+  asio::async_write(stream_, asio::buffer(core_->early_refusal), [self = shared_from_this()](error_code error, size_t) {
+    if (error) return self->Close();
+    self->AwaitRequest();
+  });
 }
 
 void HttpConnection::OnReadError(error_code error) {

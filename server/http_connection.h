@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -39,6 +40,9 @@ struct RouteMetrics {
   Histogram* seconds = nullptr;
   ExpectedTime handler;
 };
+
+// Health and the operator's routes never wait behind the shop's: who must look at an overloaded server gets in.
+inline bool IsAlwaysServed(const Route& route) { return !route.scope || *route.scope == Scope::kOperate; }
 
 // What one client address has taken. The trusted ones share one that is never full.
 struct AddressUse {
@@ -73,6 +77,8 @@ struct HttpCore {
   Counter& handshakes_failed;
   Gauge& body_bytes_held;
 
+  std::set<std::string, std::less<>> queued_paths;  // constant: of routes without parameters that wait for a handler
+  std::string early_refusal;                        // constant: the whole answer
   WorkQueue work;
   RateLimiter per_key, per_address;
 
@@ -127,6 +133,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void AwaitRequest();
   void LookAtHead();
   void ReadMore(size_t bytes, void (HttpConnection::*then)());
+  bool MayRefuseEarly() const;
+  void RefuseEarly();
   void OnHead();
   void OnHeader();
   std::optional<Response> LimitBody();

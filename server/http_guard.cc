@@ -128,6 +128,7 @@ HeadGuard::Verdict HeadGuard::LookLoosely(std::string_view bytes) {
     return bytes.size() > options_.header_bytes_max ? TooLong(false) : Verdict::kMore;
   }
   line_at_ = end + 4;
+  is_plain_ = false;
   return Verdict::kWhole;
 }
 
@@ -168,6 +169,8 @@ HeadGuard::Verdict HeadGuard::CheckRequestLine(std::string_view line) {
 // with OPTIONS. Never host:port: this is no tunnel.
 HeadGuard::Verdict HeadGuard::CheckTarget(std::string_view method, std::string_view target) {
   if (method == "CONNECT") return Malformed("CONNECT is for proxies; this is none");
+  path_ = target.substr(0, target.find('?'));
+  is_plain_ = !version_1_0_ && method != "HEAD";
   if (target[0] == '/' || (target == "*" && method == "OPTIONS")) return Verdict::kMore;
   const size_t scheme_end = target.find("://");
   const std::string scheme = Lower(target.substr(0, std::min(scheme_end, target.size())));
@@ -187,6 +190,7 @@ HeadGuard::Verdict HeadGuard::CheckField(std::string_view line) {
   const std::string_view name = line.substr(0, colon);
   if (!IsToken(name)) return Malformed("a header field's name is no token (a space before the colon?)");
   const std::string lower = Lower(name);
+  if (lower == "connection" || lower == "expect" || lower == "transfer-encoding") is_plain_ = false;
   const auto single = std::find(kSingles.begin(), kSingles.end(), lower);
   if (single == kSingles.end()) return Verdict::kMore;
   if (std::find(singles_.begin(), singles_.end(), lower) != singles_.end()) {
@@ -206,6 +210,7 @@ HeadGuard::Verdict HeadGuard::CheckValue(const std::string& name, std::string_vi
     }
     value.remove_prefix(std::min(value.find_first_not_of('0'), value.size()));
     if (value.size() > kLengthDigitsMax) return Malformed("Content-Length is no length of anything");
+    for (const char digit : value) length_ = 10 * length_ + static_cast<uint64_t>(digit - '0');
   } else if (name == "transfer-encoding") {
     if (version_1_0_) return Malformed("HTTP/1.0 has no Transfer-Encoding");
     if (Lower(value) != "chunked") return Malformed("chunked is the only transfer encoding that is understood");

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,10 @@ class HeadGuard {
   Verdict Look(std::string_view bytes);
   size_t head_bytes() const { return line_at_; }  // after kWhole: with the empty line
   const GuardRefusal& refusal() const { return refusal_; }
+  // After kWhole: the path of the target as it came; and the body's length when nothing else stands in the way of
+  // skipping it (not chunked, no Expect, nothing said about the connection), nullopt otherwise.
+  std::string_view path() const { return path_; }
+  std::optional<uint64_t> plain_length() const { return is_plain_ ? std::optional(length_) : std::nullopt; }
 
  private:
   Verdict LookLoosely(std::string_view bytes);
@@ -62,6 +67,9 @@ class HeadGuard {
   size_t seen_ = 0;     // bytes looked at
   size_t fields_ = 0;
   bool version_1_0_ = false;
+  bool is_plain_ = true;
+  uint64_t length_ = 0;
+  std::string path_;
   std::string authority_;             // of the absolute form, lower case
   std::string host_;                  // lower case
   std::vector<std::string> singles_;  // names of fields seen that may stand once only

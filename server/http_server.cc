@@ -9,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "server/http_connection.h"
+#include "server/problem.h"
 
 namespace rapport {
 
@@ -25,6 +26,14 @@ constexpr size_t kRefusedAtOncePerAddressMax = 16;
 constexpr size_t kFewConnections = 8;
 constexpr size_t kReserveMin = 256;
 constexpr int64_t kAcceptPauseMs = 100;
+
+// An answer that needs no request to be written.
+std::string WireText(const Response& response) {
+  std::string text = "HTTP/1.1 " + std::to_string(response.status) + " " + ReasonPhrase(response.status) + "\r\n";
+  for (const auto& [name, value] : response.headers) text += name + ": " + value + "\r\n";
+  return text + "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Type: " + response.content_type +
+         "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n\r\n" + response.body;
+}
 
 SecretKey RandomSeed() {
   SecretKey seed{};
@@ -80,10 +89,19 @@ HttpCore::HttpCore(const ServerOptions& server_options, const RouteTable& table,
       malformed(m.counter("rapport_malformed_requests_total", {}, "requests refused because they are no clear HTTP")),
       handshakes_failed(m.counter("rapport_tls_handshakes_failed_total", {}, "connections that did not speak our TLS")),
       body_bytes_held(m.gauge("rapport_body_bytes", {}, "bytes of bodies that are being received or answered")),
-      work({threads, server_options.requests_in_flight_max, server_options.queue_wait_ms_max * 1000}),
+      early_refusal(WireText(
+          ProblemResponse(Status::Unavailable("more requests than can be answered in time: try again in a moment")))),
+      work({threads, std::max(server_options.requests_in_flight_max, threads + 1) - threads,
+            server_options.queue_wait_ms_max * 1000}),
       per_key(server_options.rate_per_key, RandomSeed()),
       per_address(server_options.rate_per_address, RandomSeed()) {
+  std::set<std::string> always;
   for (const Route& route : table.routes()) {
+    if (IsAlwaysServed(route) || route.work == Work::kLong) always.insert(route.pattern);
+  }
+  for (const Route& route : table.routes()) {
+    const bool plain = route.pattern.find('{') == std::string::npos;
+    if (plain && !always.contains(route.pattern)) queued_paths.insert(route.pattern);
     AddRouteMetrics(route_metrics[&route], m, MethodName(route.method), route.pattern);
   }
   AddRouteMetrics(route_metrics[nullptr], m, "", "");

@@ -21,6 +21,7 @@ WorkQueue::Verdict WorkQueue::Offer(Job& job, int64_t now_us) {
   }
   expected_us_ += job.expected_us;
   waiting_.push_back(std::move(job));
+  LookWhetherFull();
   return Verdict::kWaits;
 }
 
@@ -30,11 +31,18 @@ std::optional<WorkQueue::Job> WorkQueue::Finish(int64_t now_us, std::vector<Job>
     Job job = std::move(waiting_.front());
     waiting_.pop_front();
     expected_us_ -= job.expected_us;
+    LookWhetherFull();
     if (job.deadline_us > now_us) return job;
     expired->push_back(std::move(job));
   }
   --running_;
   return std::nullopt;
+}
+
+void WorkQueue::LookWhetherFull() {
+  is_full_.store(waiting_.size() >= options_.waiting_max ||
+                     expected_us_ > options_.wait_us_max * static_cast<int64_t>(options_.at_once),
+                 std::memory_order_relaxed);
 }
 
 std::deque<WorkQueue::Job> WorkQueue::TakeAll() {

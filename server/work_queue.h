@@ -57,9 +57,14 @@ class WorkQueue {
   // All that wait, not run and not refused: the server ends.
   std::deque<Job> TakeAll();
   size_t waiting() const;
+  // Whatever is offered now would be refused. A glance without the mutex: right a moment ago.
+  bool IsFull() const { return is_full_.load(std::memory_order_relaxed); }
 
  private:
+  void LookWhetherFull();
+
   const WorkQueueOptions options_;
+  std::atomic<bool> is_full_{false};
   mutable std::mutex mutex_;  // guards what follows
   size_t running_ = 0;
   int64_t expected_us_ = 0;  // of all that wait

@@ -120,7 +120,16 @@ TEST_F(HttpLimitsTest, OverloadIsRefusedWhileWorkIsAtWork) {
       clients.back()->Send(work);
       while (test_.metrics.gauge("rapport_requests_in_flight").value() <= i) std::this_thread::yield();
     }
-    EXPECT_EQ(test_.Connect().Ask(work).status, 503);
+    RawClient refused = test_.Connect();
+    for (const std::string& more : {std::string(), std::string("Connection: keep-alive\r\n")}) {  // early, and not
+      const WireResponse response = refused.Ask(Get("/work", "Authorization: Bearer " + key_ + "\r\n" + more));
+      EXPECT_EQ(response.status, 503);
+      EXPECT_TRUE(response.Has("Retry-After: 1\r\n")) << response.head;
+      EXPECT_TRUE(response.Has("application/problem+json")) << response.head;
+      EXPECT_NE(response.body.find("try again"), std::string::npos);
+    }
+    EXPECT_EQ(refused.Ask(Post("/pages", "body", "Authorization: Bearer " + key_ + "\r\n")).status, 503);
+    EXPECT_EQ(refused.Ask(Get("/open")).status, 200) << "the connection goes on";
     EXPECT_EQ(test_.Connect().Ask(Get("/open")).status, 200);
     EXPECT_EQ(begun.load(), 1) << "one place, one handler";
   }

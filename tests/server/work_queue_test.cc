@@ -23,6 +23,7 @@ TEST(WorkQueueTest, WaitsOnlyWhenItWillBeReachedInTime) {
   EXPECT_EQ(Offer(queue, JobOf(2000)), WorkQueue::Verdict::kRun);
   int waiting = 0;
   while (Offer(queue, JobOf(2000)) == WorkQueue::Verdict::kWaits) ++waiting;
+  EXPECT_FALSE(queue.IsFull()) << "10 ms are not over";
   EXPECT_EQ(waiting, 10);  // half of 2 at work and 9 before it, 2 ms each, on 2 places: 10 ms
   EXPECT_EQ(Offer(queue, JobOf(0)), WorkQueue::Verdict::kWaits)
       << "what costs nothing is let in while 10 ms are not over";
@@ -31,7 +32,11 @@ TEST(WorkQueueTest, WaitsOnlyWhenItWillBeReachedInTime) {
 TEST(WorkQueueTest, HasAnEnd) {
   WorkQueue queue({1, 3, kFar});
   for (int i = 0; i < 4; ++i) EXPECT_NE(Offer(queue, JobOf(1)), WorkQueue::Verdict::kRefused);
+  EXPECT_TRUE(queue.IsFull());
   EXPECT_EQ(Offer(queue, JobOf(1)), WorkQueue::Verdict::kRefused);
+  std::vector<WorkQueue::Job> expired;
+  EXPECT_TRUE(queue.Finish(1, &expired));
+  EXPECT_FALSE(queue.IsFull());
 }
 
 TEST(WorkQueueTest, PassesThePlaceOnInOrder) {
