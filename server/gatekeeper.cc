@@ -9,7 +9,7 @@ namespace rapport {
 
 namespace {
 
-constexpr std::string_view kCorsHeaders = "Authorization, Content-Type, X-API-Key, X-Rapport-Visitor";
+constexpr std::string_view kCorsHeaders = "Authorization, Content-Type, X-API-Key, X-Deadline-Ms, X-Rapport-Visitor";
 
 std::optional<Method> ParseMethod(std::string_view text) {
   if (text == "GET" || text == "HEAD") return Method::kGet;
