@@ -10,6 +10,9 @@ namespace rapport::kernels {
 typedef float Quad __attribute__((vector_size(16)));
 typedef float Octet __attribute__((vector_size(32)));
 
+// Of the comparison instructions: greater or equal, ordered, quiet; and the rounding as it is.
+[[maybe_unused]] constexpr int kGreaterEqual = 29, kCurrentRounding = 4;
+
 namespace baseline {
 #define RAPPORT_LANES 4
 #include "models/kernels_rows_body.h"

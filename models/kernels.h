@@ -38,6 +38,8 @@ struct Kernels {
   void (*cholesky_solve)(const float* upper, size_t size, size_t stride, float* vector, float* scratch);
   // rows[r] <- rows[r] basis, in double, rounded once; rows (count, size), basis (size, stride).
   void (*rotate_rows)(float* rows, size_t count, size_t size, const double* basis, size_t stride);
+  // Bit i: scores[i] >= threshold; 64 scores. Not a number reaches nothing.
+  uint64_t (*reaching)(const float* scores, float threshold);
 };
 
 // Largest `size` that cholesky, add_projection and the rotations take.

@@ -187,3 +187,24 @@ static void AddProjection(const float* table, const uint32_t* indices, const flo
     for (size_t j = 0; j < size; ++j) sum[j] += part[j];
   }
 }
+
+// The one place where the compiler must be told the instruction: it makes no mask of a comparison by itself.
+static uint64_t Reaching(const float* scores, float threshold) {
+  uint64_t bits = 0;
+#if RAPPORT_LANES == 16
+  const Vector least = threshold - Vector{};
+  for (size_t i = 0; i < 64; i += 16) {
+    bits |= uint64_t{__builtin_ia32_cmpps512_mask(Load(scores + i), least, kGreaterEqual, 0xffff, kCurrentRounding)}
+            << i;
+  }
+#elif RAPPORT_LANES == 8
+  const Vector least = threshold - Vector{};
+  for (size_t i = 0; i < 64; i += 8) {
+    const Vector reached = __builtin_ia32_cmpps256(Load(scores + i), least, kGreaterEqual);
+    bits |= uint64_t{static_cast<uint32_t>(__builtin_ia32_movmskps256(reached))} << i;
+  }
+#else
+  for (size_t i = 0; i < 64; ++i) bits |= uint64_t{scores[i] >= threshold} << i;
+#endif
+  return bits;
+}

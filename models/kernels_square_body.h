@@ -167,4 +167,4 @@ static void RotateRows(float* rows, size_t count, size_t size, const double* bas
 }
 
 static constexpr Kernels kTable{DotRows,       AddScaled, AddOuter,      AddOuterDouble, AddCombination,
-                                AddProjection, Cholesky,  CholeskySolve, RotateRows};
+                                AddProjection, Cholesky,  CholeskySolve, RotateRows,     Reaching};

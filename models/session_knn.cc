@@ -56,15 +56,32 @@ void PrepareSessions(SessionModel& model) {
   }
 }
 
+namespace {
+
+// Keeps the `count` most similar, in order; of equals the newer session.
+void KeepNearest(size_t count, std::vector<SessionScratch::Near>& sessions) {
+  const auto nearer = [](const SessionScratch::Near& a, const SessionScratch::Near& b) {
+    return a.similarity != b.similarity ? a.similarity > b.similarity : a.session > b.session;
+  };
+  if (sessions.size() > count) {
+    std::nth_element(sessions.begin(), sessions.begin() + static_cast<ptrdiff_t>(count), sessions.end(), nearer);
+    sessions.resize(count);
+  }
+  std::sort(sessions.begin(), sessions.end(), nearer);  // one order of summation
+}
+
+}  // namespace
+
 void AddSessionScores(const SessionModel& model, std::span<const uint32_t> newest_first, const SessionOptions& options,
                       SessionScratch& scratch, std::span<float> scores, std::span<uint8_t> touched_blocks) {
+  scratch.nearest.clear();
   if (model.sessions() == 0) return;
   scratch.similarity.resize(model.sessions());
   scratch.touched.clear();
   const size_t asked = std::min(newest_first.size(), options.items_asked_max);
   for (size_t p = 0; p < asked; ++p) {
     const uint32_t row = newest_first[p];
-    const auto weight =
+    const float weight =
         static_cast<float>(std::pow(1.0 + static_cast<double>(p), -options.position_power) * model.idf[row]);
     // The newest ones of each item are enough: an older one is never among the newest of all.
     const uint64_t end = model.by_item_offsets[row + 1];
@@ -77,22 +94,20 @@ void AddSessionScores(const SessionModel& model, std::span<const uint32_t> newes
   }
   std::vector<uint32_t>& touched = scratch.touched;
   const size_t newest = std::min(touched.size(), options.candidates);
-  std::partial_sort(touched.begin(), touched.begin() + static_cast<ptrdiff_t>(newest), touched.end(), std::greater<>());
-  const auto similarity = [&](uint32_t session) {
+  if (newest < touched.size()) {
+    std::nth_element(touched.begin(), touched.begin() + static_cast<ptrdiff_t>(newest), touched.end(),
+                     std::greater<>());
+  }
+  std::vector<SessionScratch::Near>& nearest = scratch.nearest;
+  for (size_t n = 0; n < newest; ++n) {
+    const uint32_t session = touched[n];
     const auto length = static_cast<float>(model.offsets[session + 1] - model.offsets[session]);
-    return scratch.similarity[session] / std::sqrt(length);
-  };
-  const auto nearer = [&](uint32_t a, uint32_t b) {
-    const float x = similarity(a), y = similarity(b);
-    return x != y ? x > y : a > b;
-  };
-  const size_t kept = std::min(newest, options.neighbours);
-  std::partial_sort(touched.begin(), touched.begin() + static_cast<ptrdiff_t>(kept),
-                    touched.begin() + static_cast<ptrdiff_t>(newest), nearer);
-  for (size_t n = 0; n < kept; ++n) {
-    const float sim = similarity(touched[n]);
-    for (uint64_t k = model.offsets[touched[n]]; k < model.offsets[touched[n] + 1]; ++k) {
-      scores[model.rows[k]] += sim;
+    nearest.push_back({scratch.similarity[session] / std::sqrt(length), session});
+  }
+  KeepNearest(options.neighbours, nearest);
+  for (const SessionScratch::Near& near : nearest) {
+    for (uint64_t k = model.offsets[near.session]; k < model.offsets[near.session + 1]; ++k) {
+      scores[model.rows[k]] += near.similarity;
       if (!touched_blocks.empty()) touched_blocks[model.rows[k] / 64] = 1;
     }
   }

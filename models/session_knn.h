@@ -51,6 +51,11 @@ void PrepareSessions(SessionModel& model);
 struct SessionScratch {
   std::vector<float> similarity;  // (sessions), left zero
   std::vector<uint32_t> touched;
+  struct Near {
+    float similarity;
+    uint32_t session;
+  };
+  std::vector<Near> nearest;
 };
 // Adds score(j) to scores (items); sets touched[j / 64], where there is one. `newest_first`: unique rows; those beyond
 // items_asked_max are not looked at.

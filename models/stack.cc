@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <optional>
+
+#include "models/likeness.h"
 
 namespace rapport {
 namespace {
@@ -81,19 +81,6 @@ std::vector<Scored> BestOfOwn(const StackScratch::WeightedRows& own, std::span<c
   return best;
 }
 
-void Clear(size_t rows, TouchedSums& sums) {
-  if (sums.sums.size() != rows) {
-    sums.sums.assign(rows, 0.0f);
-    sums.touched.assign((rows + 63) / 64, 0);
-    return;
-  }
-  for (size_t block = 0; block < sums.touched.size(); ++block) {
-    if (sums.touched[block] == 0) continue;
-    std::fill_n(sums.sums.begin() + static_cast<ptrdiff_t>(block * 64), std::min<size_t>(64, rows - block * 64), 0.0f);
-    sums.touched[block] = 0;
-  }
-}
-
 // AddNeighbourScores, leaving a trace.
 void Add(const NeighbourLists& lists, const StackScratch::WeightedRows& history, TouchedSums& sums) {
   float* const to = sums.sums.data();
@@ -115,6 +102,7 @@ class Sources {
       : model_(model), question_(question), now_(question.now), allowed_(question.allowed), scratch_(scratch) {
     scratch_.bits.assign((model.rows() + 63) / 64, 0);
     for (const uint32_t row : scratch_.also) scratch_.bits[row / 64] |= uint64_t{1} << (row % 64);
+    scratch_.leaders = {};
   }
 
   void Gather() {
@@ -126,19 +114,20 @@ class Sources {
     Own(StackSource::kOwn90, 90, scratch_.own90);
     Repurchase();
     Factors();
-    Sum(scratch_.sorted, Signal::kTaste, now_, 60, scratch_.history);
-    KeepLargest(kNeighbourHistoryMax, scratch_.history);
-    Neighbours(StackSource::kBaskets60, model_.bought_together, scratch_.sums[0]);
-    Neighbours(StackSource::kCustomers60, model_.similar, scratch_.sums[1]);
-    Neighbours(StackSource::kAttributes, model_.attributes.kin, scratch_.sums[4]);
-    Sum(scratch_.sorted, Signal::kTaste, now_, 365, scratch_.history);
-    KeepLargest(kNeighbourHistoryMax, scratch_.history);
-    Neighbours(StackSource::kBaskets365, model_.bought_together, scratch_.sums[2]);
-    Neighbours(StackSource::kShallow, model_.stack.shallow, scratch_.sums[3]);
+    Sum(scratch_.sorted, Signal::kTaste, now_, 60, scratch_.taste60);
+    KeepLargest(kNeighbourHistoryMax, scratch_.taste60);
+    Neighbours(StackSource::kBaskets60, model_.bought_together, scratch_.taste60, scratch_.sums[kSumBaskets60]);
+    Neighbours(StackSource::kCustomers60, model_.similar, scratch_.taste60, scratch_.sums[kSumCustomers60]);
+    Neighbours(StackSource::kAttributes, model_.attributes.kin, scratch_.taste60, scratch_.sums[kSumAttributes]);
+    Sum(scratch_.sorted, Signal::kTaste, now_, 365, scratch_.taste365);
+    KeepLargest(kNeighbourHistoryMax, scratch_.taste365);
+    Neighbours(StackSource::kBaskets365, model_.bought_together, scratch_.taste365, scratch_.sums[kSumBaskets365]);
+    Neighbours(StackSource::kShallow, model_.stack.shallow, scratch_.taste365, scratch_.sums[kSumShallow]);
     NewestSession();
-    Clear(model_.rows(), scratch_.sums[6]);
-    AddTraitScores(model_.traits, question_.traits, scratch_.sums[6].sums, scratch_.sums[6].touched);
-    OfferSums(StackSource::kTraits, scratch_.sums[6]);
+    TouchedSums& traits = scratch_.sums[kSumTraits];
+    traits.Clear(model_.rows());
+    AddTraitScores(model_.traits, question_.traits, traits.sums, traits.touched);
+    OfferSums(StackSource::kTraits, traits);
     scratch_.candidates.clear();
     for (size_t word = 0; word < scratch_.bits.size(); ++word) {
       for (uint64_t bits = scratch_.bits[word]; bits != 0; bits &= bits - 1) {
@@ -154,26 +143,28 @@ class Sources {
     WriteBoard(StackSource::kRecent7, model_.stack.recent7);
     WriteOwn(StackSource::kOwn365, scratch_.own365);
     WriteOwn(StackSource::kOwn90, scratch_.own90);
-    if (Highest(StackSource::kFactors) > 0) {
+    if (HighestOf(StackSource::kFactors) > 0) {
       Write(StackSource::kFactors,
             [&](uint32_t row) { return ScoreOne(model_.als.item_factors, scratch_.factor, row); });
     }
-    WriteBoard(StackSource::kBaskets60, scratch_.sums[0].sums);
-    WriteBoard(StackSource::kCustomers60, scratch_.sums[1].sums);
-    WriteBoard(StackSource::kBaskets365, scratch_.sums[2].sums);
-    WriteBoard(StackSource::kShallow, scratch_.sums[3].sums);
+    WriteBoard(StackSource::kBaskets60, scratch_.sums[kSumBaskets60].sums);
+    WriteBoard(StackSource::kCustomers60, scratch_.sums[kSumCustomers60].sums);
+    WriteBoard(StackSource::kBaskets365, scratch_.sums[kSumBaskets365].sums);
+    WriteBoard(StackSource::kShallow, scratch_.sums[kSumShallow].sums);
     WriteBoard(StackSource::kSeason, model_.stack.season);
     WriteOwn(StackSource::kRepurchase, scratch_.repurchase);
-    WriteBoard(StackSource::kAttributes, scratch_.sums[4].sums);
-    WriteBoard(StackSource::kSession, scratch_.sums[5].sums);
-    WriteBoard(StackSource::kTraits, scratch_.sums[6].sums);
+    WriteBoard(StackSource::kAttributes, scratch_.sums[kSumAttributes].sums);
+    WriteBoard(StackSource::kSession, scratch_.sums[kSumSession].sums);
+    WriteBoard(StackSource::kTraits, scratch_.sums[kSumTraits].sums);
   }
-  float HighestOf(StackSource source) const { return highest_[static_cast<size_t>(source)]; }
+  float HighestOf(StackSource source) const { return scratch_.leaders[static_cast<size_t>(source)].highest; }
 
  private:
-  float& Highest(StackSource source) { return highest_[static_cast<size_t>(source)]; }
   void Offer(StackSource source, std::span<const Scored> best) {
-    if (!best.empty()) Highest(source) = best.front().score;
+    SourceLeaders& leaders = scratch_.leaders[static_cast<size_t>(source)];
+    leaders.count = std::min(best.size(), kStackLeaders);
+    for (size_t i = 0; i < leaders.count; ++i) leaders.rows[i] = best[i].index;
+    if (!best.empty()) leaders.highest = best.front().score;
     for (const Scored& one : best) scratch_.bits[one.index / 64] |= uint64_t{1} << (one.index % 64);
   }
 
@@ -185,18 +176,19 @@ class Sources {
     Offer(source, BestOfOwn(own, allowed_));
   }
   void Factors() {
-    Sum(scratch_.sorted, Signal::kTaste, now_, model_.history_half_life_days, scratch_.history);
+    Sum(scratch_.sorted, Signal::kTaste, now_, model_.history_half_life_days, scratch_.taste);
     scratch_.factor.clear();
-    if (scratch_.history.rows.empty()) return;
+    if (scratch_.taste.rows.empty()) return;
     scratch_.factor.resize(static_cast<size_t>(model_.als.options.factors));
-    FoldIn(model_.als, scratch_.history.rows, scratch_.history.weights, scratch_.fold_in, scratch_.factor);
+    FoldIn(model_.als, scratch_.taste.rows, scratch_.taste.weights, scratch_.fold_in, scratch_.factor);
     Offer(StackSource::kFactors, BestItems(model_.als.quantized, model_.als.item_factors, scratch_.factor, kStackDepth,
                                            allowed_, ScoreFloor::kAboveZero, scratch_.scan));
   }
-  void Neighbours(StackSource source, const NeighbourLists& lists, TouchedSums& sums) {
-    Clear(model_.rows(), sums);
+  void Neighbours(StackSource source, const NeighbourLists& lists, const StackScratch::WeightedRows& history,
+                  TouchedSums& sums) {
+    sums.Clear(model_.rows());
     if (lists.items != model_.rows()) return;
-    Add(lists, scratch_.history, sums);
+    Add(lists, history, sums);
     OfferSums(source, sums);
   }
   void OfferSums(StackSource source, const TouchedSums& sums) {
@@ -233,8 +225,10 @@ class Sources {
     Offer(StackSource::kRepurchase, BestOfOwn(due, allowed_));
   }
   void NewestSession() {
-    TouchedSums& sums = scratch_.sums[5];
-    Clear(model_.rows(), sums);
+    TouchedSums& sums = scratch_.sums[kSumSession];
+    sums.Clear(model_.rows());
+    std::vector<uint32_t>& rows = scratch_.asked;
+    rows.clear();
     if (model_.sessions.items != model_.rows()) return;
     const SessionOptions options;
     std::vector<const SignalLine*> newest;
@@ -243,8 +237,7 @@ class Sources {
     }
     std::stable_sort(newest.begin(), newest.end(),
                      [](const SignalLine* a, const SignalLine* b) { return a->time < b->time; });
-    std::vector<uint32_t> rows;
-    for (auto line = newest.rbegin(); line != newest.rend() && rows.size() < options.items_asked_max; ++line) {
+    for (auto line = newest.rbegin(); line != newest.rend() && rows.size() <= options.items_asked_max; ++line) {
       if (std::find(rows.begin(), rows.end(), (*line)->row) == rows.end()) rows.push_back((*line)->row);
     }
     AddSessionScores(model_.sessions, rows, options, scratch_.session, sums.sums, sums.touched);
@@ -254,7 +247,7 @@ class Sources {
   // The two columns of a source.
   template <typename ScoreOf>
   void Write(StackSource source, ScoreOf score_of) {
-    const float highest = Highest(source);
+    const float highest = HighestOf(source);
     if (!(highest > 0)) return;
     float* out = scratch_.features.data() + 2 * static_cast<size_t>(source);
     for (const uint32_t row : scratch_.candidates) {
@@ -281,41 +274,6 @@ class Sources {
   const Timestamp now_;
   const std::span<const uint64_t> allowed_;
   StackScratch& scratch_;
-  std::array<float, kStackSources> highest_{};
-};
-
-// How price and category of an item agree with a history.
-class Likeness {
- public:
-  Likeness(const AttributeModel& attributes, const StackScratch::WeightedRows& history) {
-    if (attributes.rows() == 0) return;
-    double logs = 0, priced = 0, total = 0;
-    for (size_t i = 0; i < history.rows.size(); ++i) {
-      const float price = attributes.prices[history.rows[i]];
-      const uint64_t category = attributes.categories[history.rows[i]];
-      total += history.weights[i];
-      if (category != 0) by_category_[category] += history.weights[i];
-      if (!(price > 0)) continue;
-      logs += history.weights[i] * std::log(price);
-      priced += history.weights[i];
-    }
-    if (priced > 0) mean_log_price_ = logs / priced;
-    for (auto& [category, weight] : by_category_) weight /= total;
-  }
-  float Price(float price) const {
-    if (!mean_log_price_ || !(price > 0)) return 0;
-    const double apart = (std::log(price) - *mean_log_price_) / kPriceSpread;
-    return static_cast<float>(std::exp(-0.5 * apart * apart));
-  }
-  float Category(uint64_t category) const {
-    const auto found = by_category_.find(category);
-    return found == by_category_.end() ? 0.0f : static_cast<float>(found->second);
-  }
-
- private:
-  static constexpr double kPriceSpread = 0.7;
-  std::optional<double> mean_log_price_;
-  std::map<uint64_t, double> by_category_;
 };
 
 // The newcomers nearest to the customer, appended to the candidates with their features.
@@ -354,16 +312,13 @@ void CollectNewcomers(const ContentModel& model, const StackQuestion& question, 
   }
 }
 
-// What the history is like: scratch.history, the profile of its attributes, price and category.
-Likeness DescribeHistory(const ContentModel& model, std::span<const SignalLine> sorted, Timestamp now,
-                         const Newcomers* newcomers, StackScratch& scratch) {
-  Sum(sorted, Signal::kTaste, now, model.history_half_life_days, scratch.history);
+// The attributes of the history, where a newcomer will be held against them.
+void DescribeHistory(const ContentModel& model, const Newcomers* newcomers, StackScratch& scratch) {
   scratch.profile.clear();
   const bool wanted = newcomers != nullptr && newcomers->size() > 0;
-  if (wanted && model.attributes.rows() != 0 && !scratch.history.rows.empty()) {
-    AttributeProfile(model.attributes, scratch.history.rows, scratch.history.weights, scratch.profile);
+  if (wanted && model.attributes.rows() != 0 && !scratch.taste.rows.empty()) {
+    AttributeProfile(model.attributes, scratch.taste.rows, scratch.taste.weights, scratch.profile);
   }
-  return {model.attributes, scratch.history};
 }
 
 std::vector<uint32_t> OrderOf(std::span<const float> board) {
@@ -379,6 +334,19 @@ std::vector<uint32_t> OrderOf(std::span<const float> board) {
 
 }  // namespace
 
+void TouchedSums::Clear(size_t rows) {
+  if (sums.size() != rows) {
+    sums.assign(rows, 0.0f);
+    touched.assign((rows + 63) / 64, 0);
+    return;
+  }
+  for (size_t block = 0; block < touched.size(); ++block) {
+    if (touched[block] == 0) continue;
+    std::fill_n(sums.begin() + static_cast<ptrdiff_t>(block * 64), std::min<size_t>(64, rows - block * 64), 0.0f);
+    touched[block] = 0;
+  }
+}
+
 void CollectCandidates(const ContentModel& model, const StackQuestion& question, StackScratch& scratch) {
   scratch.sorted.assign(question.lines.begin(), question.lines.end());
   std::stable_sort(scratch.sorted.begin(), scratch.sorted.end(),
@@ -389,7 +357,8 @@ void CollectCandidates(const ContentModel& model, const StackQuestion& question,
 
   scratch.had.assign((model.rows() + 63) / 64, 0);
   for (const SignalLine& line : scratch.sorted) scratch.had[line.row / 64] |= uint64_t{1} << (line.row % 64);
-  const Likeness likeness = DescribeHistory(model, scratch.sorted, question.now, question.newcomers, scratch);
+  DescribeHistory(model, question.newcomers, scratch);
+  const Likeness likeness(model.attributes, scratch.taste.rows, scratch.taste.weights);
   float* features = scratch.features.data();
   for (const uint32_t row : scratch.candidates) {
     features[MarkAt(StackMark::kHad)] = (scratch.had[row / 64] >> (row % 64) & 1) != 0 ? 1.0f : 0.0f;

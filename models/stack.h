@@ -95,6 +95,16 @@ struct StackQuestion {
 struct TouchedSums {
   std::vector<float> sums;
   std::vector<uint8_t> touched;  // (blocks)
+  // Zeros, of this many rows.
+  void Clear(size_t rows);
+};
+
+// What a source is measured by: its best allowed rows, best first.
+inline constexpr size_t kStackLeaders = 4;
+struct SourceLeaders {
+  float highest = 0;  // score of the first; 0: nothing has a score
+  size_t count = 0;
+  std::array<uint32_t, kStackLeaders> rows{};
 };
 
 // Scratch of one thread.
@@ -105,7 +115,10 @@ struct StackScratch {
   };
   std::vector<SignalLine> lines;  // a caller may fill this one
   std::vector<SignalLine> sorted;
-  WeightedRows own365, own90, repurchase, history;
+  WeightedRows own365, own90, repurchase;
+  WeightedRows taste;              // decayed as the factors hear it
+  WeightedRows taste60, taste365;  // what the neighbours hear
+  std::array<SourceLeaders, kStackSources> leaders;
   std::array<TouchedSums, 7> sums;  // of the neighbours, EASE, kin, sessions and traits
   std::vector<float> factor;        // of the customer; empty without a history of taste
   std::vector<float> profile;       // of attributes; empty: none
@@ -114,10 +127,15 @@ struct StackScratch {
   FoldInScratch fold_in;
   ScanScratch scan;
   SessionScratch session;
+  std::vector<uint32_t> asked;  // the session that the session kNN was asked about, newest first, and the item after it
   // What CollectCandidates leaves behind. A candidate from model.rows() on is newcomer candidate - rows.
   std::vector<uint32_t> candidates;  // ascending
   std::vector<float> features;       // (candidates, kStackFeatures)
 };
+
+// Places in StackScratch::sums.
+inline constexpr size_t kSumBaskets60 = 0, kSumCustomers60 = 1, kSumBaskets365 = 2, kSumShallow = 3, kSumAttributes = 4,
+                        kSumSession = 5, kSumTraits = 6;
 
 // Candidates and features of one customer, into scratch. Costs what the customer's history touches, and one int8 scan
 // (models/quantized_scan.h); boards are walked in their own order.

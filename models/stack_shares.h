@@ -3,10 +3,14 @@
 //
 //   drop(i, j)  = theta . f(j | history)  -  theta . f(j | history without any line of item i)
 //   board(s, j) = the terms of theta . f that belong to source s
-// Each drop is scored by the functions that serve, so it is what removing the item really does: features are no sums
-// (square roots, divisions by the best score), hence no share of them has to be invented, and a new source is
-// explained the day it is added. The price is one scoring for each item of the history; of a long history, or where the
-// catalogue is large, only the items that weigh most are asked for (RemovalsMax).
+//
+// Features are no sums (square roots, divisions by the best score), so no share of them is invented: the raw scores are
+// sums, the item's term leaves them, and the features are computed anew, of the candidate and of those that led each
+// source (a feature is measured by the best). Exact but for three things, each of which moves little: the new best of a
+// source is looked for among the first kStackLeaders of all sources and the targets; the shrinkage of the factors keeps
+// the length of the history (models/fold_in_shares.h); what was beyond the lengths that are looked at (of a session, of
+// its candidates, of a long history) stays there. Held against serving without the item, case by case, by
+// `rapport evaluate --task explanations`.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +34,8 @@ struct StackShares {
 // Sources that hear no history: the same for everybody, or for everybody with the same traits.
 bool IsBoard(StackSource source);
 
-// How many items are taken away for an explanation: 16 to 256, such that about four million scores are computed by each
-// source.
-size_t RemovalsMax(size_t rows);
+// Of a longer history the items that weigh most are asked for, and the targets themselves.
+inline constexpr size_t kRemovalsMax = 256;
 
 // Explains `targets`, rows in any order, unique. Arguments as of CollectCandidates, newcomers are not looked at;
 // `scratch` is overwritten. REQUIRES theta of kStackFeatures numbers, question.lines not a view of scratch.

@@ -40,21 +40,15 @@ class Collector {
   std::vector<Scored> kept_;
 };
 
-// Whether one of 64 scores reaches the threshold (written so that the compiler uses whole registers).
-bool AnyReaches(const float* scores, float threshold) {
-  int any = 0;
-  for (int i = 0; i < 64; ++i) any |= scores[i] >= threshold ? 1 : 0;
-  return any != 0;
-}
-
 std::vector<Scored> TopKFrom(float lowest, std::span<const float> scores, size_t k, std::span<const uint64_t> allowed) {
   if (k == 0) return {};
   Collector collector(std::min(k, scores.size()), lowest);
+  const auto reaching = kernels::BestKernels().reaching;
   for (size_t block = 0; block < scores.size(); block += 64) {
     const size_t count = std::min<size_t>(64, scores.size() - block);
     uint64_t bits = ~uint64_t{0} >> (64 - count);
     if (!allowed.empty()) bits &= block / 64 < allowed.size() ? allowed[block / 64] : 0;
-    if (bits == 0 || (count == 64 && !AnyReaches(scores.data() + block, collector.threshold()))) continue;
+    if (bits != 0 && count == 64) bits &= reaching(scores.data() + block, collector.threshold());
     for (; bits != 0; bits &= bits - 1) {
       const size_t i = block + static_cast<size_t>(__builtin_ctzll(bits));
       const float score = scores[i];

@@ -66,9 +66,8 @@ ColdRanker AttributeNeighbours(const ColdSetting& setting) {
   return {"attribute kNN", [&setting](const StackCase& one, ColdScratch& scratch, std::span<float> scores) {
             const AttributeModel& attributes = setting.model.attributes;
             if (attributes.rows() == 0) return;
-            SumHistory(one, setting, setting.options.rivals.neighbour_half_life_days, scratch.stack.history);
-            AttributeProfile(attributes, scratch.stack.history.rows, scratch.stack.history.weights,
-                             scratch.stack.profile);
+            SumHistory(one, setting, setting.options.rivals.neighbour_half_life_days, scratch.stack.taste);
+            AttributeProfile(attributes, scratch.stack.taste.rows, scratch.stack.taste.weights, scratch.stack.profile);
             for (size_t i = 0; i < scores.size(); ++i) {
               if (setting.task == ColdTask::kItems) {
                 scores[i] = Dot(setting.newcomers.vectors[i], scratch.stack.profile);
@@ -111,8 +110,8 @@ ColdRanker TraitNeighbours(const ColdSetting& setting) {
 
 ColdRanker Neighbours(std::string name, const ColdSetting& setting, const NeighbourLists& lists) {
   return {std::move(name), [&setting, &lists](const StackCase& one, ColdScratch& scratch, std::span<float> scores) {
-            SumHistory(one, setting, setting.options.rivals.neighbour_half_life_days, scratch.stack.history);
-            AddNeighbourScores(lists, scratch.stack.history.rows, scratch.stack.history.weights, scores);
+            SumHistory(one, setting, setting.options.rivals.neighbour_half_life_days, scratch.stack.taste);
+            AddNeighbourScores(lists, scratch.stack.taste.rows, scratch.stack.taste.weights, scores);
           }};
 }
 
@@ -130,9 +129,9 @@ ColdRanker Sessions(const ColdSetting& setting) {
 // The history folded in, against the items' own factors or those from their attributes.
 ColdRanker FoldedIn(std::string name, const ColdSetting& setting) {
   return {std::move(name), [&setting](const StackCase& one, ColdScratch& scratch, std::span<float> scores) {
-            SumHistory(one, setting, setting.model.history_half_life_days, scratch.stack.history);
+            SumHistory(one, setting, setting.model.history_half_life_days, scratch.stack.taste);
             scratch.stack.factor.resize(static_cast<size_t>(setting.model.als.options.factors));
-            FoldIn(setting.model.als, scratch.stack.history.rows, scratch.stack.history.weights, scratch.stack.fold_in,
+            FoldIn(setting.model.als, scratch.stack.taste.rows, scratch.stack.taste.weights, scratch.stack.fold_in,
                    scratch.stack.factor);
             const bool items = setting.task == ColdTask::kItems;
             ScoreAll(items ? setting.newcomers.factors : setting.model.als.item_factors, scratch.stack.factor, scores);

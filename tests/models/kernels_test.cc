@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "base/random.h"
@@ -229,6 +230,21 @@ TEST(KernelsTest, RotateRowsAgrees) {
         EXPECT_EQ(rotated, expected) << size << " x " << count;
       }
     }
+  }
+}
+
+TEST(KernelsTest, ReachingIsAComparisonOfEach) {
+  Random random(8);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<float> scores(64);
+    for (float& score : scores) score = static_cast<float>(random.Below(5)) - 1;
+    scores[random.Below(64)] = std::numeric_limits<float>::quiet_NaN();
+    scores[random.Below(64)] = std::numeric_limits<float>::infinity();
+    const float threshold = round % 2 == 0 ? 2.0f : std::numeric_limits<float>::denorm_min();
+    uint64_t expected = 0;
+    for (size_t i = 0; i < 64; ++i) expected |= uint64_t{scores[i] >= threshold} << i;
+    for (const InstructionSet set : SupportedSets())
+      EXPECT_EQ(KernelsOf(set).reaching(scores.data(), threshold), expected);
   }
 }
 
