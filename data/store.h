@@ -120,8 +120,8 @@ class Store final : public OperationSink {
   Status SetLockNote(const std::string& note);
   // Not ok once the disk refused a write or gave back wrong bytes: what happened and what to do.
   Status Health() const;
-  // Reads that failed since open. Lookups that have no way to say so answer "not there" then: an answer during which this
-  // number rose is not to be trusted.
+  // Reads that failed since open. Lookups that have no way to say so answer "not there" then: an answer during which
+  // this number rose is not to be trusted.
   uint64_t read_failures() const;
   StoreStatistics statistics() const;
   const std::string& folder() const;
