@@ -40,8 +40,8 @@ Status PlanFrame::Check() const {
   }
   std::set<std::string> topics{""};
   for (const PlanContent& content : contents) {
-    if (!(content.margin >= 0) || content.margin > 1e9) {
-      return Status::InvalidArgument("content " + content.name + ": its margin is not between 0 and 1e9");
+    if (!(content.margin >= 0) || content.margin > 1e12) {
+      return Status::InvalidArgument("content " + content.name + ": its margin is not between 0 and 1e12");
     }
     if (content.kind >= model.shape.kinds) {
       return Status::InvalidArgument("content " + content.name + ": its kind is not known to the response model");

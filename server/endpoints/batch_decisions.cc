@@ -61,7 +61,9 @@ Result<AskedBatch> ReadBatch(const Engine& engine, const Request& request) {
   AskedBatch asked;
   BatchRequest& batch = asked.request;
   batch.now = request.received_at;
-  asked.name = fields.Text("name", limits::kShortTextBytesMax).value_or("");
+  const std::optional<std::string> name = fields.Text("name", limits::kShortTextBytesMax);
+  if (name && name->empty()) fields.FailField("name", "must not be empty: leave it out to have one made");
+  asked.name = name.value_or("");
   ReadCustomers(fields, &batch);
   batch.items = fields.Ids("items", limits::kBatchContentsMax);
   if (batch.items.empty()) fields.FailField("items", "must name at least one content to choose from");
