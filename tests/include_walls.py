@@ -46,10 +46,10 @@ WALLS = [
 ]
 
 # What CMake compiles: rapport_room takes NAME/*.cc and NAME/*/*.cc, tests/ROOM/*.cc, bench/*_bench.cc; and
-# bench/CMakeLists.txt names each bench/*_main.cc.
+# bench/CMakeLists.txt names each bench/*_main.cc, tests/CMakeLists.txt each of tests/fuzz/.
 COMPILED = re.compile(
     r"(base|data|models|engine|server)/([^/]+/)?[^/]+\.cc|tests/(base|data|models|engine|server)/[^/]+\.cc"
-    r"|bench/[^/]+_(bench|main)\.cc")
+    r"|bench/[^/]+_(bench|main)\.cc|tests/fuzz/[^/]+\.cc")
 
 HEADER_LINES_MAX = 250
 SOURCE_LINES_MAX = 600
