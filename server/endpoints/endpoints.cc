@@ -14,6 +14,7 @@ void AddEndpoints(RouteTable& table, const EndpointContext& context) {
   AddDecisionRoutes(table, context);
   AddBatchDecisionRoutes(table, context);
   AddVisitorRoutes(table, context);
+  AddGorseRoutes(table, context);
   AddOpenApiRoute(table);
 }
 

@@ -14,7 +14,8 @@ constexpr std::string_view kSchemas = R"json({
   "description": "1900 to 2199"},
 "Filter": {"type": "string", "maxLength": 8192, "examples": ["price < 30 AND NOT category = 'tea'"]},
 "Zone": {"type": "string", "maxLength": 1024, "examples": ["Asia/Tokyo"], "description": "IANA name"},
-"Money": {"oneOf": [{"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?$"}, {"type": "number", "minimum": -1e17, "maximum": 1e17}],
+"Money": {"oneOf": [{"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?$"}, 
+  {"type": "number", "minimum": -1e17, "maximum": 1e17}],
   "description": "In the shop's one currency; answers hold strings"},
 "AnyObject": {"type": "object", "additionalProperties": true},
 "ShortText": {"type": "string", "maxLength": 1024},
@@ -34,7 +35,8 @@ constexpr std::string_view kSchemas = R"json({
   "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/EntryError"},
     "description": "accepted, but for what stands here"}}},
 
-"Call": {"type": "object", "description": "Segment's clients send more than this: what is not known is ignored", "properties": {
+"Call": {"type": "object", "description": "Segment's clients send more than this: what is not known is ignored",
+  "properties": {
   "userId": {"$ref": "#/components/schemas/Id"}, "anonymousId": {"$ref": "#/components/schemas/Id"},
   "messageId": {"$ref": "#/components/schemas/Id"}, "timestamp": {"$ref": "#/components/schemas/Time"},
   "sentAt": {"$ref": "#/components/schemas/Time"},
@@ -45,7 +47,8 @@ constexpr std::string_view kSchemas = R"json({
 "Identify": {"allOf": [{"$ref": "#/components/schemas/Call"}, {"type": "object", "properties": {
   "traits": {"$ref": "#/components/schemas/AnyObject"}}}]},
 "Track": {"allOf": [{"$ref": "#/components/schemas/Call"}, {"type": "object", "required": ["event"], "properties": {
-  "event": {"type": "string", "minLength": 1, "maxLength": 1024}, "properties": {"$ref": "#/components/schemas/AnyObject"}}}]},
+  "event": {"type": "string", "minLength": 1, "maxLength": 1024},
+  "properties": {"$ref": "#/components/schemas/AnyObject"}}}]},
 "Page": {"allOf": [{"$ref": "#/components/schemas/Call"}, {"type": "object", "properties": {
   "name": {"$ref": "#/components/schemas/ShortText"}, "category": {"$ref": "#/components/schemas/ShortText"},
   "properties": {"$ref": "#/components/schemas/AnyObject"}}}]},
@@ -273,9 +276,11 @@ constexpr std::string_view kSchemas = R"json({
 "ChannelName": {"type": "string", "minLength": 1, "maxLength": 256, "examples": ["email"]},
 "Name": {"type": "string", "minLength": 1, "maxLength": 256},
 "Hours": {"type": "array", "maxItems": 256, "items": {"type": "object", "additionalProperties": false,
-  "required": ["from", "until"], "properties": {"from": {"$ref": "#/components/schemas/TimeOfDay", "examples": ["21:00"]},
+  "required": ["from", "until"], "properties": {
+    "from": {"$ref": "#/components/schemas/TimeOfDay", "examples": ["21:00"]},
     "until": {"$ref": "#/components/schemas/TimeOfDay", "examples": ["08:00"]},
-    "days": {"type": "array", "minItems": 1, "maxItems": 7, "items": {"enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}}}}},
+    "days": {"type": "array", "minItems": 1, "maxItems": 7,
+      "items": {"enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}}}}},
 "TimeOfDay": {"type": "string", "pattern": "^([01][0-9]|2[0-4]):[0-5][0-9]$", "examples": ["08:00", "21:00"]},
 "Channels": {"type": "object", "additionalProperties": false, "required": ["channels"], "properties": {
   "channels": {"type": "array", "maxItems": 64, "items": {"type": "object", "additionalProperties": false,
@@ -294,7 +299,8 @@ constexpr std::string_view kSchemas = R"json({
       "longitude": {"type": "number", "minimum": -180, "maximum": 180},
       "capacityPerHour": {"$ref": "#/components/schemas/Capacity"}}}}}},
 "Capacity": {"type": "integer", "minimum": 0, "maximum": 1099511627776},
-"Amount": {"oneOf": [{"type": "number", "minimum": 0, "maximum": 1e12}, {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?$"}],
+"Amount": {"oneOf": [{"type": "number", "minimum": 0, "maximum": 1e12},
+  {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?$"}],
   "description": "money; answers hold numbers"},
 "Limits": {"type": "object", "additionalProperties": false, "properties": {
   "caps": {"type": "array", "maxItems": 64, "items": {"type": "object", "additionalProperties": false,
@@ -379,7 +385,62 @@ constexpr std::string_view kSchemas = R"json({
     "note": {"type": "string"}}},
   "missing": {"type": "array", "items": {"type": "string"}}}},
 "VisitorResponse": {"type": "object", "required": ["visitor", "expiresAt"], "properties": {
-  "visitor": {"type": "string"}, "expiresAt": {"type": "string", "format": "date-time"}}}
+  "visitor": {"type": "string"}, "expiresAt": {"type": "string", "format": "date-time"}}},
+
+"GorseRows": {"type": "object", "required": ["RowAffected"], "properties": {"RowAffected": {"type": "integer"}}},
+"GorseId": {"oneOf": [{"type": "string", "minLength": 1, "maxLength": 256}, {"type": "integer"}]},
+"GorseTime": {"anyOf": [{"type": "string", "format": "date-time"},
+  {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "examples": ["2022-02-24"]}, {"const": ""},
+  {"type": "integer", "minimum": -2208988800000, "maximum": 7258118399999}],
+  "description": "RFC 3339, a date, or empty: none"},
+"GorseLabels": {"description": "texts, or an object", "oneOf": [{"$ref": "#/components/schemas/ShortTexts"},
+  {"type": "object", "additionalProperties": true}]},
+"GorseUserPatch": {"type": "object", "properties": {"Labels": {"$ref": "#/components/schemas/GorseLabels"},
+  "Comment": {"type": "string", "maxLength": 8192}}},
+"GorseUser": {"allOf": [{"$ref": "#/components/schemas/GorseUserPatch"}], "type": "object", "required": ["UserId"],
+  "properties": {"UserId": {"$ref": "#/components/schemas/GorseId"}}},
+"GorseUsers": {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/GorseUser"}},
+"GorseUserTold": {"type": "object", "required": ["UserId", "Labels", "Subscribe", "Comment"], "properties": {
+  "UserId": {"type": "string"}, "Labels": {"type": ["array", "object", "null"], "additionalProperties": true},
+  "Subscribe": {"type": "null"},
+  "Comment": {"type": "string"}}},
+"GorseUserPage": {"type": "object", "required": ["Users", "Cursor"], "properties": {
+  "Users": {"type": "array", "items": {"$ref": "#/components/schemas/GorseUserTold"}},
+  "Cursor": {"type": "string", "description": "empty: this was the last page"}}},
+"GorseItemPatch": {"type": "object", "properties": {"IsHidden": {"type": "boolean"},
+  "Categories": {"$ref": "#/components/schemas/ShortTexts"}, "Labels": {"$ref": "#/components/schemas/GorseLabels"},
+  "Comment": {"type": "string", "maxLength": 4096}, "Timestamp": {"$ref": "#/components/schemas/GorseTime"}}},
+"GorseItem": {"allOf": [{"$ref": "#/components/schemas/GorseItemPatch"}], "type": "object", "required": ["ItemId"],
+  "properties": {"ItemId": {"$ref": "#/components/schemas/GorseId"}}},
+"GorseItems": {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/GorseItem"}},
+"GorseItemTold": {"type": "object", "required": ["ItemId", "IsHidden", "Categories", "Timestamp", "Labels", "Comment"],
+  "properties": {"ItemId": {"type": "string"}, "IsHidden": {"type": "boolean"},
+  "Categories": {"type": "array", "items": {"type": "string"}}, "Timestamp": {"type": "string"},
+  "Labels": {"type": ["array", "object"], "additionalProperties": true}, "Comment": {"type": "string"}}},
+"GorseItemPage": {"type": "object", "required": ["Items", "Cursor"], "properties": {
+  "Items": {"type": "array", "items": {"$ref": "#/components/schemas/GorseItemTold"}},
+  "Cursor": {"type": "string", "description": "empty: this was the last page"}}},
+"GorseFeedback": {"type": "object", "required": ["FeedbackType", "UserId", "ItemId"], "properties": {
+  "FeedbackType": {"type": "string", "minLength": 1, "maxLength": 1024},
+  "UserId": {"$ref": "#/components/schemas/GorseId"}, "ItemId": {"$ref": "#/components/schemas/GorseId"},
+  "Timestamp": {"$ref": "#/components/schemas/GorseTime"}, "Comment": {"type": "string", "maxLength": 8192},
+  "Value": {"type": "number", "minimum": -1e12, "maximum": 1e12}}},
+"GorseFeedbackBody": {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/GorseFeedback"}},
+"GorseSessionBody": {"type": "array", "maxItems": 1000, "description": "feedback; UserId may be left out",
+  "items": {"type": "object", "required": ["FeedbackType", "ItemId"], "properties": {
+    "FeedbackType": {"type": "string", "minLength": 1, "maxLength": 1024},
+    "UserId": {"$ref": "#/components/schemas/GorseId"}, "ItemId": {"$ref": "#/components/schemas/GorseId"},
+    "Timestamp": {"$ref": "#/components/schemas/GorseTime"}}}},
+"GorseFeedbackTold": {"type": "object", "required": ["FeedbackType", "UserId", "ItemId", "Timestamp", "Comment"],
+  "properties": {"FeedbackType": {"type": "string"}, "UserId": {"type": "string"}, "ItemId": {"type": "string"},
+  "Timestamp": {"type": "string"}, "Value": {"type": "number"}, "Comment": {"type": "string"}}},
+"GorseFeedbackList": {"type": "array", "items": {"$ref": "#/components/schemas/GorseFeedbackTold"}},
+"GorseFeedbackPage": {"type": "object", "required": ["Feedback", "Cursor"], "properties": {
+  "Feedback": {"$ref": "#/components/schemas/GorseFeedbackList"},
+  "Cursor": {"type": "string", "description": "empty: this was the last page"}}},
+"GorseIds": {"type": "array", "items": {"type": "string"}},
+"GorseScores": {"type": "array", "items": {"type": "object", "required": ["Id", "Score"], "properties": {
+  "Id": {"type": "string"}, "Score": {"type": "number"}}}}
 })json";
 
 }  // namespace
