@@ -132,6 +132,21 @@ Result<RecommendResponse> Engine::Recommend(const RecommendRequest& request) con
   return impl_->recommender->Recommend(*context, request);
 }
 
+Result<RecommendContext> Engine::ContextOf(const std::optional<CustomerRef>& customer) const {
+  return impl_->Context(customer);
+}
+
+Result<RecommendResponse> Engine::Recommend(const RecommendContext& context, const RecommendRequest& request) const {
+  return impl_->recommender->Recommend(context, request);
+}
+
+bool Engine::Stands(const RecommendGround& ground, CustomerId customer) const {
+  if (customer.value == 0 || ground.catalog.lock() != impl_->store.catalog()) return false;
+  if (ground.models.lock() != impl_->publisher.Get()) return false;
+  const auto view = impl_->views->Get(customer);
+  return view.ok() && ground.customer.lock() == *view;
+}
+
 Result<RecommendRequest> Engine::Continue(const std::string& recommendation_id, Timestamp now) const {
   return impl_->recommender->Continue(recommendation_id, now);
 }

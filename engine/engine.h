@@ -34,6 +34,12 @@ class Engine {
 
   // Always an answer, but for a request that is itself wrong (filter syntax, counts): then kInvalidArgument.
   Result<RecommendResponse> Recommend(const RecommendRequest& request) const;
+  // The same in two steps, for who keeps answers: what it stands on, and the answer.
+  Result<RecommendContext> ContextOf(const std::optional<CustomerRef>& customer) const;
+  Result<RecommendResponse> Recommend(const RecommendContext& context, const RecommendRequest& request) const;
+  // Whether an answer for this customer (the root of its view) would stand on the same now. False for a customer who
+  // was unknown.
+  bool Stands(const RecommendGround& ground, CustomerId customer) const;
   // The request for the page after the one with this recommendation id (engine/content/recommender.h): to be checked
   // against who asks, then given to Recommend. kInvalidArgument: forged, expired, or a list that is not continued.
   Result<RecommendRequest> Continue(const std::string& recommendation_id, Timestamp now) const;

@@ -74,6 +74,8 @@ struct EngineOptions {
   size_t history_cache_customers = 100000;
   size_t filter_cache_entries = 256;
   size_t filter_cache_bytes = 64u << 20;  // of compiled bitmaps
+  int64_t answer_life_ms = 5000;          // of a page's text (server/endpoints/answer_memory.h); 0: none is kept
+  size_t answer_bytes = 32u << 20;        // of all of them
   size_t models_kept = 10;                // newest generations whose files stay, beside the one in service; 0: all
   size_t session_events = 50;             // newest events that make an anonymous visitor's session
   // Share of "what this customer orders again" where repeats are allowed and the model brings no blend of its own

@@ -14,6 +14,23 @@
 
 namespace rapport {
 
+struct CustomerView;  // engine/customer_view.h
+struct ModelSet;      // engine/model_set.h
+
+// What a request is answered from, each immutable: one catalogue, one set of models, one view of the customer.
+struct RecommendContext {
+  std::shared_ptr<const Catalog> catalog;
+  std::shared_ptr<const ModelSet> models;
+  std::shared_ptr<const CustomerView> customer;
+};
+
+// The same, to be recognised later without keeping it alive.
+struct RecommendGround {
+  std::weak_ptr<const Catalog> catalog;
+  std::weak_ptr<const ModelSet> models;
+  std::weak_ptr<const CustomerView> customer;
+};
+
 // How personal an answer is, best first.
 enum class Level : uint8_t { kPersonal, kSession, kSimilar, kSegment, kPopular, kStatic };
 const char* LevelName(Level level);  // "personal"

@@ -186,6 +186,10 @@ Status ReadRecommend(const Json& json, EngineOptions* engine) {
   Set(engine->history_cache_customers, fields.Count("historyCacheCustomers", 1, kCountMax));
   Set(engine->filter_cache_entries, fields.Count("filterCacheEntries", 1, kCountMax));
   Set(engine->filter_cache_bytes, fields.Count("filterCacheBytes", 1 << 16, kCountMax));
+  if (const auto life = fields.Number("answerLifeSeconds", 0, 60)) {
+    engine->answer_life_ms = static_cast<int64_t>(*life * kSecondMs);
+  }
+  Set(engine->answer_bytes, fields.Count("answerBytes", 0, kCountMax));
   Set(engine->session_events, fields.Count("sessionEvents", 1, limits::kHistoryEventsMax));
   Set(engine->repeat_weight, fields.Number("repeatWeight", 0, kWeightMax));
   Set(engine->repeat_half_life_days, fields.Number("repeatHalfLifeDays", 0.01, kDaysMax));

@@ -209,8 +209,10 @@ void HttpServer::Impl::OnAccepted(tcp::socket socket) {
     }
     if (welcome == HttpConnection::Welcome::kRefuse) core->refused_connections.Add();
     std::shared_ptr<AddressUse>& use = core->by_address[address];
-    if (!use) use = std::make_shared<AddressUse>();
-    use->trusted = trusted;
+    if (!use) {
+      use = std::make_shared<AddressUse>();
+      use->trusted = trusted;  // read without the mutex from here on: follows from the address
+    }
     ++use->connections;
     connection = std::make_shared<HttpConnection>(std::move(socket), core->tls, core, std::move(address), use);
     core->connections.emplace(connection.get(), connection);

@@ -18,12 +18,6 @@ namespace rapport {
 enum class RecommenderSeam : int;  // tests only
 
 // Everything one answer is computed from; held for the length of the request.
-struct RecommendContext {
-  std::shared_ptr<const Catalog> catalog;
-  std::shared_ptr<const ModelSet> models;
-  std::shared_ptr<const CustomerView> customer;
-};
-
 // Thread-safe; owned by the Engine. Internally caches compiled filters (bounded).
 class Recommender {
  public:

@@ -1,7 +1,12 @@
 // POST /v1/recommendations, /v1/recommendations/next, and the lists: GET /v1/items/{id}/similar,
 // /v1/items/{id}/bought-together, /v1/trending, /v1/popular, /v1/latest. JSON and query in, engine/requests.h out, the
 // answer written straight to text.
+#include <algorithm>
+#include <memory>
+
 #include "base/limits.h"
+#include "engine/customer_view.h"
+#include "server/endpoints/answer_memory.h"
 #include "server/endpoints/question_json.h"
 #include "server/endpoints/routes.h"
 #include "server/endpoints/support.h"
@@ -11,8 +16,36 @@ namespace {
 
 constexpr size_t kReturnFieldsMax = 64;
 
-Result<Response> Recommend(const Engine& engine, const Request& request) {
+// Whose words these are: the same body from another key, or for another visitor, is another question.
+std::string MemoryKey(const Request& request) {
+  std::string key = request.identity.key_id;
+  if (request.identity.visitor) {
+    key += '\n';
+    key += static_cast<char>('0' + static_cast<int>(request.identity.visitor->name_space));
+    key += request.identity.visitor->external_id;
+  }
+  return key + '\0' + request.body;
+}
+
+// Until the first of the items shown expires. Nothing: not to be kept.
+std::optional<Timestamp> ExpiryOf(const RecommendContext& context, const RecommendResponse& answer, Timestamp latest) {
+  if (context.customer->root.value == 0) return std::nullopt;
+  for (const RecommendedItem& shown : answer.items) {
+    if (shown.explored) return std::nullopt;
+    const Item* item = context.catalog->Get(shown.item);
+    if (item != nullptr && item->expires_at) latest = std::min(latest, *item->expires_at);
+  }
+  return latest;
+}
+
+Result<Response> Recommend(const Engine& engine, AnswerMemory& memory, const Request& request) {
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
+  const std::string key = MemoryKey(request);
+  if (const auto kept = memory.Find(key, request.received_at); kept && engine.Stands(kept->ground, kept->customer)) {
+    Response response;
+    response.body = kept->text;
+    return response;
+  }
   const Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();
   JsonFields fields(*body, "");
@@ -26,9 +59,19 @@ Result<Response> Recommend(const Engine& engine, const Request& request) {
   question.customer = customer.Take();
   question.note = NoteOfReturn(return_fields);
   question.now = request.received_at;
-  const Result<RecommendResponse> answer = engine.Recommend(question);
+  const Result<RecommendContext> context = engine.ContextOf(question.customer);
+  if (!context.ok()) return context.status();
+  const Result<RecommendResponse> answer = engine.Recommend(*context, question);
   if (!answer.ok()) return answer.status();
-  return RecommendAnswer(*answer, return_fields, request.identity);
+  Response response = RecommendAnswer(*answer, return_fields, request.identity);
+  if (const auto expires_at = ExpiryOf(*context, *answer, memory.ExpiryOf(request.received_at)); expires_at) {
+    memory.Keep(key, std::make_shared<AnswerMemory::Kept>(
+                         AnswerMemory::Kept{{context->catalog, context->models, context->customer},
+                                            context->customer->root,
+                                            *expires_at,
+                                            response.body}));
+  }
+  return response;
 }
 
 bool SameCustomer(const Store& store, const CustomerRef& one, const CustomerRef& other) {
@@ -121,6 +164,8 @@ Handler ListHandler(const Engine& engine, Ask ask) {
 
 void AddRecommendationRoutes(RouteTable& table, const EndpointContext& context) {
   const Engine& engine = context.engine;
+  const EngineOptions& options = engine.options();
+  const auto memory = std::make_shared<AnswerMemory>(AnswerMemoryOptions{options.answer_life_ms, options.answer_bytes});
   const auto list = [&](const char* pattern, Ask ask) {
     table.Add({Method::kGet, pattern, Scope::kRecommend, ListHandler(engine, std::move(ask)), Browsers::kAllowed});
   };
@@ -128,7 +173,7 @@ void AddRecommendationRoutes(RouteTable& table, const EndpointContext& context) 
     list(pattern, [&engine, kind](const Request&, const ListRequest& request) { return engine.Board(kind, request); });
   };
   table.Add({Method::kPost, "/v1/recommendations", Scope::kRecommend,
-             Synchronous([&engine](const Request& request) { return Recommend(engine, request); }),
+             Synchronous([&engine, memory](const Request& request) { return Recommend(engine, *memory, request); }),
              Browsers::kAllowed});
   table.Add({Method::kPost, "/v1/recommendations/next", Scope::kRecommend,
              Synchronous([&engine](const Request& request) { return NextPage(engine, request); }), Browsers::kAllowed});
