@@ -27,7 +27,7 @@ bench:
 	build/release/bench/rapport_bench
 
 bench-peers:
-	@scripts/build release rapport rapport_training rapport_top_k
+	@scripts/build release rapport rapport_training rapport_top_k rapport_bare_store
 	python3 scripts/bench_peers.py
 
 quality:

@@ -7,8 +7,8 @@
 // BODIES has one JSON body per line, asked in turn with POST /v1/recommendations. One thread, one epoll, loopback only.
 // Latency runs from the moment the request was written. Prints one JSON object:
 //   sent, unsent (no connection was free: the load was not reached), ok, late (right, but after PATIENCE_MS), refused
-//   (503, 429), wrong (200 with other items than before), failed (anything else), seconds, okMs and refusedMs {p50, p99,
-//   p999, max}
+//   (503, 429), wrong (200 with other items than before), failed (anything else), seconds, okMs and refusedMs {p50,
+//   p99, p999, max}
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -25,7 +25,7 @@ PARTS = {}
 def register():
     """Imported late, so that --help needs nothing."""
     for module, parts in (("bench_training", ("training", "training_growth", "training_wide")),
-                          ("bench_top_k", ("top_k",)), ("bench_serving", ("serving",))):
+                          ("bench_top_k", ("top_k",)), ("bench_serving", ("page_view", "page_view_scale", "freshness", "ingest", "memory", "soak"))):
         try:
             loaded = __import__(module)
         except ModuleNotFoundError as error:
@@ -84,6 +84,7 @@ def main(words):
             with open(bench.path(name + ".json"), encoding="utf-8") as file:
                 measured[name] = json.load(file)
     skipped = list(dict.fromkeys(what for part in measured.values() for what in part["skipped"]))
+    skipped += [f"{name}: not measured yet (scripts/bench_peers.py {name})" for name in PARTS if name not in measured]
     rows = bench_report.write(measured, ROOT, skipped, [bench.path("peers/bin/python")])
     missed = [row["name"] for row in rows if not row["met"]]
     say(f"\nbench-peers: {len(rows) - len(missed)} of {len(rows)} targets met; docs/PERFORMANCE.md, build/bench-peers.json")
