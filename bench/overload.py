@@ -127,7 +127,9 @@ def main():
     os.environ["RAPPORT_BINARY"] = os.path.abspath(options.binary)
     with tempfile.TemporaryDirectory() as folder:
         store, bodies = fill(os.environ["RAPPORT_BINARY"], folder, options.customers, options.items)
-        config = {"server": {"threads": 1 if options.pin else 0, "requestsInFlightMax": 2000}}
+        # Every page is worked for: kept answers would be too cheap to be overloaded with.
+        config = {"server": {"threads": 1 if options.pin else 0, "requestsInFlightMax": 2000},
+                  "recommend": {"answerLifeSeconds": 0}}
         if options.queue_wait_ms:
             config["server"]["queueWaitMsMax"] = options.queue_wait_ms
         with open(os.path.join(folder, "config.json"), "w", encoding="ascii") as file:
