@@ -30,7 +30,8 @@ SANITIZER_OPTIONS = {
         "UBSAN_OPTIONS": "print_stacktrace=1",
     },
     "tsan": {
-        "TSAN_OPTIONS": "second_deadlock_stack=1:halt_on_error=1",
+        "TSAN_OPTIONS": "second_deadlock_stack=1:halt_on_error=1:suppressions="
+                        + os.path.join(ROOT, "tests", "thread_sanitizer.supp"),
         # Judging is the same parallel loops over and over, minutes of them: those that compare thread counts are enough.
         "GTEST_FILTER": "-ColdEvaluationTest.*:ForeignFactorsTest.*:GeneralisationTest.*:ExplanationsTest.*"
                         ":LearningSignatureTest.*:JudgingTest.A*:JudgingTest.P*:JudgingTest.T*"
