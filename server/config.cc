@@ -217,6 +217,7 @@ Status ReadTraining(const Json& json, Config* config) {
   }
   Set(plan.events_min, fields.Count("eventsMin", 0, kCountMax));
   Set(plan.activate, fields.Flag("activate"));
+  Set(plan.responses, fields.Flag("responses"));
   Set(plan.threads, fields.Count("threads", 0, 1024));
   Set(config->engine.models_kept, fields.Count("keepModels", 0, 100000));
   return fields.Finish();

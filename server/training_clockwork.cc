@@ -1,5 +1,6 @@
 #include "server/training_clockwork.h"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -11,9 +12,12 @@ constexpr int kLookSeconds = 20;
 // The newest training that the registry knows of: when, and how many events it read.
 std::optional<TrainingSchedule::Training> LastTraining(const Store& store) {
   const std::vector<ModelRecord> models = store.Models();
-  if (models.empty()) return std::nullopt;
-  TrainingSchedule::Training last{models.back().created_at, 0};
-  const auto report = nlohmann::json::parse(models.back().report, nullptr, false);
+  const auto content = std::find_if(models.rbegin(), models.rend(), [](const ModelRecord& model) {
+    return model.kind == "content";  // the schedule is its; the response model goes along
+  });
+  if (content == models.rend()) return std::nullopt;
+  TrainingSchedule::Training last{content->created_at, 0};
+  const auto report = nlohmann::json::parse(content->report, nullptr, false);
   if (report.is_object() && report.contains("events") && report["events"].is_number_unsigned()) {
     last.events = report["events"].get<uint64_t>();
   }
@@ -61,6 +65,7 @@ void TrainingClockwork::Tick() {
   if (job.number != job_seen_) schedule_.Started(job.started_at, events);  // by hand
   job_seen_ = job.number;
   const bool running = job.state == JobState::kRunning || engine_.statistics().training;
+  if (responses_due_ && !running) return StartResponses();
   switch (schedule_.Ask(now, events, running)) {
     case TrainingAdvice::kNotDue: break;
     case TrainingAdvice::kBusy: busy_.Add(); break;
@@ -78,6 +83,7 @@ void TrainingClockwork::Tick() {
       if (started.ok()) {
         started_.Add();
         job_seen_ = *started;
+        responses_due_ = plan_.responses && HasContacts();
         log_.Info("training.scheduled", {{"job", *started}, {"events", events}});
       } else {
         busy_.Add();
@@ -87,6 +93,26 @@ void TrainingClockwork::Tick() {
     }
   }
   next_seconds_.Set(schedule_.next().ms / kSecondMs);
+}
+
+// Reads up to the first of them; a training that is due reads every event anyway. A stop ends the search.
+bool TrainingClockwork::HasContacts() const {
+  bool found = false;
+  const Status read = engine_.store().ForEachEvent([&](const Event& event) {
+    found = IsContactType(event.type);
+    return !found && !stop_asked_;
+  });
+  return read.ok() && found;
+}
+
+void TrainingClockwork::StartResponses() {
+  ResponseTrainOptions options;
+  options.activate = plan_.activate;
+  const Result<uint64_t> started = jobs_.StartResponses(options);
+  if (!started.ok()) return busy_.Add();  // asked again
+  responses_due_ = false;
+  job_seen_ = *started;
+  log_.Info("training.scheduled", {{"job", *started}, {"model", "response"}});
 }
 
 void TrainingClockwork::Start() {
@@ -106,6 +132,7 @@ void TrainingClockwork::Run() {
 
 void TrainingClockwork::Stop() {
   std::thread ended;
+  stop_asked_ = true;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;

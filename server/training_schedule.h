@@ -23,7 +23,8 @@ struct TrainingPlan {
   std::string time_zone = "UTC";  // of at_minute
   uint64_t events_min = 1000;     // fewer new events since the last training: none
   bool activate = true;
-  int threads = 0;  // 0: one core is left to page views
+  bool responses = true;  // the response model after the content model, where there are contacts
+  int threads = 0;        // 0: one core is left to page views
   bool scheduled() const { return every_hours > 0 || at_minute.has_value(); }
 };
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "endpoints_fixture.h"
 #include "server/config.h"
 #include "server/training_clockwork.h"
@@ -77,12 +79,14 @@ TEST(TrainingScheduleTest, AtATimeInTheShopsZoneThroughSummerTime) {
 TEST(TrainingScheduleTest, TheConfiguration) {
   const auto config =
       ParseConfig(R"({"training":{"at":"03:30","timeZone":"Europe/Zurich","eventsMin":5,"activate":false,
-      "threads":2,"keepModels":4}})");
+      "threads":2,"keepModels":4,"responses":false}})");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   EXPECT_EQ(config->training.at_minute, 210);
   EXPECT_TRUE(config->training.scheduled());
   EXPECT_EQ(config->training.threads, 2);
   EXPECT_FALSE(config->training.activate);
+  EXPECT_FALSE(config->training.responses);
+  EXPECT_TRUE(ParseConfig(R"({"training":{"everyHours":24}})")->training.responses);
   EXPECT_EQ(config->engine.models_kept, 4u);
   EXPECT_FALSE(ParseConfig("{}")->training.scheduled());
   EXPECT_EQ(ParseConfig(R"({"training":{"everyHours":24}})")->training.every_hours, 24);
@@ -132,6 +136,38 @@ TEST_F(ClockworkTest, StartsWhenDueAndEnoughCameAndSaysSo) {
   clockwork_->Tick();
   EXPECT_EQ(Counted("started"), 1u);
   EXPECT_NE(metrics_.Render().find("rapport_training_next_seconds"), std::string::npos);
+}
+
+// The response model goes after the content model, once per due time, and only where there are contacts.
+TEST_F(ClockworkTest, TheResponseModelIsTrainedAfterTheContentModel) {
+  const auto wait = [&] {
+    while (training_->last().state == JobState::kRunning) std::this_thread::yield();
+  };
+  const auto view = [&](int n) {
+    Post("/v1/track", nlohmann::json{{"userId", "u"},
+                                     {"event", "Product Viewed"},
+                                     {"messageId", "m" + std::to_string(n)},
+                                     {"properties", {{"product_id", "a"}}}}
+                          .dump());
+  };
+  view(1), view(2);
+  clock_.Advance(kHourMs);
+  clockwork_->Tick();
+  EXPECT_EQ(training_->last().number, 1u);
+  wait();
+  clockwork_->Tick();
+  EXPECT_EQ(training_->last().number, 1u);  // nobody was ever written to
+  Post("/v1/track", R"({"userId":"u","event":"Email Sent","properties":{"contact_id":"c"}})");
+  view(3);
+  clock_.Advance(kHourMs);
+  clockwork_->Tick();
+  EXPECT_EQ(training_->last().number, 2u);
+  wait();
+  clockwork_->Tick();
+  EXPECT_EQ(training_->last().number, 3u);
+  wait();
+  clockwork_->Tick();
+  EXPECT_EQ(training_->last().number, 3u);
 }
 
 }  // namespace
