@@ -46,13 +46,15 @@ SANITIZER_OPTIONS = {
 class Counts:
     """Tests of one suite; a program that ends without a result counts as one failure."""
 
-    def __init__(self, passed=0, failed=0, skipped=0):
+    def __init__(self, passed=0, failed=0, skipped=0, failures=()):
         self.passed, self.failed, self.skipped = passed, failed, skipped
+        self.failures = list(failures)  # a text for each that is known by name
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.failures += other.failures
 
     def __str__(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -92,6 +94,7 @@ def count_googletest(path):
         for test in suite["testsuite"]:
             if test.get("failures"):
                 counts.failed += 1
+                counts.failures.append(f"{suite['name']}.{test['name']}: {test['failures'][0]['failure']}")
             elif test.get("result") in ("SKIPPED", "SUPPRESSED") or test.get("status") == "NOTRUN":
                 counts.skipped += 1
             else:
@@ -111,9 +114,12 @@ def count_ctest(preset, folder):
             # A sanitizer's finding at exit, or a crash: the program failed although no test of it did.
             if not passed and one.failed == 0:
                 one.failed = 1
+                one.failures.append(f"{name}: no test failed, and the program did (a finding at its end?)")
         elif passed and name in ROOMS:
             one = Counts(failed=1)
             say(f"{preset}: {name} passed but wrote no result")
+        if not passed and not one.failures:
+            one.failures.append(f"{name}: ended in the middle")
         say(f"{preset}: {name}: {one}")
         counts.add(one)
     return counts
@@ -136,9 +142,13 @@ def run_ctest(preset, rooms, others):
         if subprocess.run(["setarch", "-R", "true"], stderr=subprocess.DEVNULL).returncode == 0:
             run = ["setarch", "-R", *run]
     started = time.monotonic()
-    run_quietly(f"{preset}-ctest", run, environment)
+    code = run_quietly(f"{preset}-ctest", run, environment)
     say(f"{preset}: ran in {time.monotonic() - started:.0f} s")
-    return count_ctest(preset, folder)
+    counts = count_ctest(preset, folder)
+    if code != 0:
+        with open(os.path.join("build", "results", f"{preset}-ctest.log"), encoding="utf-8", errors="replace") as log:
+            counts.failures += [line.strip() for line in log if "SUMMARY: " in line]  # a sanitizer's
+    return counts
 
 
 def run_e2e(suite, preset):
@@ -182,7 +192,10 @@ def main(chosen):
         else:
             counts = run_ctest(suite, [*ROOMS, "fuzz"], ["include_walls"])
         say(f"{suite}: {counts}\n")
+        counts.failures = [f"{suite}: {failure}" for failure in counts.failures]
         total.add(counts)
+    for failure in total.failures:  # last, where whoever sees only the end finds them
+        say("FAILED " + failure)
     say(f"all suites in {(time.monotonic() - started) / 60:.1f} minutes")
     say(str(total))
     return 0 if total.failed == 0 and total.passed > 0 else 1

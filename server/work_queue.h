@@ -3,9 +3,13 @@
 // time:
 //   expected wait = sum of the expected times of those before it / handlers at once
 //
-// The expected time of a kind of request is the running mean of what it took (weight 1/16 to the last).
+// The expected time of a kind of request is the running mean of what it took (weight 1/16 to the last), where one that
+// took unusually long counts as four times the mean and a millisecond: a machine that stalled once, or a first request
+// that found everything cold, must not refuse those that follow; work that has really become slow is known after some
+// dozen requests.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -22,7 +26,8 @@ class ExpectedTime {
   int64_t us() const { return us_.load(std::memory_order_relaxed); }
   void Observe(int64_t took_us) {
     const int64_t before = us();
-    us_.store(before == 0 ? took_us : before + (took_us - before) / 16, std::memory_order_relaxed);
+    const int64_t counted = std::min(took_us, 4 * before + 1000);
+    us_.store(before == 0 ? counted : before + (counted - before) / 16, std::memory_order_relaxed);
   }
 
  private:

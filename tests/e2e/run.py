@@ -38,7 +38,8 @@ def main():
     tests = loader.loadTestsFromNames(arguments.names) if arguments.names else loader.discover(here)
     result = unittest.TextTestRunner(verbosity=2, resultclass=CountingResult).run(tests)
     failed = len(result.failures) + len(result.errors)
-    counts = {"passed": result.passed, "failed": failed, "skipped": len(result.skipped)}
+    counts = {"passed": result.passed, "failed": failed, "skipped": len(result.skipped),
+              "failures": [f"{test}: {text.strip().splitlines()[-1]}" for test, text in result.failures + result.errors]}
     if arguments.report:
         with open(arguments.report, "w", encoding="utf-8") as file:
             json.dump(counts, file)

@@ -6,7 +6,6 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <map>
 #include <memory>
@@ -77,19 +76,17 @@ class RawClient {
   }
   WireResponse Receive(bool head_only = false) {
     WireResponse out;
-    boost::system::error_code error;
-    const size_t bytes = boost::asio::read_until(socket_, boost::asio::dynamic_buffer(pending_), "\r\n\r\n", error);
-    if (error) return out;
-    out.head = pending_.substr(0, bytes);
-    pending_.erase(0, bytes);
+    size_t end = std::string::npos;
+    while ((end = pending_.find("\r\n\r\n")) == std::string::npos) {
+      if (!ReadMore()) return out;
+    }
+    out.head = pending_.substr(0, end + 4);
+    pending_.erase(0, end + 4);
     out.status = std::stoi(out.head.substr(9, 3));
     const size_t at = out.head.find("Content-Length: ");
     const size_t length = at == std::string::npos || head_only ? 0 : std::stoul(out.head.substr(at + 16));
     while (pending_.size() < length) {
-      char chunk[65536];
-      const size_t got = socket_.read_some(boost::asio::buffer(chunk), error);
-      if (error) return {};
-      pending_.append(chunk, got);
+      if (!ReadMore()) return {};
     }
     out.body = pending_.substr(0, length);
     pending_.erase(0, length);
@@ -101,14 +98,26 @@ class RawClient {
   }
   // True when the server has closed and nothing more was sent.
   bool AtEnd() {
-    char byte;
     boost::system::error_code error;
-    return pending_.empty() && socket_.read_some(boost::asio::buffer(&byte, 1), error) == 0 && error &&
-           error != boost::asio::error::would_block;
+    return pending_.empty() && !ReadMore(&error) && error != boost::asio::error::would_block;
   }
   void FinishSending() { socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send); }
 
  private:
+  // False at the end, with the reason. A process that is stopped and continued finds its read interrupted, because a
+  // time limit is set (signal(7)): it reads again.
+  bool ReadMore(boost::system::error_code* why = nullptr) {
+    char chunk[65536];
+    boost::system::error_code error;
+    size_t got = 0;
+    do {
+      got = socket_.read_some(boost::asio::buffer(chunk), error);
+    } while (error == boost::asio::error::interrupted);
+    if (why) *why = error;
+    pending_.append(chunk, got);
+    return !error;
+  }
+
   boost::asio::io_context io_;
   boost::asio::ip::tcp::socket socket_;
   std::string pending_;
@@ -138,6 +147,7 @@ struct TestServer {
     options.threads = 2;
     options.trusted_addresses.clear();
     options.rate_per_address = {};
+    options.queue_wait_ms_max = 20000;  // nobody is refused because the machine is slow, unless the test is about that
   }
   void Add(Method method, const std::string& pattern, Handler handler, std::optional<Scope> scope = std::nullopt) {
     routes.Add({method, pattern, scope, std::move(handler)});

@@ -328,21 +328,33 @@ TEST_F(HttpServerTest, OneAddressHoldsAQuarterOfAllBodies) {
   EXPECT_EQ(test_.Connect().Ask(Post("/echo", std::string(40, 'x'))).status, 200);
 }
 
-TEST_F(HttpServerTest, DeadlinesCutOffTheSlow) {
-  test_.options.header_timeout_ms = 50;
-  test_.options.body_timeout_ms = 50;
+// Each with its own short limit and the others long: which of them is reached never hangs on the machine's speed.
+TEST_F(HttpServerTest, TheIdleAreCutOff) {
   test_.options.idle_timeout_ms = 50;
   StartEcho();
-  RawClient silent = test_.Connect();
-  EXPECT_TRUE(silent.AtEnd());
-  RawClient header = test_.Connect();
-  header.Send("GET /hello HT");
-  EXPECT_TRUE(header.AtEnd());
-  RawClient body = test_.Connect();
-  body.Send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
-  EXPECT_TRUE(body.AtEnd());
+  EXPECT_TRUE(test_.Connect().AtEnd());
   EXPECT_TRUE(test_.server->Stop(20000));  // the counter moves after the client sees the end
-  EXPECT_EQ(test_.metrics.counter("rapport_connection_timeouts_total").value(), 2u);
+  EXPECT_EQ(test_.metrics.counter("rapport_connection_timeouts_total").value(), 0u);
+}
+
+TEST_F(HttpServerTest, SlowHeadsAreCutOff) {
+  test_.options.header_timeout_ms = 50;
+  StartEcho();
+  RawClient client = test_.Connect();
+  client.Send("GET /hello HT");
+  EXPECT_TRUE(client.AtEnd());
+  EXPECT_TRUE(test_.server->Stop(20000));
+  EXPECT_EQ(test_.metrics.counter("rapport_connection_timeouts_total").value(), 1u);
+}
+
+TEST_F(HttpServerTest, SlowBodiesAreCutOff) {
+  test_.options.body_timeout_ms = 50;
+  StartEcho();
+  RawClient client = test_.Connect();
+  client.Send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+  EXPECT_TRUE(client.AtEnd());
+  EXPECT_TRUE(test_.server->Stop(20000));
+  EXPECT_EQ(test_.metrics.counter("rapport_connection_timeouts_total").value(), 1u);
 }
 
 TEST_F(HttpServerTest, StopFinishesWhatItAccepted) {
