@@ -39,6 +39,8 @@ class CustomerViews {
   // Never null: an unknown customer gets an empty view.
   Result<std::shared_ptr<const CustomerView>> Get(const CustomerRef& ref);
   Result<std::shared_ptr<const CustomerView>> Get(CustomerId customer);
+  // Past the cache: for those who read everybody once. `root` as Store::Root gives it.
+  Result<std::shared_ptr<const CustomerView>> Load(CustomerId root) const;
   void Invalidate(const std::vector<CustomerId>& changed);
   struct Counters {
     uint64_t hits = 0, misses = 0;
@@ -54,7 +56,6 @@ class CustomerViews {
     std::unordered_map<uint64_t, decltype(recent)::iterator> by_root;
     uint64_t hits = 0, misses = 0;
   };
-  Result<std::shared_ptr<const CustomerView>> Load(CustomerId root) const;
 
   const Store& store_;
   const size_t capacity_per_shard_;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <mutex>
+#include <unordered_map>
 
 #include "base/file.h"
 #include "engine/contact/contact_desk.h"
@@ -39,6 +40,42 @@ struct Engine::Impl {
     if (!view.ok()) return view.status();
     context.customer = *view;
     return context;
+  }
+
+  // A content's place in the customer's order only counts where the response model has learned that it does.
+  bool HeedsContent(const BatchRequest& request) const {
+    return request.content_model && publisher.Get()->content != nullptr && desk->responses()->model->affinity != 0;
+  }
+
+  // Each customer's order of the contents, as a single decision asks for it, on one catalogue and one model.
+  decltype(BatchHooks::contents) ContentsOf(const BatchRequest& request) const {
+    RankRequest asked;
+    asked.question.now = request.now;
+    asked.items = request.items;
+    return
+        [this, asked, catalog = store.catalog(), model_set = publisher.Get()](
+            CustomerId root, const PlanFrame& frame, std::span<float> affinity, std::span<uint8_t> refused) -> Status {
+          auto view = views->Load(root);
+          if (!view.ok()) return view.status();
+          RecommendContext context;
+          context.catalog = catalog;
+          context.models = model_set;
+          context.customer = *view;
+          const Result<RankResponse> ranked = recommender->Rank(context, asked);
+          if (!ranked.ok()) return ranked.status();
+          std::unordered_map<uint64_t, size_t> places;
+          const std::vector<RecommendedItem>& items = ranked->ranked.items;
+          for (size_t place = 0; place < items.size(); ++place) places.emplace(items[place].item.value, place);
+          for (size_t i = 0; i < frame.contents.size(); ++i) {
+            const auto found = places.find(frame.contents[i].item.value);
+            if (found == places.end()) {
+              refused[i] = 1;
+            } else {
+              affinity[i] = AffinityOf(found->second, items.size());
+            }
+          }
+          return Status::Ok();
+        };
   }
 
   Result<std::shared_ptr<const ModelSet>> Load(uint64_t generation) const {
@@ -191,7 +228,7 @@ Status Engine::CheckBatch(const BatchRequest& request, const BatchKeeping& keepi
   return rapport::CheckBatch(impl_->store, *impl_->desk, request, keeping);
 }
 
-Result<BatchRecord> Engine::DecideBatch(const BatchRequest& request, const BatchKeeping& keeping) {
+Result<BatchRecord> Engine::DecideBatch(const BatchRequest& request, BatchKeeping keeping) {
   if (impl_->batch.exchange(true)) {
     return Status::FailedPrecondition("another batch of decisions runs; wait for it to end");
   }
@@ -199,7 +236,18 @@ Result<BatchRecord> Engine::DecideBatch(const BatchRequest& request, const Batch
     std::atomic<bool>& flag;
     ~Release() { flag = false; }
   } release{impl_->batch};
+  if (impl_->HeedsContent(request)) {
+    keeping.content_generation = models()->generation;
+    keeping.contents = impl_->ContentsOf(request);
+  }
   return KeepBatch(impl_->store, *impl_->desk, request, keeping);
+}
+
+Result<std::unique_ptr<BatchDecision>> Engine::PlanBatch(const BatchRequest& request,
+                                                         std::shared_ptr<const ContactSettings> settings) const {
+  BatchHooks hooks;
+  if (impl_->HeedsContent(request)) hooks.contents = impl_->ContentsOf(request);
+  return rapport::DecideBatch(impl_->store, settings ? settings : contact_settings(), responses(), request, hooks);
 }
 
 std::shared_ptr<const ContactSettings> Engine::contact_settings() const { return impl_->desk->settings(); }

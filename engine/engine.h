@@ -59,7 +59,10 @@ class Engine {
   // A batch of decisions, kept (engine/contact/batch_keeper.h). One at a time: kFailedPrecondition while another runs.
   // CheckBatch says what would be refused at once.
   Status CheckBatch(const BatchRequest& request, const BatchKeeping& keeping) const;
-  Result<BatchRecord> DecideBatch(const BatchRequest& request, const BatchKeeping& keeping);
+  Result<BatchRecord> DecideBatch(const BatchRequest& request, BatchKeeping keeping);
+  // The plan alone: nothing is kept. `settings`: instead of those in force.
+  Result<std::unique_ptr<BatchDecision>> PlanBatch(const BatchRequest& request,
+                                                   std::shared_ptr<const ContactSettings> settings) const;
   // What is in force for contacts, and its number. UseContactSettings keeps nothing: the edge stores its own text.
   std::shared_ptr<const ContactSettings> contact_settings() const;
   uint64_t contact_settings_version() const;

@@ -100,6 +100,7 @@ PlaceSettings Place(const Json& json, const std::string& where, JsonFields& pare
   Set(place.time_zone, fields.Text("timezone", limits::kShortTextBytesMax));
   const auto latitude = fields.Number("latitude", -90, 90), longitude = fields.Number("longitude", -180, 180);
   place.has_position = latitude && longitude;
+  Set(place.within_km, fields.Number("withinKm", 0, kNumberMax));
   place.latitude = latitude.value_or(0);
   place.longitude = longitude.value_or(0);
   Set(place.capacity_per_hour, fields.Count("capacityPerHour", 0, size_t{1} << 40));
@@ -267,6 +268,7 @@ std::string ChannelsToJson(const ContactSettings& settings) {
     WriteHours(out.Key("open"), place.open);
     if (!place.time_zone.empty()) out.Key("timezone").String(place.time_zone);
     if (place.has_position) out.Key("latitude").Number(place.latitude).Key("longitude").Number(place.longitude);
+    out.Key("withinKm").Number(place.within_km);
     out.Key("capacityPerHour").Unsigned(place.capacity_per_hour).EndObject();
   }
   return out.EndArray().EndObject().Take();

@@ -26,9 +26,8 @@ Result<PlanContent> ContentOf(const Catalog& catalog, const std::string& id, con
   ShowRules rules;
   rules.now = from;
   const Refusal refusal = CheckEligibility(catalog, item, rules);
-  if (item != nullptr && !item->audience.empty())
-    return refuse("is for an audience only: decide on it customer by customer");
-  if (refusal != Refusal::kNone) return refuse(std::string("may not be shown: ") + RefusalName(refusal));
+  if (refusal != Refusal::kNone && refusal != Refusal::kOtherAudience)
+    return refuse(std::string("may not be shown: ") + RefusalName(refusal));
   if (item->expires_at && *item->expires_at < until)
     return refuse("expires within the week of the plan; take a longer-lived one");
   PlanContent content;
@@ -64,6 +63,8 @@ struct OneCustomer {
   ZoneChoice zone;
   float recent_sends = 0;
   bool holdout = false, personal = true;
+  std::string locale;
+  std::vector<std::string> audiences;
   uint32_t contacts_known = 0;
 };
 
@@ -81,6 +82,8 @@ Result<OneCustomer> ReadOne(const Store& store, CustomerId root, const BatchRequ
     one.personal &= profile->personalization == Personalization::kOn;
     if (zone.empty()) zone = profile->time_zone;
     if (country.empty()) country = profile->country;
+    if (one.locale.empty()) one.locale = profile->locale;
+    one.audiences.insert(one.audiences.end(), profile->audiences.begin(), profile->audiences.end());
     const std::vector<uint64_t> more = DescribeCustomer(*profile);
     tokens.insert(tokens.end(), more.begin(), more.end());
   }
@@ -105,17 +108,36 @@ Result<OneCustomer> ReadOne(const Store& store, CustomerId root, const BatchRequ
   return one;
 }
 
-Result<PlanFrame> FrameOf(const Store& store, const BatchDecision& batch, const BatchRequest& request) {
+// Marks what is not for this customer.
+Status SetContents(const BatchDecision& batch, const OneCustomer& one, CustomerId root, const BatchHooks& hooks,
+                   std::vector<float>* affinity, std::vector<uint8_t>* refused) {
+  const PlanFrame& frame = batch.customers->frame();
+  affinity->assign(frame.with_affinity ? frame.contents.size() : 0, 0);
+  refused->assign(frame.with_refused ? frame.contents.size() : 0, 0);
+  if (hooks.contents) RAPPORT_RETURN_IF_ERROR(hooks.contents(root, frame, *affinity, *refused));
+  for (size_t i = 0; i < refused->size(); ++i) {
+    const std::vector<std::string>& asked = batch.audiences[i];
+    const bool meant = asked.empty() || std::any_of(asked.begin(), asked.end(), [&](const std::string& name) {
+                         return std::find(one.audiences.begin(), one.audiences.end(), name) != one.audiences.end();
+                       });
+    if (!meant) (*refused)[i] = 1;
+  }
+  if (!refused->empty()) KeepOwnLanguage(batch.variants, one.locale, *refused);
+  return Status::Ok();
+}
+
+Result<PlanFrame> FrameOf(const Store& store, const BatchRequest& request, const BatchHooks& hooks,
+                          BatchDecision* batch) {
   if (request.items.empty()) return Status::InvalidArgument("items: name at least one content to choose from");
   const BatchOptions& options = request.options;
   if (!(options.temperature >= 0) || !(options.exploration >= 0 && options.exploration <= 1)) {
     return Status::InvalidArgument("the temperature is 0 or more, and exploration is between 0 and 1");
   }
-  const ContactSettings& settings = *batch.settings;
-  const ResponseVocabulary& names = batch.responses->vocabulary;
+  const ContactSettings& settings = *batch->settings;
+  const ResponseVocabulary& names = batch->responses->vocabulary;
   const Timestamp earliest = std::max(request.from.value_or(request.now), request.now);
   if (earliest.ms - request.now.ms > 366 * kDayMs) return Status::InvalidArgument("from lies more than a year ahead");
-  PlanFrame frame{.settings = settings, .model = *batch.responses->model};
+  PlanFrame frame{.settings = settings, .model = *batch->responses->model};
   frame.from = {(earliest.ms + kHourMs - 1) / kHourMs * kHourMs};
   frame.purpose = request.purpose;
   Result<std::vector<PlanChannel>> channels = ChannelsOf(settings, request.channels, names);
@@ -128,7 +150,13 @@ Result<PlanFrame> FrameOf(const Store& store, const BatchDecision& batch, const 
     Result<PlanContent> content = ContentOf(*catalog, id, settings.limits, names, frame.from, frame.until());
     if (!content.ok()) return content.status();
     frame.contents.push_back(content.Take());
+    const Item& item = *catalog->Find(id);
+    batch->audiences.push_back(item.audience);
+    batch->variants.push_back({VariantGroupOf(item), item.language});
+    frame.with_refused |= !item.audience.empty() || !batch->variants.back().group.empty();
   }
+  frame.with_affinity = static_cast<bool>(hooks.contents);
+  frame.with_refused |= frame.with_affinity;
   RAPPORT_RETURN_IF_ERROR(frame.Check());
   return frame;
 }
@@ -168,6 +196,8 @@ Status ReadCustomers(const Store& store, const BatchRequest& request, const Batc
   ZoneBook zones;
   ParallelFor(batch->roots.size(), kGrain, request.options.threads, [&](size_t begin, size_t end, size_t block) {
     if (hooks.cancelled && hooks.cancelled()) failed[block] = Status::Unavailable("the batch was stopped");
+    std::vector<float> affinity;
+    std::vector<uint8_t> refused;
     for (size_t i = begin; i < end && failed[block].ok(); ++i) {
       const Result<OneCustomer> one =
           ReadOne(store, batch->roots[i], request, from, batch->settings->limits, *batch->responses, zones);
@@ -186,6 +216,10 @@ Status ReadCustomers(const Store& store, const BatchRequest& request, const Batc
       evidence.holdout = one->holdout && !IsService(request.purpose);
       evidence.personal = one->personal;
       evidence.contacts_known = one->contacts_known;
+      failed[block] = SetContents(*batch, *one, batch->roots[i], hooks, &affinity, &refused);
+      if (!failed[block].ok()) continue;
+      evidence.affinity = affinity;
+      evidence.refused = refused;
       customers.Set(static_cast<uint32_t>(i), evidence);
     }
   });
@@ -200,7 +234,7 @@ Status CheckBatchRequest(const Store& store, std::shared_ptr<const ContactSettin
   BatchDecision batch;
   batch.settings = std::move(settings);
   batch.responses = std::move(responses);
-  return FrameOf(store, batch, request).status();
+  return FrameOf(store, request, {}, &batch).status();
 }
 
 Result<std::unique_ptr<BatchDecision>> DecideBatch(const Store& store, std::shared_ptr<const ContactSettings> settings,
@@ -209,7 +243,7 @@ Result<std::unique_ptr<BatchDecision>> DecideBatch(const Store& store, std::shar
   auto batch = std::make_unique<BatchDecision>();
   batch->settings = std::move(settings);
   batch->responses = std::move(responses);
-  const Result<PlanFrame> frame = FrameOf(store, *batch, request);
+  const Result<PlanFrame> frame = FrameOf(store, request, hooks, batch.get());
   if (!frame.ok()) return frame.status();
   RAPPORT_RETURN_IF_ERROR(FindCustomers(store, request, hooks, batch.get()));
   if (batch->roots.empty()) return batch;

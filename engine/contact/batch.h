@@ -12,6 +12,7 @@
 #include "data/store.h"
 #include "engine/contact/allocator.h"
 #include "engine/contact/response_set.h"
+#include "engine/contact/variants.h"
 
 namespace rapport {
 
@@ -21,6 +22,7 @@ struct BatchRequest {
   std::vector<std::string> items;      // external ids, at least one
   std::vector<std::string> channels;   // names; empty: all that are enabled and not at a place
   std::string purpose = "marketing";
+  bool content_model = true;      // the content model in service has a say, where the response model heeds it
   std::optional<Timestamp> from;  // the next whole hour from here on; absent: from now on
   BatchOptions options;
   Timestamp now;
@@ -34,6 +36,8 @@ struct BatchDecision {
   std::vector<CustomerId> roots;             // likewise
   std::unique_ptr<PlanCustomers> customers;  // null: nobody is left to decide on
   BatchPlan plan;
+  std::vector<std::vector<std::string>> audiences;  // by content: whom it is for; empty: everybody
+  std::vector<Variant> variants;                    // by content
   std::vector<std::string> unknown;  // customers that the store does not know: nothing is planned for them
   uint64_t passed_over = 0;          // by BatchHooks::pass_over
 };
@@ -46,6 +50,10 @@ struct BatchHooks {
   std::function<Status(const PlanFrame& frame, std::vector<BatchLimit>* limits)> take_off;
   // Every draw as it is made (plan_draw.h), by customers of `batch`.
   std::function<void(const BatchDecision& batch, const DrawRecord& record)> drawn;
+  // What the content model says of one customer: `affinity`, -1 to 1, and contents that are not for this customer; by
+  // content of the frame. From many threads. Empty: no affinity, and audiences decide alone.
+  std::function<Status(CustomerId root, const PlanFrame& frame, std::span<float> affinity, std::span<uint8_t> refused)>
+      contents;
   std::function<bool()> cancelled;  // asked between customers while they are read: kUnavailable then
 };
 
@@ -53,8 +61,9 @@ struct BatchHooks {
 Status CheckBatchRequest(const Store& store, std::shared_ptr<const ContactSettings> settings,
                          std::shared_ptr<const ResponseSet> responses, const BatchRequest& request);
 
-// The limits are the settings' budgets and capacities. kInvalidArgument: an item that may not be said to everybody (not
-// there, not on sale during the whole plan, for an audience only), an unknown channel, no customer.
+// The limits are the settings' budgets and capacities.
+// An item with an audience is for its customers; of variants each customer gets one (variants.h). kInvalidArgument: an
+// item that may not be said to anybody (not there, not on sale during the whole plan), an unknown channel, no customer.
 Result<std::unique_ptr<BatchDecision>> DecideBatch(const Store& store, std::shared_ptr<const ContactSettings> settings,
                                                    std::shared_ptr<const ResponseSet> responses,
                                                    const BatchRequest& request, const BatchHooks& hooks = {});

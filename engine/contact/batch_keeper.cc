@@ -35,6 +35,7 @@ std::string RequestDigest(const BatchRequest& request) {
   add("channels");
   for (const std::string& channel : request.channels) add(channel);
   add(request.purpose);
+  add(request.content_model ? "" : "no content model");
   add(request.from ? std::to_string(request.from->ms) : "");
   const BatchOptions& options = request.options;
   for (const double number : {static_cast<double>(options.seed), options.temperature, options.exploration,
@@ -124,6 +125,7 @@ class Keeper {
     const bool dice = request_.options.temperature > 0 || request_.options.exploration > 0;
     BatchHooks hooks;
     hooks.cancelled = keeping_.cancelled;
+    hooks.contents = keeping_.contents;
     if (record_.decided > 0) {
       hooks.pass_over = [this](CustomerId root) { return desk_.DecidedInBatch(keeping_.name, root); };
     }
@@ -285,6 +287,7 @@ class Keeper {
     decision->purpose = request_.purpose;
     decision->seed = request_.options.seed;
     decision->response_generation = batch.responses->generation;
+    decision->content_generation = keeping_.content_generation;
     decision->settings = batch.settings;
     decision->settings_version = desk_.settings_version();
     decision->personal = known.personal;

@@ -23,7 +23,9 @@ struct BatchKeeping {
   FormatDecision format;
   WriteBatchRecord write_record;
   ReadBatchRecord read_record;
-  std::shared_ptr<const ContactSettings> settings;   // instead of those in force
+  std::shared_ptr<const ContactSettings> settings;  // instead of those in force
+  std::function<Status(CustomerId, const PlanFrame&, std::span<float>, std::span<uint8_t>)> contents;  // BatchHooks'
+  uint64_t content_generation = 0;                   // of the model behind it
   OperationSink* sink = nullptr;                     // instead of the store's own
   std::function<void(const BatchRecord&)> progress;  // after every chunk, on the caller's thread
   std::function<bool()> cancelled;                   // asked between steps

@@ -8,6 +8,7 @@
 #include "engine/contact/holdout.h"
 #include "engine/contact/kept_decision.h"
 #include "engine/contact/response_evidence.h"
+#include "engine/contact/variants.h"
 
 namespace rapport {
 namespace {
@@ -16,11 +17,6 @@ constexpr int64_t kWindowMs = 7 * kDayMs;
 constexpr int64_t kWindowMsMax = 31 * kDayMs;
 // Trials and visits older than this say little, and reading a zone's history is not free.
 constexpr int64_t kLocalPastMs = 3 * 366 * kDayMs;
-
-// Best first -> 1 down to -1: comparable between decisions with as many candidates.
-float AffinityOf(size_t place, size_t count) {
-  return count < 2 ? 0 : 1 - 2 * static_cast<float>(place) / static_cast<float>(count - 1);
-}
 
 ContentChoice ChoiceOf(const Item& item, float affinity, const ContactLimits& limits, const ResponseVocabulary& names) {
   ContentChoice choice;
@@ -43,6 +39,18 @@ std::vector<int> ModelIndices(const std::vector<std::string>& names, const std::
     indices.push_back(there ? static_cast<int>(found - known.begin()) : -1);
   }
   return indices;
+}
+
+std::optional<GeoPoint> WhereIs(const DecisionRequest& request, const Attributes& traits) {
+  if (request.near) return request.near;
+  const auto number = [&](const char* name) -> std::optional<double> {
+    const auto found = traits.find(name);
+    const auto* value = found == traits.end() ? nullptr : std::get_if<double>(&found->second);
+    return value == nullptr ? std::nullopt : std::optional(*value);
+  };
+  const std::optional<double> latitude = number("latitude"), longitude = number("longitude");
+  if (!latitude || !longitude) return std::nullopt;
+  return GeoPoint{*latitude, *longitude};
 }
 
 // Everybody's best hour on a channel.
@@ -78,12 +86,21 @@ void AddWays(const DecisionRequest& request, const ResponseVocabulary& names, De
   input->model_place = ModelIndices(places, names.places);
 }
 
-void AddContents(const RankResponse& ranked, const ResponseVocabulary& names, DecisionInput* input,
-                 DecisionResponse* decision) {
+void AddContents(const RankResponse& ranked, const std::string& locale, const ResponseVocabulary& names,
+                 DecisionInput* input, DecisionResponse* decision) {
   const std::vector<RecommendedItem>& items = ranked.ranked.items;
+  std::vector<Variant> variants(items.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (const Item* item = ranked.ranked.catalog->Get(items[i].item))
+      variants[i] = {VariantGroupOf(*item), item->language};
+  }
+  std::vector<uint8_t> refused(items.size(), 0);
+  KeepOwnLanguage(variants, locale, refused);
   for (size_t i = 0; i < items.size(); ++i) {
     const Item* item = ranked.ranked.catalog->Get(items[i].item);
     if (item == nullptr) continue;
+    if (refused[i] != 0) decision->refused_items.push_back({item->external_id, "another language is the customer's"});
+    if (refused[i] != 0) continue;
     input->contents.push_back(ChoiceOf(*item, AffinityOf(i, items.size()), input->settings.limits, names));
     decision->contents.push_back({item->id,
                                   item->external_id,
@@ -220,11 +237,12 @@ Result<PreparedDecision> ContactDesk::Decide(const DecisionRequest& request, con
   input.until = decision.until;
   input.seed = decision.seed;
   const ContactLimits& limits = settings.limits;
+  input.near = WhereIs(request, customer.traits);
   input.holdout = InHoldout(limits.holdout_name, std::to_string(view.root.value), limits.holdout_ppm);
   input.recent_sends = RecentSends(customer.log, decision.from);
   AddWays(request, responses->vocabulary, &input);
   for (const LocalTime& clock : *place_clocks) input.place_times.push_back(&clock);
-  AddContents(ranked, responses->vocabulary, &input, &decision);
+  AddContents(ranked, view.locale, responses->vocabulary, &input, &decision);
   decision.outcome = rapport::Decide(input);
   Explain(input, &decision);
   if (const DecisionArm& arm = decision.outcome.chosen; arm.content != kNothing && request.explain) {

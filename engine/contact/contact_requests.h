@@ -24,6 +24,7 @@ struct DecisionRequest {
   std::vector<std::string> channels;  // names; empty: all
   std::optional<Timestamp> from;      // not before; absent or past: now
   std::optional<Timestamp> until;     // before; absent: a week after `from`
+  std::optional<GeoPoint> near;       // where the customer is; absent: the traits latitude and longitude
   bool explain = false;               // with the content's reasons, which cost several page views
   bool dry_run = false;               // nothing is kept: no decision, no planned contact
   Timestamp now;

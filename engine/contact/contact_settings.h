@@ -52,6 +52,7 @@ struct PlaceSettings {
   std::string time_zone;              // empty: the shop's
   double latitude = 0, longitude = 0;
   bool has_position = false;
+  double within_km = 0;  // who is known to be farther away is not asked to come; 0: everybody is
   uint64_t capacity_per_hour = 0;
 };
 

@@ -32,7 +32,11 @@ class Arms {
     for (uint32_t place = 0; place < input_.settings.places.size(); ++place) {
       const std::vector<std::string>& uses = input_.settings.places[place].channels;
       const bool usable = uses.empty() || std::find(uses.begin(), uses.end(), settings.name) != uses.end();
-      if (usable) GatherWay(channel, place);
+      if (usable && IsTooFar(input_.settings.places[place])) {
+        Remove(channel, ContactRefusal::kTooFar, HoursOfWindow() * input_.contents.size());
+      } else if (usable) {
+        GatherWay(channel, place);
+      }
     }
   }
 
@@ -57,6 +61,14 @@ class Arms {
  private:
   void Remove(uint32_t channel, ContactRefusal refusal, uint64_t arms) { removed_[{channel, refusal}] += arms; }
 
+  bool IsTooFar(const PlaceSettings& place) const {
+    return input_.near && place.has_position && place.within_km > 0 &&
+           DistanceKm(*input_.near, {place.latitude, place.longitude}) > place.within_km;
+  }
+  uint64_t HoursOfWindow() const {
+    return static_cast<uint64_t>((input_.until.ms - input_.from.ms + kHourMs - 1) / kHourMs);
+  }
+
   void GatherWay(uint32_t channel, uint32_t place) {
     Feasibility rules(input_.settings, input_.customer, input_.local);
     Feasibility::Question question;
@@ -66,7 +78,7 @@ class Arms {
       question.place = &input_.settings.places[place];
       question.place_time = input_.place_times[place];
     }
-    const uint64_t hours = static_cast<uint64_t>((input_.until.ms - input_.from.ms + kHourMs - 1) / kHourMs);
+    const uint64_t hours = HoursOfWindow();
     std::vector<uint32_t> allowed;
     for (uint32_t content = 0; content < input_.contents.size(); ++content) {
       question.topic = input_.contents[content].topic;
@@ -209,6 +221,10 @@ class Arms {
 
 double MarginOf(const Item& item, const ContactLimits& limits) {
   return std::max(0.0, item.margin ? item.margin->ToDouble() * limits.response_to_order : limits.response_margin);
+}
+
+float AffinityOf(size_t place, size_t count) {
+  return count < 2 ? 0 : 1 - 2 * static_cast<float>(place) / static_cast<float>(count - 1);
 }
 
 std::string TopicOf(const Item& item) {

@@ -16,6 +16,7 @@
 
 #include "data/records.h"
 #include "engine/contact/contact_settings.h"
+#include "engine/contact/distance.h"
 #include "engine/contact/feasibility.h"
 #include "engine/contact/local_time.h"
 #include "models/response_model.h"
@@ -59,6 +60,9 @@ struct RemovedArms {
 // What a response to this content is worth: its own margin, else the shop's; never below 0, since selling at a loss is
 // no reason to hope for silence.
 double MarginOf(const Item& item, const ContactLimits& limits);
+// What the content model thinks of the content at `place` of `count`, best first: 1 down to -1, comparable between
+// decisions with as many candidates.
+float AffinityOf(size_t place, size_t count);
 // The attribute "topic", whose consent a contact needs; empty: none.
 std::string TopicOf(const Item& item);
 
@@ -76,7 +80,8 @@ struct DecisionInput {
   Timestamp from, until;
   const ResponseModel& model;
   const CustomerResponse& response;
-  float recent_sends = 0;  // as of `from`
+  float recent_sends = 0;        // as of `from`
+  std::optional<GeoPoint> near;  // where the customer is; not known: no place is too far
   bool holdout = false;
   uint64_t seed = 0;
 };

@@ -45,6 +45,7 @@ const char* ContactRefusalName(ContactRefusal refusal) {
     case ContactRefusal::kTooLate: return "too-late";
     case ContactRefusal::kContent: return "content-not-allowed";
     case ContactRefusal::kCapacity: return "capacity";
+    case ContactRefusal::kTooFar: return "too-far";
   }
   return "unknown";
 }

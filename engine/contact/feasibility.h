@@ -45,6 +45,7 @@ enum class ContactRefusal : uint8_t {
   kTooLate,   // would arrive after the content's last moment
   kContent,   // the content may not be shown to this customer
   kCapacity,  // a shared limit is used up
+  kTooFar,    // the place is farther away than customers are asked to come
 };
 const char* ContactRefusalName(ContactRefusal refusal);  // "quiet-hours"
 

@@ -78,6 +78,7 @@ PlanCustomers::PlanCustomers(PlanFrame frame, uint32_t customers) : frame_(std::
   own_.resize(own_size_ * customers);
   own_slots_.resize(kSlotBytes * channels * customers);
   topic_bits_.resize(topics_.size() * customers);
+  if (frame_.with_refused) refused_.resize((shape_.contents() + 7) / 8 * customers);
   if (frame_.with_affinity) affinity_.resize(shape_.contents() * customers);
 }
 
@@ -210,10 +211,27 @@ void PlanCustomers::Set(uint32_t index, const PlanEvidence& evidence) {
     if (refusal == ContactRefusal::kNone) row.channels |= 1u << c;
     if (row.refusal == ContactRefusal::kNone) row.refusal = refusal;
   }
+  SetRefused(index, evidence.refused);
   if (!affinity_.empty()) {
     std::copy(evidence.affinity.begin(), evidence.affinity.end(),
               affinity_.begin() + static_cast<ptrdiff_t>(index * shape_.contents()));
   }
+}
+
+void PlanCustomers::SetRefused(uint32_t index, std::span<const uint8_t> refused) {
+  if (refused_.empty()) return;
+  Row& row = rows_[index];
+  uint8_t* bits = refused_.data() + (shape_.contents() + 7) / 8 * index;
+  size_t count = 0;
+  for (size_t i = 0; i < refused.size(); ++i) {
+    if (refused[i] == 0) continue;
+    bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1u << (i % 8));
+    ++count;
+  }
+  row.refuses = count > 0;
+  if (count < shape_.contents()) return;
+  row.channels = 0;
+  if (row.refusal == ContactRefusal::kNone) row.refusal = ContactRefusal::kContent;
 }
 
 void PlanCustomers::Fill(uint32_t index, CustomerArms* arms) const {
@@ -244,6 +262,12 @@ void PlanCustomers::Fill(uint32_t index, CustomerArms* arms) const {
     if (!affinity_.empty()) {
       const float* affinity = affinity_.data() + index * shape_.contents();
       for (size_t i = 0; i < shape_.contents(); ++i) contents[i] += frame_.model.affinity * affinity[i];
+    }
+    if (row.refuses) {
+      const uint8_t* bits = refused_.data() + (shape_.contents() + 7) / 8 * index;
+      for (size_t i = 0; i < shape_.contents(); ++i) {
+        if ((bits[i / 8] >> (i % 8) & 1) != 0) contents[i] = kNotAllowed;
+      }
     }
     if (topics_.size() < 2) continue;
     const uint32_t* topic_bits = topic_bits_.data() + index * topics_.size();

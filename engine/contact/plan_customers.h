@@ -49,6 +49,7 @@ struct PlanFrame {
   std::vector<PlanChannel> channels;
   std::vector<PlanContent> contents;
   bool with_affinity = false;
+  bool with_refused = false;  // some contents are not for everybody
 
   Timestamp until() const { return {from.ms + static_cast<int64_t>(kSlots) * kHourMs}; }
   Status Check() const;
@@ -66,6 +67,7 @@ struct PlanEvidence {
   ZoneSource zone_source = ZoneSource::kShop;
   bool personal = true;
   uint32_t contacts_known = 0;
+  std::span<const uint8_t> refused;  // by content, where the frame has it: not 0: not for this customer
 };
 
 // Filled by its owner, each index once and from any thread; then immutable.
@@ -125,10 +127,11 @@ class PlanCustomers {
     bool own_slots = false;
     uint32_t contacts_known = 0;
     ZoneSource zone_source = ZoneSource::kShop;
-    bool personal = true;
+    bool personal = true, refuses = false;  // some content
     ContactRefusal refusal = ContactRefusal::kNone;
   };
 
+  void SetRefused(uint32_t index, std::span<const uint8_t> refused);
   ZoneTables MakeZone(LocalTime local) const;
   ContactRefusal Rules(const Feasibility& rules, size_t channel, const PlanEvidence& evidence, const ZoneTables& zone,
                        Row* row, uint8_t* slots, uint32_t* topic_bits) const;
@@ -149,6 +152,7 @@ class PlanCustomers {
   std::vector<uint8_t> own_slots_;    // (customers, channels, 21): bit: allowed, where Row::own_slots
   std::vector<uint32_t> topic_bits_;  // (customers, topics): channels that the topic may use
   std::vector<float> affinity_;       // (customers, contents)
+  std::vector<uint8_t> refused_;      // (customers, (contents + 7) / 8), bit: not for this customer
   size_t own_size_ = 0;
 };
 

@@ -46,17 +46,6 @@ Result<std::vector<CustomerRef>> ReadCustomers(const std::string& path) {
   return customers;
 }
 
-Result<std::shared_ptr<const ResponseSet>> ResponsesOf(const StoreSession& session) {
-  const uint64_t generation = session.store().ActiveGeneration("response");
-  if (generation == 0) return ResponseSet::Untrained();
-  const Result<ModelRecord> record = session.store().GetModel(generation);
-  if (!record.ok()) return record.status();
-  Result<ResponseSet> set = ReadResponseSet(session.models_folder() + "/" + record->file);
-  if (!set.ok()) return set.status();
-  set->generation = generation;
-  return std::shared_ptr<const ResponseSet>(std::make_shared<const ResponseSet>(set.Take()));
-}
-
 Status WritePlan(const BatchDecision& batch, const std::string& path) {
   Result<std::unique_ptr<ByteSink>> sink = OpenByteSink(path);
   if (!sink.ok()) return sink.status();
@@ -105,14 +94,17 @@ Status PlanOnly(const DecideArguments& arguments, Terminal& terminal) {
   const Result<std::unique_ptr<StoreSession>> session =
       StoreSession::Open(arguments.folder, StorePurpose::kRead, ReadingStoreOptions());
   if (!session.ok()) return session.status();
-  const Store& store = (*session)->store();
+  Store& store = (*session)->store();
+  const Result<std::unique_ptr<Engine>> engine = Engine::Open(store, EngineOptions{});
+  if (!engine.ok()) return engine.status();
+  if (const std::string& note = (*engine)->startup_note(); !note.empty()) {
+    std::fprintf(terminal.error, "rapport decide: %s\n", note.c_str());
+  }
   Result<ContactSettings> settings = LoadContactSettings(store);
   if (!settings.ok()) return settings.status();
   RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, &*settings));
-  const Result<std::shared_ptr<const ResponseSet>> responses = ResponsesOf(**session);
-  if (!responses.ok()) return responses.status();
   const Result<std::unique_ptr<BatchDecision>> batch =
-      DecideBatch(store, std::make_shared<const ContactSettings>(settings.Take()), *responses, arguments.request);
+      (*engine)->PlanBatch(arguments.request, std::make_shared<const ContactSettings>(settings.Take()));
   if (!batch.ok()) return batch.status();
   RAPPORT_RETURN_IF_ERROR(WritePlan(**batch, arguments.out));
   const BatchPlan& plan = (*batch)->plan;
@@ -169,6 +161,7 @@ Result<std::string> BodyOf(const DecideArguments& arguments) {
                       {"items", request.items},
                       {"channels", request.channels},
                       {"purpose", request.purpose},
+                      {"contentModel", request.content_model},
                       {"seed", request.options.seed},
                       {"temperature", request.options.temperature},
                       {"exploration", request.options.exploration},
@@ -261,6 +254,8 @@ void AddDecideCommand(Commands& commands) {
   command->add_flag("--dry-run", arguments->dry_run, "keeps nothing: no decision, no planned contact; only the plan");
   command->add_option("--out", arguments->out, "the plan: customer, arm, time, channel, propensity, reason")
       ->required();
+  command->add_flag("!--no-content-model", arguments->request.content_model,
+                    "leave out what the content model thinks of each content for each customer");
   BatchOptions& options = arguments->request.options;
   command->add_option("--seed", options.seed, "of the order and the draws")->capture_default_str();
   command->add_option("--temperature", options.temperature, "of the choice, in money; 0: the best")

@@ -178,6 +178,7 @@ Result<std::unique_ptr<StoreSession>> StoreSession::Open(const std::string& fold
 }
 
 const Store& StoreSession::store() const { return *impl_->store; }
+Store& StoreSession::store() { return *impl_->store; }
 OperationSink& StoreSession::sink() {
   if (impl_->sink) return *impl_->sink;
   return *impl_->store;

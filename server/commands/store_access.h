@@ -32,6 +32,7 @@ class StoreSession {
   ~StoreSession();
 
   const Store& store() const;         // REQUIRES kRead: the store, or the checkpoint
+  Store& store();                     // likewise; a checkpoint refuses writes
   OperationSink& sink();              // REQUIRES kWrite: durable when it answers
   Store* local();                     // null while a server holds it
   HttpClient* server();               // null when nobody holds it

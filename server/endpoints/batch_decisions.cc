@@ -72,6 +72,7 @@ Result<AskedBatch> ReadBatch(const Engine& engine, const Request& request) {
   if (batch.purpose.empty() || batch.purpose == "*")
     fields.FailField("purpose", "must name one purpose, like marketing");
   batch.from = fields.Time("from");  // past: now, so that a batch that was cut off can go on
+  batch.content_model = fields.Flag("contentModel").value_or(true);
   batch.options.seed = fields.Count("seed", 0, kSeedMax).value_or(batch.options.seed);
   batch.options.temperature = fields.Number("temperature", 0, 1e6).value_or(batch.options.temperature);
   batch.options.exploration = fields.Number("exploration", 0, 1).value_or(batch.options.exploration);

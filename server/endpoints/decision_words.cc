@@ -63,6 +63,7 @@ constexpr Phrase kRules[] = {
     {"place-closed", "the place is closed", "门店未营业"},
     {"too-late", "would come too late or too early for the content", "对内容来说太早或太晚"},
     {"content-not-allowed", "the content may not be shown", "内容不可展示"},
+    {"too-far", "the place is too far away", "门店太远"},
     {"capacity", "the capacity is used up", "容量已用完"}};
 
 struct Words {

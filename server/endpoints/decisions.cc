@@ -41,6 +41,13 @@ Result<Asked> ReadQuestion(const Engine& engine, const Request& request) {
   question.channels = fields.Texts("channels", kChannelsMax, limits::kExternalIdBytesMax);
   question.from = fields.Time("from");
   question.until = fields.Time("until");
+  if (const Json* near = fields.Find("near")) {
+    JsonFields at(*near, "near.");
+    const auto latitude = at.Number("latitude", -90, 90), longitude = at.Number("longitude", -180, 180);
+    if (!latitude || !longitude) at.FailField("latitude", "and longitude are needed, in degrees");
+    fields.Fail(at.Finish());
+    question.near = GeoPoint{latitude.value_or(0), longitude.value_or(0)};
+  }
   question.dry_run = fields.Flag("dryRun").value_or(false);
   ReadWhatToShow(fields, &question.question);
   question.explain = question.question.explain;

@@ -100,10 +100,14 @@ class DecisionsTest(TemporaryFolder):
             self.assertEqual({row["channel"] for row in sent}, {"email"})
             [complains] = [row for row in rows if row["customer"] == "u3"]
             self.assertEqual((complains["arm"], complains["reason"]), ("", "open-complaint"))
-            for items, word in (("vip", "audience"), ("nowhere", "nowhere")):
-                wrong = rapport("decide", "--data", self.folder, "--items", items, "--out", plan, timeout=60)
-                self.assertEqual(wrong.returncode, 2)
-                self.assertIn(word, wrong.stderr)
+            # For an audience to which nobody belongs.
+            done = rapport("decide", "--dry-run", "--data", self.folder, "--items", "vip", "--out", plan, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(plan, encoding="utf-8", newline="") as file:
+                self.assertEqual({row["reason"] for row in csv.DictReader(file)}, {"content-not-allowed", "open-complaint"})
+            wrong = rapport("decide", "--dry-run", "--data", self.folder, "--items", "nowhere", "--out", plan, timeout=60)
+            self.assertEqual(wrong.returncode, 2)
+            self.assertIn("nowhere", wrong.stderr)
             few = rapport("evaluate", "--data", self.folder, "--policy", "uniform", timeout=60)
             self.assertEqual(few.returncode, 1)
             self.assertIn("/v1/decisions", few.stderr)

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/temp_folder.h"
+#include "engine/contact/variants.h"
 #include "engine/engine.h"
 
 namespace rapport {
@@ -351,6 +352,117 @@ TEST_F(BatchKeeperTest, AStopLeavesWholeChunks) {
   ASSERT_TRUE(done.ok());
   EXPECT_EQ(done->decided, kCustomers);
   EXPECT_EQ(Decisions(), kCustomers);
+}
+
+// An item with an audience goes to its customers only, and of variants each customer hears the one in their language;
+// customer by customer the same as single decisions say.
+TEST_F(BatchKeeperTest, AudiencesAndLanguagesAreEachCustomersOwn) {
+  std::vector<Operation> operations;
+  const auto item = [&](const std::string& id, const std::string& language, std::vector<std::string> audience) {
+    PutItem put;
+    put.item.external_id = put.item.title = id;
+    put.item.language = language;
+    put.item.audience = std::move(audience);
+    put.item.margin = ParseDecimal("9").Take();
+    put.item.attributes["variantGroup"] = std::string("offer");
+    operations.push_back(put);
+  };
+  item("offer-en", "en", {"vip", "staff"});
+  item("offer-de", "de", {"vip"});
+  for (uint32_t u = 0; u < kCustomers; ++u) {
+    UpdateProfile profile;
+    profile.customer = Ref(u);
+    profile.time = {kNow.ms + 1};
+    if (u % 2 == 0) profile.audiences = std::vector<std::string>{u % 4 == 0 ? "vip" : "staff"};
+    if (u % 3 == 0) profile.locale = u % 6 == 0 ? "de-CH" : "en_GB";
+    operations.push_back(profile);
+  }
+  ASSERT_TRUE(store_->ApplyAndWait(std::move(operations)).ok());
+  BatchRequest request = Question();
+  request.items = {"offer-en", "offer-de"};
+  const Result<std::unique_ptr<BatchDecision>> plan = engine_->PlanBatch(request, nullptr);
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  size_t in_german = 0, in_english = 0, none = 0;
+  for (uint32_t u = 0; u < kCustomers; ++u) {
+    const std::string id = (*plan)->refs[u].external_id;
+    const auto number = static_cast<uint32_t>(std::stoul(id.substr(1)));
+    const DrawnArm& drawn = (*plan)->plan.plan.drawn[u];
+    const std::string told = drawn.arm.IsNothing() ? "" : request.items[drawn.arm.content];
+    DecisionRequest single;
+    single.customer = single.question.customer.emplace(Ref(number));
+    single.items = request.items;
+    single.question.count = 2;
+    single.dry_run = true;
+    single.now = single.question.now = kNow;
+    const Result<PreparedDecision> alone = engine_->Decide(single, {});
+    ASSERT_TRUE(alone.ok());
+    const DecisionArm& arm = alone->decision.outcome.chosen;
+    const std::string said = arm.content == kNothing ? "" : alone->decision.contents[arm.content].external_id;
+    const bool german = number % 6 == 0, known = number % 3 == 0;
+    if (number % 2 == 1) {
+      EXPECT_EQ(told, "") << id;
+      EXPECT_EQ((*plan)->customers->refusal(u) != ContactRefusal::kNone, true);
+    } else if (number % 4 == 0 && known && number % 10 != 9) {
+      EXPECT_EQ(told, german ? "offer-de" : "offer-en") << id;
+      EXPECT_EQ(said, told);
+    } else if (number % 10 != 9 && number % 4 == 2) {
+      EXPECT_EQ(told, "offer-en") << id;  // the only one for staff
+      EXPECT_EQ(said, told);
+    }
+    in_german += told == "offer-de" ? 1 : 0;
+    in_english += told == "offer-en" ? 1 : 0;
+    none += told.empty() ? 1 : 0;
+  }
+  EXPECT_GT(in_german, 10u);
+  EXPECT_GT(in_english, 40u);
+  EXPECT_GT(none, 100u);
+}
+
+// What the content model says of a customer moves the plan: here everybody's own favourite.
+TEST_F(BatchKeeperTest, TheContentModelHasASay) {
+  auto set = std::make_shared<ResponseSet>(*engine_->responses());
+  auto model = std::make_shared<ResponseModel>(*set->model);
+  model->affinity = 1;
+  set->model = model;
+  BatchHooks hooks;
+  std::atomic<size_t> asked{0};
+  hooks.contents = [&](CustomerId root, const PlanFrame& frame, std::span<float> affinity, std::span<uint8_t> refused) {
+    ++asked;
+    EXPECT_EQ(affinity.size(), frame.contents.size());
+    EXPECT_EQ(refused.size(), frame.contents.size());
+    const size_t favourite = root.value % 2;
+    affinity[favourite] = 1;
+    affinity[1 - favourite] = -1;
+    if (root.value % 5 == 0) refused[favourite] = 1;
+    return Status::Ok();
+  };
+  const auto plan = DecideBatch(*store_, engine_->contact_settings(), set, Question(), hooks);
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  EXPECT_EQ(asked, kCustomers);
+  for (uint32_t u = 0; u < kCustomers; ++u) {
+    const DrawnArm& drawn = (*plan)->plan.plan.drawn[u];
+    const uint64_t root = (*plan)->roots[u].value;
+    if (!drawn.arm.IsNothing()) {
+      EXPECT_EQ(drawn.arm.content, root % 5 == 0 ? 1 - root % 2 : root % 2);
+    }
+  }
+}
+
+TEST(VariantsTest, TheNearestLanguageOfEachGroupIsLeft) {
+  const std::vector<Variant> contents = {{"", "fr"},  {"a", "de"}, {"a", "de-CH"}, {"a", "en"},
+                                         {"b", "de"}, {"b", ""},   {"c", "it"},    {"c", "fr"}};
+  const auto left = [&](const std::string& locale, std::vector<uint8_t> refused = std::vector<uint8_t>(8, 0)) {
+    KeepOwnLanguage(contents, locale, refused);
+    std::string text;
+    for (const uint8_t one : refused) text += one != 0 ? '.' : 'x';
+    return text;
+  };
+  EXPECT_EQ(left("de_ch"), "x.x.x.xx");
+  EXPECT_EQ(left("de-AT"), "xxx.x.xx");
+  EXPECT_EQ(left("en"), "x..x.xxx");
+  EXPECT_EQ(left("fr-FR"), "xxxx.x.x");
+  EXPECT_EQ(left(""), "xxxx.xxx");
+  EXPECT_EQ(left("de-CH", {0, 0, 1, 0, 0, 0, 0, 0}), "xx..x.xx");
 }
 
 }  // namespace

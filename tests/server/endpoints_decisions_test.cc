@@ -113,6 +113,30 @@ TEST_F(DecisionsTest, DecisionsAtTheSameTimeKeepTheCap) {
   EXPECT_EQ(store_->ReadContacts(*customer)->size(), 3u);
 }
 
+// Bern is 95 km from Zurich as the crow flies.
+TEST_F(DecisionsTest, APlaceThatIsTooFarIsNotOffered) {
+  NoChance("[]");
+  const auto place = [&](const char* within) {
+    const Answered put = Put("/v1/channels", std::string(R"({"channels":[{"name":"visit","atPlace":true,"cost":0,
+        "consentRequired":false}],"places":[{"name":"Zurich","latitude":47.3769,"longitude":8.5417,"withinKm":)") +
+                                                 within + "}]}");
+    EXPECT_EQ(put.status, 200) << put.body;
+  };
+  const std::string bern = R"(,"near":{"latitude":46.9480,"longitude":7.4474})";
+  place("100");
+  EXPECT_EQ(Decide(bern)["action"], "send");
+  place("90");
+  EXPECT_TRUE(Removed(Decide(bern), "too-far"));
+  EXPECT_EQ(Decide()["action"], "send");  // nobody knows where
+  Post("/v1/identify", R"({"userId":"7","traits":{"latitude":46.9480,"longitude":7.4474}})");
+  EXPECT_TRUE(Removed(Decide(), "too-far"));
+  EXPECT_EQ(Decide(R"(,"near":{"latitude":47.4,"longitude":8.5})")["action"], "send");
+  EXPECT_EQ(Post("/v1/decisions", R"({"customer":{"userId":"7"},"near":{"latitude":99}})").status, 400);
+  EXPECT_NEAR(DistanceKm({46.9480, 7.4474}, {47.3769, 8.5417}), 95.5, 0.5);
+  EXPECT_NEAR(DistanceKm({0, 179.5}, {0, -179.5}), 111.2, 0.1);  // over the date line
+  EXPECT_NEAR(DistanceKm({0, 0}, {0, 180}), 20015.1, 0.1);
+}
+
 TEST_F(DecisionsTest, AnOpenComplaintStopsMarketingAndServiceGoesOn) {
   NoChance("[]");
   Consent("email");
