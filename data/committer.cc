@@ -1,13 +1,13 @@
-// The write path. One thread takes all that waits in the queue (up to group_operations_max), checks and numbers it,
-// writes one WriteBatch with one fsync, publishes the catalogue, tells the observer, then acknowledges.
+// The write path behind the queue (commit_queue.cc). One thread takes what waits there, checks and numbers it, writes
+// one WriteBatch with one fsync, publishes the catalogue, tells the observer, then acknowledges.
 //
 // After a failed commit nobody knows how much of it a restart will find in the log, so nothing more is written
 // until the process is started again: every later write is answered kUnavailable and says so; reads go on.
 #include <algorithm>
-#include <future>
 
 #include "data/archive.h"
 #include "data/codec.h"
+#include "data/planned_contacts.h"
 #include "data/profile_update.h"
 #include "data/store_impl.h"
 
@@ -41,6 +41,7 @@ class GroupCommit {
   }
 
   Status Commit() {
+    planned_.Write(&batch_);
     // What could not be read may have been decided wrongly: a duplicate taken for new.
     RAPPORT_RETURN_IF_ERROR(store_.Health());
     if (batch_.Count() == 0) return Status::Ok();
@@ -387,6 +388,7 @@ class GroupCommit {
       pending_sets_[customer.value].push_back(added);
     }
     if (IsContactType(event.type)) {
+      planned_.Add(customer, ContactEntryOf(event), [&] { return Members(customer); });
       Put(kContact, keys::Pair(customer.value, event.id.value), Seal(EncodeRecord(ContactEntryOf(event))));
     }
     Touch(customer);
@@ -409,6 +411,11 @@ class GroupCommit {
     }
     store_.NoteEnd(*it, "events");
     if (old.empty()) return Applied(Outcome::kUnchanged, 0);
+    std::vector<ContactEntry> contacts;
+    for (const Event& event : old) {
+      if (IsContactType(event.type)) contacts.push_back(ContactEntryOf(event));
+    }
+    planned_.Remove(contacts, [&] { return Members(op.customer); });
     for (const Event& event : old) {
       Delete(kEvent, keys::Pair(op.customer.value, event.id.value));
       Delete(kMessage, keys::Message(op.customer, keys::MessageIdentity(event.source, event.message_id)));
@@ -504,6 +511,7 @@ class GroupCommit {
   std::unordered_map<std::string, uint64_t> messages_;
   std::unordered_map<uint64_t, std::unordered_set<std::string>> consents_;  // ledgers looked at in this group
   std::unordered_map<uint64_t, std::vector<ItemSet>> pending_sets_;         // what this group adds
+  PlannedCounts planned_{store_};
   std::unordered_map<uint64_t, ModelRecord> models_;
   std::unordered_map<std::string, uint64_t> active_;
   std::unique_ptr<CatalogBuilder> catalog_;
@@ -511,55 +519,6 @@ class GroupCommit {
   std::vector<CustomerId> changed_;
   uint64_t links_added_ = 0;
 };
-
-void Store::Apply(std::vector<Operation> operations, Done done) {
-  Status refused;
-  {
-    std::lock_guard hold(impl_->queue_mutex);
-    if (impl_->access == StoreAccess::kReadOnly) {
-      refused = Status::FailedPrecondition("this is a read-only checkpoint of the store");
-    } else if (impl_->stopping) {
-      refused = Status::Unavailable("the store is stopping; send it again to the next process");
-    } else if (operations.size() > limits::kOperationsPerApplyMax) {
-      refused =
-          Status::InvalidArgument("at most " + std::to_string(limits::kOperationsPerApplyMax) + " operations at once");
-    } else if (impl_->queued + operations.size() > impl_->options.queued_operations_max) {
-      refused = Status::ResourceExhausted("too many writes are waiting; try again in a second");
-    } else {
-      impl_->queued += operations.size();
-      impl_->queue.push_back({std::move(operations), std::move(done)});
-    }
-  }
-  if (!refused.ok()) return done(std::move(refused));
-  impl_->queue_changed.notify_one();
-}
-
-Result<std::vector<OperationResult>> Store::ApplyAndWait(std::vector<Operation> operations) {
-  std::promise<Result<std::vector<OperationResult>>> promise;
-  std::future<Result<std::vector<OperationResult>>> result = promise.get_future();
-  Apply(std::move(operations), [&promise](Result<std::vector<OperationResult>> r) { promise.set_value(std::move(r)); });
-  return result.get();
-}
-
-void Store::Impl::CommitLoop() {
-  for (;;) {
-    std::vector<Request> requests;
-    {
-      std::unique_lock hold(queue_mutex);
-      queue_changed.wait(hold, [this] { return stopping || !queue.empty(); });
-      if (queue.empty()) return;  // stopping, and everything that was accepted is done
-      size_t size = 0;
-      while (!queue.empty() &&
-             (requests.empty() || size + queue.front().operations.size() <= options.group_operations_max)) {
-        size += queue.front().operations.size();
-        requests.push_back(std::move(queue.front()));
-        queue.pop_front();
-      }
-      queued -= size;
-    }
-    ApplyGroup(requests);
-  }
-}
 
 void Store::Impl::ApplyGroup(std::vector<Request>& requests) {
   std::vector<std::vector<OperationResult>> results(requests.size());

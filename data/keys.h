@@ -2,6 +2,8 @@
 //   family     key                                      value
 //   default    "format" | "sequence" | "active/KIND"    varint | varints | varint
 //              "setting/NAME"                           the operator's text
+//              "planned/" 'C' or 'P' length (2)         contacts planned on a channel or at a place in that hour since
+//                name hour (8)                          1970, varint; none: no key
 //   lookup     space (1) HMAC-SHA256(external id) (16)  id (8)
 //   profile    customer (8)                             sealed Profile
 //   consent    customer (8) number (8)                  sealed Consent
@@ -50,6 +52,17 @@ inline std::string Pair(uint64_t a, uint64_t b) {
 inline std::string Tagged(char tag, uint64_t a) {
   std::string out(1, tag);
   AppendBigEndian(out, a);
+  return out;
+}
+// `of`: 'C' a channel, 'P' a place. `hour`: whole hours since 1970, not negative. The name's length comes first: all
+// hours of one name stand together, whatever is in it.
+inline std::string Planned(char of, std::string_view name, int64_t hour) {
+  std::string out = "planned/";
+  out.push_back(of);
+  out.push_back(static_cast<char>(name.size() >> 8));
+  out.push_back(static_cast<char>(name.size()));
+  out += name;
+  AppendBigEndian(out, static_cast<uint64_t>(hour));
   return out;
 }
 inline std::string_view View(const Hash128& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }

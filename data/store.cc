@@ -291,7 +291,20 @@ Status Store::Impl::Migrate() {
   // Format 0 (before the first release) had no item sets and no index of duplicates: both follow from the events.
   // Format 1 had profiles without FieldTimes: they are read as they are, and the first word about a field counts.
   // Format 2 had no contacts: what it kept under such names are custom events, and stay so.
-  if (stored && Decoder(*stored).Varint() == 0) RAPPORT_RETURN_IF_ERROR(RebuildDerivedLocked());
+  // Format 3 did not count planned contacts by hour.
+  if (stored) {
+    // An entry that cannot be read stops the step: passed over, it would be a place sold twice that nobody knows of,
+    // and the store stops writing when it meets the damage later, in the middle of a day instead of at the upgrade.
+    const bool derived = options.rebuild_derived || Decoder(*stored).Varint() == 0;
+    const Status done = derived ? RebuildDerivedLocked() : RebuildPlannedLocked();
+    if (!done.ok()) {
+      return Status(done.code(), "the store " + folder + " cannot be brought to format " +
+                                     std::to_string(kFormatVersion) + ": " + done.message() +
+                                     "; 'rapport check --data " + folder + "' says what else is damaged. Restore a " +
+                                     "backup, or try 'rapport check --rebuild', which makes anew what follows from " +
+                                     "the events; until then the earlier version opens it as before");
+    }
+  }
   return FromRocks(db->Put(Write(), families[kMeta], "format", current), "cannot write the format number");
 }
 
@@ -313,14 +326,21 @@ Store::Impl::~Impl() {
   }
 }
 
+// Everything is read before anything goes: a damaged event leaves what is there.
 Status Store::Impl::RebuildDerivedLocked() {
+  auto event = Iterate(kEvent, Read(nullptr));
+  for (event->SeekToFirst(); event->Valid(); event->Next()) {
+    const Result<std::string_view> plain = Unseal(event->value().ToStringView());
+    const Status read = plain.ok() ? DecodeRecord<Event>(*plain).status() : plain.status();
+    if (!read.ok()) return read;
+  }
+  RAPPORT_RETURN_IF_ERROR(FromRocks(event->status(), "cannot read events"));
   for (const Family family : {kMessage, kItemSet, kContact}) {
     const std::string first(1, '\0'), last(64, '\xff');
     RAPPORT_RETURN_IF_ERROR(FromRocks(db->DeleteRange(Write(), families[family], "", last),
                                       "cannot clear " + std::string(kFamilyNames[family])));
   }
   rocksdb::WriteBatch batch;
-  auto event = Iterate(kEvent, Read(nullptr));
   for (event->SeekToFirst(); event->Valid(); event->Next()) {
     const Result<std::string_view> plain = Unseal(event->value().ToStringView());
     if (!plain.ok()) return plain.status();
@@ -341,7 +361,8 @@ Status Store::Impl::RebuildDerivedLocked() {
     }
   }
   RAPPORT_RETURN_IF_ERROR(FromRocks(event->status(), "cannot read events"));
-  return FromRocks(db->Write(Write(), &batch), "cannot rebuild");
+  RAPPORT_RETURN_IF_ERROR(FromRocks(db->Write(Write(), &batch), "cannot rebuild"));
+  return RebuildPlannedLocked();
 }
 
 Status Store::RebuildDerived() {

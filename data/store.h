@@ -33,7 +33,11 @@ struct StoreOptions {
   size_t queued_operations_max = 65536;   // beyond it Apply answers kResourceExhausted at once
   size_t group_operations_max = 8192;     // operations that share one fsync at most
   std::string lock_note = "rapport";      // shown to a process that finds the store held
+  bool rebuild_derived = false;           // a store of an older format: first makes anew what follows from the events
 };
+
+// Whose planned contacts are counted; on the disk, never renumbered.
+enum class PlannedOf : char { kChannel = 'C', kPlace = 'P' };
 
 enum class StoreAccess { kReadWrite, kReadOnly /* a checkpoint */ };
 
@@ -98,11 +102,19 @@ class Store final : public OperationSink {
   // Reads items from the disk, not from the catalogue, so that a snapshot is honoured.
   Status ForEachItem(const std::function<bool(const Item&)>& visit, const Snapshot* snapshot = nullptr) const;
   Status ForEachLink(const std::function<bool(const Link&)>& visit, const Snapshot* snapshot = nullptr) const;
+  // Every entry about a contact, by customer as stored, then by event id.
+  Status ForEachContact(const std::function<bool(const ContactEntry&)>& visit,
+                        const Snapshot* snapshot = nullptr) const;
   Status ForEachDecision(const std::function<bool(const Decision&)>& visit, const Snapshot* snapshot = nullptr) const;
 
   // What the operator has said last; nullopt: nothing.
   std::optional<std::string> GetSetting(const std::string& name) const;
   Result<Decision> GetDecision(const std::string& id) const;
+  bool HasDecision(const std::string& id, const Snapshot* snapshot = nullptr) const;
+  // Contacts that are planned (and not cancelled) on a channel or at a place, by hour of their moment: hours
+  // [first, first + count) since 1970. Counted in the write that plans them (data/planned_contacts.h).
+  std::vector<uint64_t> PlannedByHour(PlannedOf of, const std::string& name, int64_t first_hour, size_t count,
+                                      const Snapshot* snapshot = nullptr) const;
   Result<ApiKey> GetApiKey(const std::string& id) const;
   std::vector<ApiKey> ApiKeys() const;
   Result<ModelRecord> GetModel(uint64_t generation) const;
@@ -131,7 +143,8 @@ class Store final : public OperationSink {
   SecretKey DeriveKey(std::string_view purpose) const;
 
  private:
-  friend class GroupCommit;  // data/committer.cc
+  friend class GroupCommit;    // data/committer.cc
+  friend class PlannedCounts;  // data/planned_contacts.h
   class Impl;
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

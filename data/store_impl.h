@@ -1,5 +1,5 @@
-// The inside of Store, shared by store.cc (open, life), store_read.cc (reads) and committer.cc (writes). Not for
-// others.
+// The inside of Store, shared by store.cc (open, life), store_read.cc (reads), commit_queue.cc and committer.cc
+// (writes) and planned_contacts.cc (counters). Not for others.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -40,7 +40,7 @@ enum Family : size_t {
 inline constexpr const char* kFamilyNames[kFamilyCount] = {"default", "lookup",  "profile",  "consent", "link",
                                                            "event",   "message", "item_set", "item",    "decision",
                                                            "key",     "model",   "contact"};
-inline constexpr uint64_t kFormatVersion = 3;
+inline constexpr uint64_t kFormatVersion = 4;
 
 // Ids given out so far. Written with every batch.
 struct Sequence {
@@ -116,6 +116,7 @@ class Store::Impl {
   Status CheckSecret();
   Status Migrate();
   Status RebuildDerivedLocked();
+  Status RebuildPlannedLocked();
   void CommitLoop();
   void ApplyGroup(std::vector<Request>& requests);
 

@@ -241,6 +241,11 @@ Status Store::ForEachProfile(const std::function<bool(const Profile&)>& visit, c
 Status Store::ForEachItem(const std::function<bool(const Item&)>& visit, const Snapshot* snapshot) const {
   return VisitAll<Item>(*impl_->Iterate(kItem, impl_->Read(snapshot)), DecodeRecord<Item>, visit);
 }
+Status Store::ForEachContact(const std::function<bool(const ContactEntry&)>& visit, const Snapshot* snapshot) const {
+  const auto it = impl_->Iterate(kContact, impl_->Read(snapshot));
+  return VisitAll<ContactEntry>(*it, DecodeSealed<ContactEntry>, visit);
+}
+
 Status Store::ForEachDecision(const std::function<bool(const Decision&)>& visit, const Snapshot* snapshot) const {
   return VisitAll<Decision>(*impl_->Iterate(kDecision, impl_->Read(snapshot)), DecodeSealed<Decision>, visit);
 }
@@ -263,6 +268,10 @@ Result<Decision> Store::GetDecision(const std::string& id) const {
   const auto sealed = impl_->Get(kDecision, keys::Decision(id));
   if (!sealed) return Status::NotFound("no decision " + QuoteForMessage(id));
   return DecodeSealed<Decision>(*sealed);
+}
+
+bool Store::HasDecision(const std::string& id, const Snapshot* snapshot) const {
+  return impl_->Get(kDecision, std::string(keys::View(IdentityHash(id))), snapshot).has_value();
 }
 
 Result<ApiKey> Store::GetApiKey(const std::string& id) const {

@@ -95,12 +95,11 @@ void TrainingClockwork::Tick() {
   next_seconds_.Set(schedule_.next().ms / kSecondMs);
 }
 
-// Reads up to the first of them; a training that is due reads every event anyway. A stop ends the search.
 bool TrainingClockwork::HasContacts() const {
   bool found = false;
-  const Status read = engine_.store().ForEachEvent([&](const Event& event) {
-    found = IsContactType(event.type);
-    return !found && !stop_asked_;
+  const Status read = engine_.store().ForEachContact([&](const ContactEntry&) {
+    found = true;
+    return false;
   });
   return read.ok() && found;
 }
@@ -132,7 +131,6 @@ void TrainingClockwork::Run() {
 
 void TrainingClockwork::Stop() {
   std::thread ended;
-  stop_asked_ = true;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;

@@ -5,7 +5,6 @@
 //   rapport_training_next_seconds      when the next one is due, seconds since 1970
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -48,7 +47,6 @@ class TrainingClockwork {
   Counter& too_few_;
   Counter& busy_;
   Gauge& next_seconds_;
-  std::atomic<bool> stop_asked_{false};
   std::mutex mutex_;  // guards what follows
   TrainingSchedule schedule_;
   uint64_t job_seen_ = 0;

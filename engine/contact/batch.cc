@@ -189,6 +189,16 @@ Status FindCustomers(const Store& store, const BatchRequest& request, const Batc
   return Status::Ok();
 }
 
+// Places of the channels' hours that earlier decisions have taken.
+void TakeHours(const Store& store, const PlanFrame& frame, std::vector<BatchLimit>* limits) {
+  for (BatchLimit& limit : *limits) {
+    if (!limit.per_hour || limit.channels.size() != 1) continue;
+    const std::vector<uint64_t> planned =
+        store.PlannedByHour(PlannedOf::kChannel, limit.channels.front(), frame.from.ms / kHourMs, kSlots);
+    limit.hours_taken.assign(planned.begin(), planned.end());
+  }
+}
+
 Status ReadCustomers(const Store& store, const BatchRequest& request, const BatchHooks& hooks, BatchDecision* batch) {
   PlanCustomers& customers = *batch->customers;
   const Timestamp from = customers.frame().from;
@@ -250,6 +260,7 @@ Result<std::unique_ptr<BatchDecision>> DecideBatch(const Store& store, std::shar
   batch->customers = std::make_unique<PlanCustomers>(*frame, static_cast<uint32_t>(batch->roots.size()));
   RAPPORT_RETURN_IF_ERROR(ReadCustomers(store, request, hooks, batch.get()));
   std::vector<BatchLimit> limits = LimitsOfSettings(batch->customers->frame());
+  TakeHours(store, batch->customers->frame(), &limits);
   if (hooks.take_off) RAPPORT_RETURN_IF_ERROR(hooks.take_off(batch->customers->frame(), &limits));
   DrawSink sink;
   if (hooks.drawn) sink = [&](const DrawRecord& record) { hooks.drawn(*batch, record); };

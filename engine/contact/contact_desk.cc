@@ -115,7 +115,7 @@ void AddContents(const RankResponse& ranked, const std::string& locale, const Re
 
 }  // namespace
 
-ContactDesk::ContactDesk(Store& store) : store_(store), id_key_(store.DeriveKey("decision id")) {
+ContactDesk::ContactDesk(Store& store) : store_(store), id_key_(store.DeriveKey("decision id")), capacity_(store) {
   in_force_.settings = std::make_shared<const ContactSettings>();
 }
 
@@ -193,6 +193,41 @@ Result<std::vector<LocalTime>> ContactDesk::PlaceClocks(const ContactSettings& s
   return clocks;
 }
 
+void ContactDesk::DecideWithin(const DecisionRequest& request, DecisionInput* input, DecisionResponse* decision) {
+  const ContactSettings& settings = input->settings;
+  const int64_t first = HourNumber(input->from);
+  const auto hours = static_cast<size_t>(HourNumber(input->until) - first + 1);
+  const auto full = [&](PlannedOf of, const std::string& name, uint64_t capacity) {
+    std::vector<uint8_t> list;
+    if (capacity == 0) return list;
+    for (const uint64_t used : capacity_.Used(of, name, first, hours)) list.push_back(used >= capacity ? 1 : 0);
+    return list;
+  };
+  input->full_hours.resize(settings.channels.size());
+  input->full_place_hours.resize(settings.places.size());
+  bool at_place = false;
+  for (const uint32_t index : input->channels) {
+    const ChannelSettings& channel = settings.channels[index];
+    at_place |= channel.at_place;
+    input->full_hours[index] = full(PlannedOf::kChannel, channel.name, channel.capacity_per_hour);
+  }
+  for (size_t index = 0; at_place && index < settings.places.size(); ++index) {
+    const PlaceSettings& place = settings.places[index];
+    input->full_place_hours[index] = full(PlannedOf::kPlace, place.name, place.capacity_per_hour);
+  }
+  // Somebody may take the last one between the look and the draw: then that hour is full, and the draw is another one.
+  for (;;) {
+    decision->outcome = rapport::Decide(*input);
+    const DecisionArm& arm = decision->outcome.chosen;
+    if (request.dry_run || arm.content == kNothing) return;
+    const CapacityDesk::Full found = capacity_.Reserve(settings, PlannedContact(*decision));
+    if (found == CapacityDesk::Full::kNone) return;
+    std::vector<uint8_t>& list =
+        found == CapacityDesk::Full::kChannel ? input->full_hours[arm.channel] : input->full_place_hours[arm.place];
+    list[static_cast<size_t>(HourNumber(arm.at) - first)] = 1;
+  }
+}
+
 Result<PreparedDecision> ContactDesk::Decide(const DecisionRequest& request, const RankResponse& ranked,
                                              const CustomerView& view, const ReasonsOf& reasons_of,
                                              const FormatDecision& format) {
@@ -243,7 +278,7 @@ Result<PreparedDecision> ContactDesk::Decide(const DecisionRequest& request, con
   AddWays(request, responses->vocabulary, &input);
   for (const LocalTime& clock : *place_clocks) input.place_times.push_back(&clock);
   AddContents(ranked, view.locale, responses->vocabulary, &input, &decision);
-  decision.outcome = rapport::Decide(input);
+  DecideWithin(request, &input, &decision);
   Explain(input, &decision);
   if (const DecisionArm& arm = decision.outcome.chosen; arm.content != kNothing && request.explain) {
     decision.contents[arm.content].reasons = reasons_of(decision.contents[arm.content].external_id);
@@ -299,11 +334,16 @@ Result<ContactDesk::Held> ContactDesk::Hold(const PlannedArm& arm) {
   question.channel = &arm.settings.channels[arm.channel];
   held.refusal = rules.Standing(question);
   if (held.refusal == ContactRefusal::kNone) held.refusal = rules.At(question, arm.contact.time, nullptr);
+  if (held.refusal == ContactRefusal::kNone &&
+      capacity_.Reserve(arm.settings, arm.contact) != CapacityDesk::Full::kNone) {
+    held.refusal = ContactRefusal::kCapacity;
+  }
   if (held.refusal == ContactRefusal::kNone) stripe.pending.emplace(held.root.value, arm.contact);
   return held;
 }
 
 void ContactDesk::Settle(CustomerId customer, const std::string& id) {
+  capacity_.Settle(id);
   Stripe& stripe = stripes_[customer.value % stripes_.size()];
   std::lock_guard hold(stripe.mutex);
   const auto [begin, end] = stripe.pending.equal_range(customer.value);

@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "data/store.h"
+#include "engine/contact/capacity.h"
 #include "engine/contact/contact_requests.h"
 #include "engine/contact/response_set.h"
 #include "engine/customer_view.h"
@@ -69,6 +70,8 @@ class ContactDesk {
     uint64_t version = 0;
   };
   InForce Settings() const;
+  // The best arm whose hour has a place left: takes it.
+  void DecideWithin(const DecisionRequest& request, DecisionInput* input, DecisionResponse* decision);
   DecisionResponse Begin(const DecisionRequest& request, const RankResponse& ranked, const CustomerView& view);
   Result<std::vector<LocalTime>> PlaceClocks(const ContactSettings& settings, Timestamp from, Timestamp until);
 
@@ -77,6 +80,7 @@ class ContactDesk {
   std::atomic<uint64_t> decisions_{0};
   ResponsePublisher publisher_;
   ZoneBook zones_;
+  CapacityDesk capacity_;
   struct Stripe {
     std::mutex mutex;
     std::multimap<uint64_t, Contact> pending;  // by root

@@ -92,7 +92,7 @@ class Arms {
       }
     }
     if (allowed.empty()) return;
-    const std::vector<Slot> slots = SlotsOf(rules, question, channel, allowed.size());
+    const std::vector<Slot> slots = SlotsOf(rules, question, channel, place, allowed.size());
     double penalty_min = 0;
     for (size_t i = 0; i < slots.size(); ++i)
       penalty_min = i == 0 ? slots[i].penalty : std::min(penalty_min, slots[i].penalty);
@@ -106,11 +106,13 @@ class Arms {
   }
 
   std::vector<Slot> SlotsOf(const Feasibility& rules, const Feasibility::Question& question, uint32_t channel,
-                            uint64_t contents) {
+                            uint32_t place, uint64_t contents) {
     std::vector<Slot> slots;
     for (Timestamp begin = input_.from; begin < input_.until;) {
       const Timestamp end{std::min(input_.until.ms, (begin.ms / kHourMs + 1) * kHourMs)};
-      const Feasibility::Moment moment = rules.First(question, begin, end);
+      Feasibility::Moment moment = rules.First(question, begin, end);
+      const bool full = IsFull(input_.full_hours, channel, begin) || IsFull(input_.full_place_hours, place, begin);
+      if (moment.at && full) moment = {std::nullopt, ContactRefusal::kCapacity};
       if (moment.at) {
         slots.push_back(SlotAt(*moment.at, channel));
       } else {
@@ -119,6 +121,12 @@ class Arms {
       begin = end;
     }
     return slots;
+  }
+
+  // A slot lies within one hour.
+  bool IsFull(const std::vector<std::vector<uint8_t>>& full, uint32_t index, Timestamp begin) const {
+    if (index >= full.size() || full[index].empty()) return false;  // kNoPlaceArm among them
+    return full[index][static_cast<size_t>(begin.ms / kHourMs - input_.from.ms / kHourMs)] != 0;
   }
 
   uint8_t ModelChannel(uint32_t channel) const {

@@ -82,6 +82,9 @@ struct DecisionInput {
   const CustomerResponse& response;
   float recent_sends = 0;        // as of `from`
   std::optional<GeoPoint> near;  // where the customer is; not known: no place is too far
+  // By channel, by hour from that of `from` on: 1: the capacity is used up. Lists may be empty: no capacity.
+  std::vector<std::vector<uint8_t>> full_hours;
+  std::vector<std::vector<uint8_t>> full_place_hours;  // likewise by place
   bool holdout = false;
   uint64_t seed = 0;
 };

@@ -76,6 +76,17 @@ void CheckEvents(const Store& store, Findings& found) {
              "events");
 }
 
+void CheckContacts(const Store& store, Findings& found) {
+  const StoreStatistics given = store.statistics();
+  found.Kept(store.ForEachContact([&](const ContactEntry& entry) {
+    if (!entry.event || entry.event.value > given.events) {
+      found.Problem("a contact's event " + std::to_string(entry.event.value) + " has an id that was never given out");
+    }
+    return true;
+  }),
+             "contacts");
+}
+
 void CheckRest(const Store& store, Findings& found) {
   found.Kept(store.ForEachItem([&](const Item& item) {
     ++found.items;
@@ -130,6 +141,7 @@ Status CheckAll(const CheckOptions& options, const Store& store, const std::stri
   Findings found;
   CheckCustomers(store, found);
   CheckEvents(store, found);
+  CheckContacts(store, found);
   CheckRest(store, found);
   CheckModels(store, models_folder, found);
   Tell(options, found, terminal);
@@ -150,11 +162,22 @@ Status CheckBackup(const CheckOptions& options, Terminal& terminal) {
   return CheckAll(options, **store, (*store)->models_folder(), terminal);
 }
 
+// A store of an older format that cannot be brought forward: a reader may still say what is wrong with it.
+Status CheckUnopened(const CheckOptions& options, const Status& why, Terminal& terminal) {
+  if (why.code() != StatusCode::kDataLoss) return why;
+  const Result<std::unique_ptr<Store>> store =
+      Store::Open(options.folder, ReadingStoreOptions(), StoreAccess::kReadOnly);
+  if (!store.ok()) return why;
+  std::fprintf(terminal.error, "rapport check: %s\n", why.message().c_str());
+  return CheckAll(options, **store, (*store)->models_folder(), terminal);
+}
+
 Status RunCheck(const CheckOptions& options, Terminal& terminal) {
   if (IsBackup(options.folder)) return CheckBackup(options, terminal);
-  Result<std::unique_ptr<StoreSession>> session =
-      StoreSession::Open(options.folder, StorePurpose::kRead, ReadingStoreOptions());
-  if (!session.ok()) return session.status();
+  StoreOptions opening = ReadingStoreOptions();
+  opening.rebuild_derived = options.rebuild;
+  Result<std::unique_ptr<StoreSession>> session = StoreSession::Open(options.folder, StorePurpose::kRead, opening);
+  if (!session.ok()) return CheckUnopened(options, session.status(), terminal);
   if (options.rebuild) {
     Store* store = (*session)->local();
     if (store == nullptr) return Status::FailedPrecondition("--rebuild writes: stop the server first");

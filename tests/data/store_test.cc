@@ -3,8 +3,6 @@
 #include "data/store.h"
 
 #include <gtest/gtest.h>
-#include <rocksdb/db.h>
-#include <rocksdb/merge_operator.h>
 
 #include <filesystem>
 #include <fstream>
@@ -15,6 +13,7 @@
 #include "base/random.h"
 #include "base/temp_folder.h"
 #include "data/codec.h"
+#include "old_format.h"
 
 namespace rapport {
 namespace {
@@ -385,40 +384,6 @@ TEST(StoreTest, ForeignFoldersAreRefused) {
   StoreOptions must_exist;
   must_exist.create_if_missing = false;
   EXPECT_EQ(Store::Open(folder.path() + "/none", must_exist).status().code(), StatusCode::kFailedPrecondition);
-}
-
-// Lets RocksDB replay the log of a family whose real operator stands inside the store; what it makes is dropped.
-class KeepLast final : public rocksdb::AssociativeMergeOperator {
- public:
-  bool Merge(const rocksdb::Slice&, const rocksdb::Slice*, const rocksdb::Slice& value, std::string* out,
-             rocksdb::Logger*) const override {
-    *out = value.ToString();
-    return true;
-  }
-  const char* Name() const override { return "KeepLast"; }
-};
-
-// Overwrites the format number as another version would have left it.
-void SetFormat(const std::string& folder, uint8_t format, bool drop_derived) {
-  std::vector<std::string> names;
-  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, folder + "/db", &names).ok());
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const std::string& name : names) {
-    families.emplace_back(name, rocksdb::ColumnFamilyOptions());
-    families.back().options.merge_operator = std::make_shared<KeepLast>();
-  }
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* raw = nullptr;
-  ASSERT_TRUE(rocksdb::DB::Open({}, folder + "/db", families, &handles, &raw).ok());
-  const std::unique_ptr<rocksdb::DB> db(raw);
-  ASSERT_TRUE(db->Put({}, "format", std::string(1, static_cast<char>(format))).ok());
-  for (size_t i = 0; i < names.size(); ++i) {
-    const bool derived = names[i] == "item_set" || names[i] == "message";
-    if (drop_derived && derived) {
-      ASSERT_TRUE(db->DropColumnFamily(handles[i]).ok());
-    }
-    ASSERT_TRUE(db->DestroyColumnFamilyHandle(handles[i]).ok());
-  }
 }
 
 TEST(StoreTest, AnOlderFormatIsBroughtForwardANewerOneRefused) {

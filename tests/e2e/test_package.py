@@ -221,7 +221,7 @@ class InstalledTest(PackageTest):
         self.assertEqual(root.run("/usr/bin/rapport", "check", "--data", "/var/lib/rapport").returncode, 0)
         # It was migrated: the tool finds the number of today.
         number = subprocess.run([tool, "--number", root.inside("var/lib/rapport/db")], capture_output=True, text=True)
-        self.assertEqual(number.stdout.strip(), "3")
+        self.assertEqual(number.stdout.strip(), "4")
 
 
 if __name__ == "__main__":

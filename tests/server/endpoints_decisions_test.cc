@@ -1,6 +1,8 @@
 // Decisions over the routes: consent first, caps across decisions, nothing with its reason, bad input with a clear
 // word.
 #include <atomic>
+#include <map>
+#include <sstream>
 #include <thread>
 
 #include "server/contact_settings_json.h"
@@ -111,6 +113,88 @@ TEST_F(DecisionsTest, DecisionsAtTheSameTimeKeepTheCap) {
   EXPECT_EQ(sends, 3);
   const std::optional<CustomerId> customer = store_->FindCustomer({CustomerNamespace::kUser, "7"});
   EXPECT_EQ(store_->ReadContacts(*customer)->size(), 3u);
+}
+
+// Many customers at once and few places an hour: each place is taken once, and the next best hour is found.
+TEST_F(DecisionsTest, CapacityOfAnHourHoldsUnderConcurrency) {
+  NoChance("[]");
+  constexpr int kCustomers = 40, kHours = 8, kCapacity = 3;
+  ASSERT_EQ(Put("/v1/channels", R"({"channels":[{"name":"email","capacityPerHour":3,"quietHours":[],
+                                                 "consentRequired":false}]})")
+                .status,
+            200);
+  for (int u = 0; u < kCustomers; ++u) Post("/v1/identify", json{{"userId", "c" + std::to_string(u)}}.dump());
+  std::atomic<int> sends{0}, full{0}, next{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int u = next++; u < kCustomers; u = next++) {
+        const Answered answer = Post("/v1/decisions", json{{"customer", {{"userId", "c" + std::to_string(u)}}},
+                                                           {"items", {"tea"}},
+                                                           {"until", "2026-03-01T20:00:00Z"}}
+                                                          .dump());
+        sends += answer.json["action"] == "send" ? 1 : 0;
+        full += answer.json["action"] == "nothing" && Removed(answer.json, "capacity") ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(sends, kHours * kCapacity);
+  EXPECT_EQ(full, kCustomers - kHours * kCapacity);
+  const int64_t first = clock_.Now().ms / kHourMs;
+  EXPECT_EQ(store_->PlannedByHour(PlannedOf::kChannel, "email", first, kHours),
+            std::vector<uint64_t>(kHours, kCapacity));
+  // A batch finds no place in these hours either.
+  ASSERT_EQ(Post("/v1/decisions/batch", R"({"name":"b","items":["tea"]})").status, 202);
+  json record;
+  do record = Get("/v1/decisions/batch/b").json;
+  while (record["state"] == "running");
+  ASSERT_EQ(record["state"], "done") << record.dump();
+  EXPECT_GT(record["sends"], 0);
+  for (const uint64_t count : store_->PlannedByHour(PlannedOf::kChannel, "email", first, 200)) EXPECT_LE(count, 3u);
+  // What is given up is free again.
+  json line;
+  std::istringstream page(Get("/v1/decisions/batch/b/plan").body);
+  for (std::string text; !line.contains("at") && std::getline(page, text);) line = json::parse(text);
+  ASSERT_TRUE(line.contains("at"));
+  const int64_t hour = ParseRfc3339(line["at"].get<std::string>()).Take().ms / kHourMs;
+  const uint64_t before = store_->PlannedByHour(PlannedOf::kChannel, "email", hour, 1)[0];
+  Post("/v1/track", json{{"userId", line["customer"]},
+                         {"event", "Contact Cancelled"},
+                         {"properties", {{"contact_id", line["decisionId"]}}}}
+                        .dump());
+  EXPECT_EQ(store_->PlannedByHour(PlannedOf::kChannel, "email", hour, 1)[0], before - 1);
+}
+
+// A place's capacity holds over all channels that lead there.
+TEST_F(DecisionsTest, APlaceTakesSoManyAnHour) {
+  NoChance("[]");
+  const Answered put = Put("/v1/channels", R"({"channels":[
+      {"name":"visit","atPlace":true,"cost":0,"consentRequired":false,"quietHours":[]},
+      {"name":"tasting","atPlace":true,"cost":0,"consentRequired":false,"quietHours":[]}],
+      "places":[{"name":"Bern","capacityPerHour":2},{"name":"Zurich","capacityPerHour":1}]})");
+  ASSERT_EQ(put.status, 200) << put.body;
+  std::map<std::string, int> sends;
+  int full = 0;
+  for (int u = 0; u < 12; ++u) {
+    const std::string channel = u % 2 == 0 ? "visit" : "tasting";
+    const Answered answer = Post("/v1/decisions", json{{"customer", {{"userId", "p" + std::to_string(u)}}},
+                                                       {"items", {"tea"}},
+                                                       {"channels", {channel}},
+                                                       {"until", "2026-03-01T14:00:00Z"}}
+                                                      .dump());
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    if (answer.json["action"] == "send") {
+      ++sends[answer.json["place"].get<std::string>()];
+    } else {
+      full += Removed(answer.json, "capacity") ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(sends["Bern"], 4);  // two hours
+  EXPECT_EQ(sends["Zurich"], 2);
+  EXPECT_EQ(full, 6);
+  const int64_t hour = clock_.Now().ms / kHourMs;
+  EXPECT_EQ(store_->PlannedByHour(PlannedOf::kPlace, "Bern", hour, 2), (std::vector<uint64_t>{2, 2}));
 }
 
 // Bern is 95 km from Zurich as the crow flies.

@@ -1,0 +1,51 @@
+// Capacity per channel and hour and per place and hour, exact while many decide at once: what the store has counted
+// (durable, Store::PlannedByHour) plus what is on its way to the disk.
+//
+//   used(name, hour) = counted in a snapshot + reservations whose decision the snapshot does not hold
+//
+// A decision and its planned contact are one write, and a reservation is settled only after it. So a snapshot taken
+// after the look at the reservations has each contact once: as counted, or as a reservation.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "data/store.h"
+#include "engine/contact/contact_log.h"
+#include "engine/contact/contact_settings.h"
+
+namespace rapport {
+
+// Hours since 1970.
+inline int64_t HourNumber(Timestamp time) { return time.ms / kHourMs; }
+
+// Thread-safe. `store` must outlive it.
+class CapacityDesk {
+ public:
+  explicit CapacityDesk(const Store& store) : store_(store) {}
+
+  // Contacts of a channel or a place by hour, [first_hour, first_hour + count).
+  std::vector<uint64_t> Used(PlannedOf of, const std::string& name, int64_t first_hour, size_t count) const;
+  // What Reserve has found full.
+  enum class Full : uint8_t { kNone, kChannel, kPlace };
+  // Takes one of the channel's and, where there is one, one of the place's contacts in the contact's hour, until
+  // Settle; neither when one of them is full. Always kNone without a capacity.
+  Full Reserve(const ContactSettings& settings, const Contact& contact);
+  // The store has said what became of it. Nothing for a contact that holds no place.
+  void Settle(const std::string& contact);
+
+ private:
+  using Hour = std::tuple<PlannedOf, std::string, int64_t>;
+  bool IsFull(const Hour& hour, uint64_t capacity, const Snapshot& snapshot) const;  // REQUIRES mutex_
+
+  const Store& store_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::multimap<Hour, std::string> reserved_;
+  std::unordered_map<std::string, std::vector<Hour>> hours_of_;
+};
+
+}  // namespace rapport
