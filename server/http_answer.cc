@@ -1,5 +1,8 @@
 #include "server/http_answer.h"
 
+#include <algorithm>
+#include <boost/beast/http/status.hpp>
+#include <charconv>
 #include <cstdio>
 
 #include "server/http_guard.h"
@@ -10,53 +13,85 @@ namespace http = boost::beast::http;
 
 namespace {
 
-// RFC 9110, 5.6.7: "Wed, 01 Dec 2010 08:26:00 GMT".
-std::string HttpDate(Timestamp time) {
+bool IsSame(std::string_view one, std::string_view other) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return one.size() == other.size() &&
+         std::equal(one.begin(), one.end(), other.begin(), [&](char a, char b) { return lower(a) == lower(b); });
+}
+
+bool HasHeader(const Response& response, std::string_view name) {
+  for (const auto& header : response.headers) {
+    if (IsSame(header.first, name)) return true;
+  }
+  return false;
+}
+
+bool MayHaveBody(int status) { return status != 204 && status != 304; }
+
+void AppendNumber(std::string* out, size_t number) {
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), number).ptr;
+  out->append(digits, end);
+}
+
+void AppendField(std::string* out, std::string_view name, std::string_view value) {
+  out->append(name).append(": ").append(value).append("\r\n");
+}
+
+}  // namespace
+
+std::string_view HttpDate::At(Timestamp time) {
   static constexpr const char* kDays[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};  // day 0 was a Thursday
   static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const int64_t second = time.ms / kSecondMs - (time.ms % kSecondMs < 0 ? 1 : 0);
+  if (second == second_ && !text_.empty()) return text_;
   const CivilTime civil = UtcToCivil(time);
   const int64_t day = time.ms / kDayMs - (time.ms % kDayMs < 0 ? 1 : 0);
   char text[64];
   std::snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[((day % 7) + 7) % 7], civil.day,
                 kMonths[civil.month - 1], civil.year, civil.hour, civil.minute, civil.second);
-  return text;
+  second_ = second;
+  text_ = text;
+  return text_;
 }
 
-bool HasHeader(const Response& response, std::string_view name) {
-  for (const auto& header : response.headers) {
-    if (header.first == name) return true;
-  }
-  return false;
+bool HasBody(const Response& response, const AnswerFrame& frame) {
+  return !frame.head && MayHaveBody(response.status) && !response.body.empty();
 }
 
-}  // namespace
-
-WireAnswer MakeAnswer(Response&& from, const AnswerFrame& frame, size_t* left_out) {
-  *left_out = 0;
-  const auto may_go = [&](std::string_view name, std::string_view value) {
-    if (!frame.checks_fields || IsSafeResponseField(name, value)) return true;
-    ++*left_out;
-    return false;
-  };
-  WireAnswer to;
-  to.version(frame.version);
-  to.result(static_cast<unsigned>(from.status));
-  to.set(http::field::date, HttpDate(frame.now));
-  to.set("X-Content-Type-Options", "nosniff");
-  if (!HasHeader(from, "Cache-Control")) to.set(http::field::cache_control, "no-store");
-  for (const auto& [name, value] : from.headers) {
-    if (may_go(name, value)) to.insert(name, value);
-  }
-  if (from.status != 204 && from.status != 304) {
-    if (!from.content_type.empty() && may_go("Content-Type", from.content_type)) {
-      to.set(http::field::content_type, from.content_type);
+// Framing is this function's alone: what a handler says about it does not go out.
+size_t WriteHead(const Response& response, const AnswerFrame& frame, std::string* head) {
+  size_t left_out = 0;
+  const bool framed = MayHaveBody(response.status);
+  const auto add = [&](std::string_view name, std::string_view value) {
+    if (frame.checks_fields && !IsSafeResponseField(name, value)) {
+      ++left_out;
+    } else {
+      AppendField(head, name, value);
     }
-    to.content_length(from.body.size());
+  };
+  head->assign(frame.version_1_0 ? "HTTP/1.0 " : "HTTP/1.1 ");
+  AppendNumber(head, static_cast<size_t>(std::clamp(response.status, 100, 599)));
+  const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
+  head->append(" ").append(reason.data(), reason.size()).append("\r\n");
+  AppendField(head, "Date", frame.date);
+  AppendField(head, "X-Content-Type-Options", "nosniff");
+  if (!HasHeader(response, "Cache-Control")) AppendField(head, "Cache-Control", "no-store");
+  for (const auto& [name, value] : response.headers) {
+    const bool is_ours = IsSame(name, "Content-Length") || IsSame(name, "Transfer-Encoding") ||
+                         IsSame(name, "Connection") || (framed && IsSame(name, "Content-Type"));
+    if (!is_ours) add(name, value);
   }
-  to.keep_alive(frame.keep_alive);
-  if (!frame.head && from.status != 204 && from.status != 304) to.body() = std::move(from.body);
-  return to;
+  if (framed) {
+    if (!response.content_type.empty()) add("Content-Type", response.content_type);
+    head->append("Content-Length: ");
+    AppendNumber(head, response.body.size());
+    head->append("\r\n");
+  }
+  if (frame.version_1_0 == frame.keep_alive) AppendField(head, "Connection", frame.keep_alive ? "keep-alive" : "close");
+  head->append("\r\n");
+  return left_out;
 }
 
 }  // namespace rapport

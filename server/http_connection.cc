@@ -5,7 +5,9 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/write.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <limits>
 #include <typeinfo>
 
 #include "server/problem.h"
@@ -21,14 +23,11 @@ namespace {
 
 constexpr size_t kFirstReadBytes = 4096;
 constexpr size_t kBodyReadBytes = 64 * 1024;
-constexpr size_t kBufferKeptBytes = 16 * 1024;  // between requests
-constexpr size_t kDiscardBytesMax = 64u << 20;
+constexpr size_t kBufferKeptBytes = 16 * 1024;         // between requests
 constexpr uint64_t kReadToRefuseBytesMax = 64 * 1024;  // a body that is read so that the connection can stay
 constexpr int64_t kDeadlineMsMax = 10 * kMinuteMs;
-constexpr int64_t kDiscardMs = 2 * kSecondMs;
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-
-std::chrono::milliseconds Milliseconds(int64_t ms) { return std::chrono::milliseconds(ms); }
 
 std::string Lower(std::string_view text) {
   std::string out(text);
@@ -85,13 +84,15 @@ class HttpConnection::Exchange final : public Responder::Target {
 
 // ---- life of a connection -----------------------------------------------------------------------------------------
 
-HttpConnection::HttpConnection(asio::ip::tcp::socket socket, std::shared_ptr<TlsContext> tls,
+HttpConnection::HttpConnection(HttpStream::Socket socket, std::shared_ptr<TlsContext> tls,
                                std::shared_ptr<HttpCore> core, std::string address, std::shared_ptr<AddressUse> use)
     : core_(std::move(core)),
       address_(std::move(address)),
       use_(std::move(use)),
       stream_(std::move(socket), std::move(tls)),
-      waiting_since_ms_(SteadyMs()) {}
+      waiting_since_ms_(SteadyMs()),
+      leave_by_ms_(kNever),
+      guard_(GuardOptionsOf(core_->options)) {}
 
 HttpConnection::~HttpConnection() {
   ReleaseBody();
@@ -105,7 +106,8 @@ HttpConnection::~HttpConnection() {
 void HttpConnection::Open(Welcome welcome) {
   asio::dispatch(stream_.get_executor(), [self = shared_from_this(), welcome] {
     error_code ignored;
-    self->stream_.tcp().socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    self->stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    self->stream_.socket().non_blocking(true, ignored);  // WriteNow
     if (self->stream_.is_tls()) return welcome == Welcome::kServe ? self->Handshake() : self->Close();
     if (welcome == Welcome::kServe) return self->AwaitRequest();
     self->started_ = std::chrono::steady_clock::now();
@@ -116,8 +118,10 @@ void HttpConnection::Open(Welcome welcome) {
 // Who does not speak TLS here is let go without a word.
 void HttpConnection::Handshake() {
   Enter(State::kReading);
-  stream_.tcp().expires_after(Milliseconds(core_->options.header_timeout_ms));
+  in_handshake_ = true;
+  LeaveIn(core_->options.header_timeout_ms);
   stream_.async_handshake([self = shared_from_this()](error_code error) {
+    self->in_handshake_ = false;
     if (!error) return self->AwaitRequest();
     self->core_->handshakes_failed.Add();
     self->Close();
@@ -162,45 +166,67 @@ std::string_view HttpConnection::Buffered() const {
   return {static_cast<const char*>(data.data()), data.size()};
 }
 
+void HttpConnection::LeaveIn(int64_t ms) { leave_by_ms_.store(SteadyMs() + ms, std::memory_order_relaxed); }
+
+void HttpConnection::LeaveNever() { leave_by_ms_.store(kNever, std::memory_order_relaxed); }
+
+// The sweep saw it overdue; the client may have moved since.
+void HttpConnection::EndWait() {
+  asio::post(stream_.get_executor(), [self = shared_from_this()] {
+    if (!self->IsOverdue(SteadyMs())) return;
+    const State state = self->state_.load();
+    const bool asks = state == State::kReading && !self->in_handshake_;
+    if (asks || state == State::kWriting) self->core_->timeouts.Add();
+    self->Close();
+  });
+}
+
 void HttpConnection::AwaitRequest() {
-  guard_.emplace(GuardOptionsOf(core_->options));
-  parser_.reset();
+  guard_.Reset();
+  facts_.read = false;
   chunks_.reset();
-  response_.reset();
   request_.reset();
   late_refusal_.reset();
   body_left_ = 0;
   body_whole_ = false;
-  if (buffer_.size() > 0) {  // a pipelined request waits already
+  if (buffer_.size() > 0) {  // a pipelined request waits already: taken up anew, or a thousand of them fill the stack
     Enter(State::kReading);
-    stream_.tcp().expires_after(Milliseconds(core_->options.header_timeout_ms));
-    return LookAtHead();
+    LeaveIn(core_->options.header_timeout_ms);
+    return asio::post(stream_.get_executor(), [self = shared_from_this()] {
+      if (self->state_.load() == State::kReading) self->LookAtHead();
+    });
   }
   if (buffer_.capacity() > kBufferKeptBytes) buffer_.shrink_to_fit();
+  if (body_text_.capacity() > kBufferKeptBytes) std::string().swap(body_text_);
   if (core_->stopping.load()) return Close();
   Enter(State::kIdle);
-  stream_.tcp().expires_after(Milliseconds(core_->options.idle_timeout_ms));
+  LeaveIn(core_->options.idle_timeout_ms);
   stream_.async_read_some(buffer_.prepare(kFirstReadBytes),
                           [self = shared_from_this()](error_code error, size_t bytes) {
                             if (error) return self->Close();  // gone, or idle for too long: nothing was asked
                             self->buffer_.commit(bytes);
-                            self->Enter(State::kReading);
-                            self->stream_.tcp().expires_after(Milliseconds(self->core_->options.header_timeout_ms));
-                            self->LookAtHead();
+                            self->OnFirstBytes();
                           });
+}
+
+void HttpConnection::OnFirstBytes() {
+  if (state_.load() != State::kIdle) return Close();
+  Enter(State::kReading);
+  LeaveIn(core_->options.header_timeout_ms);
+  LookAtHead();
 }
 
 // The deadline was set when the first byte came and is not moved by later ones.
 void HttpConnection::ReadMore(size_t bytes, void (HttpConnection::*then)()) {
   stream_.async_read_some(buffer_.prepare(bytes), [self = shared_from_this(), then](error_code error, size_t got) {
-    if (error) return self->OnReadError(error);
+    if (error || self->state_.load() == State::kClosing) return self->Close();
     self->buffer_.commit(got);
     (self.get()->*then)();
   });
 }
 
 void HttpConnection::LookAtHead() {
-  switch (guard_->Look(Buffered())) {
+  switch (guard_.Look(Buffered())) {
     case HeadGuard::Verdict::kMore: return ReadMore(kFirstReadBytes, &HttpConnection::LookAtHead);
     case HeadGuard::Verdict::kWhole: return MayRefuseEarly() ? RefuseEarly() : OnHead();
     case HeadGuard::Verdict::kRefused: break;
@@ -208,90 +234,110 @@ void HttpConnection::LookAtHead() {
   started_ = std::chrono::steady_clock::now();
   admission_ = {};
   core_->malformed.Add();
-  Refuse(ToResponse(guard_->refusal()));
+  Refuse(ToResponse(guard_.refusal()));
 }
 
 // With the queue full, work for a request that will be refused is taken from those that are answered: so no parsing, no
 // key, no body of the answer made anew. Only where the request is here as a whole and its end is plain.
 bool HttpConnection::MayRefuseEarly() const {
   if (!core_->work.IsFull() || core_->stopping.load() || leaving_.load()) return false;
-  const std::optional<uint64_t> length = guard_->plain_length();
-  return length && *length <= buffer_.size() - guard_->head_bytes() && core_->queued_paths.contains(guard_->path());
+  if (!guard_.is_lean() || !guard_.keep_alive() || guard_.length() > buffer_.size() - guard_.head_bytes()) return false;
+  const std::string_view head = Buffered();
+  return guard_.method(head) != "HEAD" && core_->queued_paths.contains(guard_.path(head));
 }
 
 void HttpConnection::RefuseEarly() {
-  buffer_.consume(guard_->head_bytes() + static_cast<size_t>(*guard_->plain_length()));
+  buffer_.consume(guard_.head_bytes() + static_cast<size_t>(guard_.length()));
   asked_.store(true);
   core_->refused_requests.Add();
+  keep_alive_ = true;
   Enter(State::kWriting);
-  stream_.tcp().expires_after(Milliseconds(core_->options.write_timeout_ms));
-  asio::async_write(stream_, asio::buffer(core_->early_refusal), [self = shared_from_this()](error_code error, size_t) {
-    if (error) return self->Close();
-    self->AwaitRequest();
-  });
-}
-
-void HttpConnection::OnReadError(error_code error) {
-  if (error == beast::error::timeout) core_->timeouts.Add();
-  Close();
+  Write(core_->early_refusal, {});
 }
 
 // ---- from header to handler ---------------------------------------------------------------------------------------
 
-// The guard has passed it; the parser behind reads the same bytes, and both must take them.
+// The guard has passed it and knows a lean head as a whole; of any other the parser behind reads the same bytes, and
+// both must take them.
 void HttpConnection::OnHead() {
   started_ = std::chrono::steady_clock::now();
   admission_ = {};
-  parser_.emplace();
-  parser_->header_limit(static_cast<uint32_t>(guard_->head_bytes() + 1));
-  parser_->body_limit(boost::none);  // checked against the route's own limit once the header is known
-  error_code error;
-  const size_t taken = parser_->put(asio::buffer(buffer_.data().data(), guard_->head_bytes()), error);
-  if (error || taken != guard_->head_bytes() || !parser_->is_header_done()) {
+  request_ = std::make_shared<Request>();
+  if (guard_.is_lean()) {
+    ReadLeanHead();
+  } else if (const error_code error = ReadHeadByParser(); error) {
     core_->malformed.Add();
-    parser_.reset();
     return Refuse(ProblemResponse(400, "malformed-request", "this is not well-formed HTTP: " + error.message()));
   }
-  buffer_.consume(taken);
+  facts_.read = true;
+  facts_.is_head = facts_.method == "HEAD";
+  buffer_.consume(guard_.head_bytes());
   asked_.store(true);
   OnHeader();
 }
 
-void HttpConnection::OnHeader() {
-  const auto& header = parser_->get();
-  head_ = header.method() == http::verb::head;
+void HttpConnection::ReadLeanHead() {
+  const std::string_view bytes = Buffered();
+  facts_.version_1_0 = facts_.chunked = false;
+  facts_.method.assign(guard_.method(bytes));
+  facts_.target.assign(guard_.target(bytes));
+  facts_.expect.clear();
+  keep_alive_ = guard_.keep_alive();
+  body_left_ = guard_.length();
+  request_->headers.reserve(guard_.fields().size());
+  for (const HeadGuard::Field& field : guard_.fields()) {
+    request_->headers.emplace_back(Lower(field.name.Of(bytes)), field.value.Of(bytes));
+  }
+}
+
+error_code HttpConnection::ReadHeadByParser() {
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(static_cast<uint32_t>(guard_.head_bytes() + 1));
+  parser.body_limit(boost::none);  // checked against the route's own limit once the header is known
+  error_code error;
+  const size_t taken = parser.put(asio::buffer(buffer_.data().data(), guard_.head_bytes()), error);
+  if (!error && (taken != guard_.head_bytes() || !parser.is_header_done())) error = http::error::partial_message;
+  if (error) return error;
+  const auto& header = parser.get();
+  facts_.version_1_0 = header.version() < 11;
+  facts_.chunked = parser.chunked();
+  facts_.method.assign(header.method_string());
+  facts_.target.assign(header.target());
+  facts_.expect = Lower(header[http::field::expect]);
   keep_alive_ = header.keep_alive();
-  body_left_ = parser_->content_length().value_or(0);
-  body_whole_ = !parser_->chunked() && body_left_ == 0;
-  request_ = std::make_shared<Request>();
-  request_->received_at = core_->clock.Now();
+  body_left_ = parser.content_length().value_or(0);
   for (const auto& field : header) {
     request_->headers.emplace_back(Lower(field.name_string()), std::string(field.value()));
   }
-  admission_ = core_->gate.Admit(header.method_string(), header.target(), *request_);
+  return {};
+}
+
+void HttpConnection::OnHeader() {
+  body_whole_ = !facts_.chunked && body_left_ == 0;
+  request_->received_at = core_->clock.Now();
+  admission_ = core_->gate.Admit(facts_.method, facts_.target, *request_);
   // A key in the body is not known yet: OnBody counts it.
   rate_checked_ = admission_.refusal || !request_->identity.key_id.empty() || !admission_.route->scope;
   std::optional<Response> refusal = rate_checked_ ? CheckRate() : std::nullopt;
   if (!refusal && admission_.refusal) return Refuse(std::move(*admission_.refusal));
   if (!refusal) refusal = ReadDeadline();
   if (refusal) {
-    if (body_whole_ || parser_->chunked() || body_left_ > kReadToRefuseBytesMax || !admission_.route) {
+    if (body_whole_ || facts_.chunked || body_left_ > kReadToRefuseBytesMax || !admission_.route) {
       return Refuse(std::move(*refusal));
     }
     late_refusal_ = std::move(refusal);
   }
   if (std::optional<Response> problem = LimitBody()) return Refuse(std::move(*problem));
   if (body_whole_) return OnBody();
-  const std::string expect = Lower(header[http::field::expect]);
-  if (expect.empty() || header.version() < 11) return ReadBody();
-  if (expect == "100-continue") return buffer_.size() > 0 ? ReadBody() : SendContinue();
+  if (facts_.expect.empty() || facts_.version_1_0) return ReadBody();
+  if (facts_.expect == "100-continue") return buffer_.size() > 0 ? ReadBody() : SendContinue();
   Refuse(ProblemResponse(417, "expectation-failed", "100-continue is the only expectation that is understood"));
 }
 
 std::optional<Response> HttpConnection::LimitBody() {
   const size_t own = admission_.route->body_bytes_max;
   const uint64_t limit = own > 0 ? own : core_->options.body_bytes_max;
-  if (parser_->chunked()) chunks_.emplace(limit);
+  if (facts_.chunked) chunks_.emplace(limit);
   if (body_left_ <= limit) return std::nullopt;
   return ProblemResponse(413, "body-too-large",
                          "the request's body is larger than the " + std::to_string(limit) +
@@ -318,7 +364,7 @@ void HttpConnection::ReleaseBody() {
 }
 
 void HttpConnection::SendContinue() {
-  stream_.tcp().expires_after(Milliseconds(core_->options.write_timeout_ms));
+  LeaveIn(core_->options.write_timeout_ms);
   asio::async_write(stream_, asio::buffer(kContinue), [self = shared_from_this()](error_code error, size_t) {
     if (error) return self->Close();
     self->ReadBody();
@@ -326,7 +372,7 @@ void HttpConnection::SendContinue() {
 }
 
 void HttpConnection::ReadBody() {
-  stream_.tcp().expires_after(Milliseconds(core_->options.body_timeout_ms));
+  LeaveIn(core_->options.body_timeout_ms);
   TakeBody();
 }
 
@@ -364,7 +410,7 @@ void HttpConnection::TakeBody() {
 }
 
 void HttpConnection::OnBody() {
-  stream_.tcp().expires_never();
+  LeaveNever();
   if (late_refusal_) return Respond(std::move(*late_refusal_));
   std::optional<Response> problem = core_->gate.AdmitBody(*admission_.route, *request_);
   if (!rate_checked_) {
@@ -393,7 +439,7 @@ std::optional<Response> HttpConnection::CheckRate() {
   if (wait_ms == 0 && by_address && !use_->trusted) wait_ms = core_->per_address.Take(address_, now_us);
   if (wait_ms == 0) return std::nullopt;
   core_->limited_requests.Add();
-  Response response = ProblemResponse(429, "too-many-requests", "more requests than agreed: slow down");
+  Response response = core_->limited;
   for (auto& [name, value] : response.headers) {
     if (name == "Retry-After") value = std::to_string((wait_ms + 999) / 1000);
   }
@@ -423,6 +469,10 @@ void HttpConnection::QueueHandler() {
   const Route& route = *admission_.route;
   Enter(State::kWorking);
   if (IsAlwaysServed(route)) return RunHandler();
+  if (core_->work.TryRun(deadline_us_, SteadyUs())) {
+    RunHandler();
+    return PassOn(core_);
+  }
   WorkQueue::Job job;
   job.expected_us = core_->route_metrics.at(&route).handler.us();
   job.deadline_us = deadline_us_;
@@ -453,6 +503,10 @@ void HttpConnection::QueueHandler() {
 void HttpConnection::WorkOn(const std::shared_ptr<HttpCore>& core, WorkQueue::Job job) {
   job.run();
   job.run = nullptr;
+  PassOn(core);
+}
+
+void HttpConnection::PassOn(const std::shared_ptr<HttpCore>& core) {
   std::vector<WorkQueue::Job> expired;
   std::optional<WorkQueue::Job> next = core->work.Finish(SteadyUs(), &expired);
   for (const WorkQueue::Job& late : expired) late.refuse();
@@ -478,89 +532,6 @@ void HttpConnection::RunHandler() {
   }
   core_->log.Error("handler.exception", {{"route", route.pattern}, {"type", what}});
   respond(ProblemResponse(Status::Internal("something went wrong inside the server; its log has a line about it")));
-}
-
-// ---- answering ----------------------------------------------------------------------------------------------------
-
-void HttpConnection::Refuse(Response response) {
-  if (!parser_ || !body_whole_) {
-    // What follows in the stream is a body that will not be read, or nothing that can be understood.
-    keep_alive_ = false;
-    unread_input_ = true;
-  }
-  Respond(std::move(response));
-}
-
-void HttpConnection::Respond(Response response) {
-  if (state_.load() == State::kClosing) return;
-  Enter(State::kWriting);
-  ReleaseBody();
-  if (core_->stopping.load() || leaving_.load()) keep_alive_ = false;
-  for (auto& header : admission_.headers) response.headers.push_back(std::move(header));
-  const RouteMetrics& metrics = core_->route_metrics.at(admission_.route);
-  metrics.by_class[static_cast<size_t>(std::clamp(response.status / 100, 1, 5))]->Add();
-  metrics.seconds->Observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count());
-  if (response.status == 500) {
-    core_->log.Error("request.failed", {{"route", admission_.route ? admission_.route->pattern : ""}});
-  }
-  const unsigned version = parser_ ? parser_->get().version() : 11;
-  size_t left_out = 0;
-  response_.emplace(MakeAnswer(
-      std::move(response), {version, head_, keep_alive_, core_->clock.Now(), core_->options.test_guards}, &left_out));
-  if (left_out > 0) {
-    core_->log.Error("response.field_left_out", {{"route", admission_.route ? admission_.route->pattern : ""}});
-  }
-  stream_.tcp().expires_after(Milliseconds(core_->options.write_timeout_ms));
-  http::async_write(stream_, *response_,
-                    [self = shared_from_this()](error_code error, size_t) { self->OnWritten(error); });
-}
-
-void HttpConnection::OnWritten(error_code error) {
-  if (error) {
-    if (error == beast::error::timeout) core_->timeouts.Add();
-    return Close();
-  }
-  if (keep_alive_) return AwaitRequest();
-  if (stream_.is_tls()) return CloseTls();
-  // The client may have sent more already: pipelined requests, or one that crossed our decision to stop.
-  if (unread_input_ || buffer_.size() > 0 || core_->stopping.load()) return CloseGently();
-  error_code ignored;
-  stream_.tcp().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  Close();
-}
-
-// Inside TLS the end is said too, so that a client can tell it from a cut line.
-void HttpConnection::CloseTls() {
-  Enter(State::kClosing);
-  stream_.tcp().expires_after(Milliseconds(kDiscardMs));
-  stream_.async_shutdown([self = shared_from_this()](error_code error) {
-    if (error == beast::error::timeout) return self->Close();
-    self->CloseGently();
-  });
-}
-
-// Closing a socket with unread input resets it, and the reset may overtake the answer: say that we are done, then read
-// and throw away until the client is done too, for a while and up to a size.
-void HttpConnection::CloseGently() {
-  Enter(State::kClosing);
-  error_code ignored;
-  stream_.tcp().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  stream_.tcp().expires_after(Milliseconds(kDiscardMs));
-  Discard(kDiscardBytesMax);
-}
-
-void HttpConnection::Discard(size_t bytes_left) {
-  buffer_.clear();
-  stream_.tcp().async_read_some(buffer_.prepare(64 * 1024),
-                                [self = shared_from_this(), bytes_left](error_code error, size_t bytes) {
-                                  if (error || bytes >= bytes_left) return self->Close();
-                                  self->Discard(bytes_left - bytes);
-                                });
-}
-
-void HttpConnection::Close() {
-  Enter(State::kClosing);
-  stream_.tcp().close();
 }
 
 }  // namespace rapport

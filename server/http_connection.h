@@ -6,11 +6,9 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -79,6 +77,7 @@ struct HttpCore {
 
   std::set<std::string, std::less<>> queued_paths;  // constant: of routes without parameters that wait for a handler
   std::string early_refusal;                        // constant: the whole answer
+  Response limited;                                 // constant: 429, to which the time to wait is added
   WorkQueue work;
   RateLimiter per_key, per_address;
 
@@ -100,7 +99,7 @@ struct HttpCore {
 // strand.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<TlsContext> tls, std::shared_ptr<HttpCore> core,
+  HttpConnection(HttpStream::Socket socket, std::shared_ptr<TlsContext> tls, std::shared_ptr<HttpCore> core,
                  std::string address, std::shared_ptr<AddressUse> use);
   ~HttpConnection();
 
@@ -123,19 +122,35 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   };
   std::optional<Rank> RankToLeave() const;
   void GiveWay();  // any thread: closes when nothing is being answered
+  // Any thread. Whether the connection has waited for its client longer than it may; EndWait then closes it.
+  bool IsOverdue(int64_t now_ms) const { return leave_by_ms_.load(std::memory_order_relaxed) <= now_ms; }
+  void EndWait();
 
  private:
   class Exchange;
   enum class State { kIdle, kReading, kWorking, kWriting, kClosing };
-  using Parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;  // of heads only
 
+  // What a head says beyond its fields.
+  struct HeadFacts {
+    bool read = false;  // there was one
+    bool version_1_0 = false;
+    bool is_head = false;  // asked with HEAD
+    bool chunked = false;
+    std::string method, target, expect;
+  };
+
+  void LeaveIn(int64_t ms);
+  void LeaveNever();
   void Handshake();
   void AwaitRequest();
   void LookAtHead();
   void ReadMore(size_t bytes, void (HttpConnection::*then)());
+  void OnFirstBytes();
   bool MayRefuseEarly() const;
   void RefuseEarly();
   void OnHead();
+  void ReadLeanHead();
+  boost::beast::error_code ReadHeadByParser();
   void OnHeader();
   std::optional<Response> LimitBody();
   void SendContinue();
@@ -147,11 +162,12 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::optional<Response> ReadDeadline();
   void QueueHandler();
   static void WorkOn(const std::shared_ptr<HttpCore>& core, WorkQueue::Job job);
+  static void PassOn(const std::shared_ptr<HttpCore>& core);
   void RunHandler();
   void RefuseOverload(const char* why);
-  void OnReadError(boost::beast::error_code error);
   void Refuse(Response response);  // before the body was read
   void Respond(Response response);
+  void Write(std::string_view head, std::string_view body);
   void OnWritten(boost::beast::error_code error);
   void CloseGently();
   void CloseTls();
@@ -171,21 +187,24 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::atomic<bool> asked_{false};          // a whole request came
   std::atomic<bool> leaving_{false};        // told to give way
 
+  std::atomic<int64_t> leave_by_ms_;  // of the steady clock: how long the client is waited for
+  HttpDate date_;
+
   // The request at hand.
-  std::optional<HeadGuard> guard_;
-  std::optional<Parser> parser_;
+  HeadGuard guard_;
+  HeadFacts facts_;
   std::optional<ChunkReader> chunks_;
   uint64_t body_left_ = 0;
   std::shared_ptr<Request> request_;
   Admission admission_;
-  std::optional<WireAnswer> response_;
+  std::string head_text_, body_text_;  // of the answer, while it is written
   std::chrono::steady_clock::time_point started_;
   int64_t deadline_us_ = 0;  // of the steady clock
   size_t held_body_bytes_ = 0;
   std::optional<Response> late_refusal_;  // once the body is read, so that the connection can go on
+  bool in_handshake_ = false;
   bool rate_checked_ = false;
   bool body_whole_ = false;
-  bool head_ = false;
   bool keep_alive_ = false;
   bool unread_input_ =
       false;  // a body that nobody will read: discard it before closing, or the answer is lost to a reset

@@ -15,6 +15,7 @@ constexpr size_t kChunkLineBytesMax = 256;
 constexpr size_t kChunkExtensionBytesMax = 4096;
 
 // Fields that decide where a message ends, whom it is for or who asks: two of a name leave it open which one counts.
+enum Single : size_t { kHost, kContentLength, kTransferEncoding };  // the others only count
 constexpr std::array<std::string_view, 12> kSingles = {"host",
                                                        "content-length",
                                                        "transfer-encoding",
@@ -27,40 +28,65 @@ constexpr std::array<std::string_view, 12> kSingles = {"host",
                                                        "access-control-request-method",
                                                        "x-deadline-ms",
                                                        "content-encoding"};
+// Fields that change how the connection or the body is read: the parser behind reads such heads.
+constexpr std::array<std::string_view, 5> kNotLean = {"transfer-encoding", "expect", "upgrade", "proxy-connection",
+                                                      "trailer"};
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // RFC 9110, 5.6.2.
-bool IsTokenCharacter(char c) {
+constexpr bool IsTokenByte(char c) {
   return IsDigit(c) || IsLetter(c) ||
          (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
 }
-
-bool IsToken(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), IsTokenCharacter); }
-
 // What no line may hold: NUL and the other controls but the tab.
-bool IsControl(char c) {
+constexpr bool IsControlByte(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return (byte < 0x20 && c != '\t') || byte == 0x7f;
 }
-
 // Visible ASCII without what no client may send unescaped and what proxies are known to rewrite: `\` becomes `/`.
-bool IsTargetCharacter(char c) {
+constexpr bool IsTargetByte(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte > 0x20 && byte < 0x7f && std::string_view("\"<>\\#").find(c) == std::string_view::npos;
 }
-
-bool IsHostCharacter(char c) {
-  return IsDigit(c) || IsLetter(c) || std::string_view(".-_~:[]%").find(c) != std::string_view::npos;
+constexpr bool IsHostByte(char c) {
+  return IsDigit(c) || IsLetter(c) || (c != '\0' && std::string_view(".-_~:[]%").find(c) != std::string_view::npos);
 }
+
+// Each byte is looked up, not asked: heads are read at every request.
+struct ByteTable {
+  explicit constexpr ByteTable(bool (*holds)(char)) {
+    for (size_t i = 0; i < yes.size(); ++i) yes[i] = holds(static_cast<char>(static_cast<unsigned char>(i)));
+  }
+  bool operator()(char c) const { return yes[static_cast<unsigned char>(c)]; }
+  std::array<bool, 256> yes{};
+};
+constexpr ByteTable IsTokenCharacter{IsTokenByte}, IsControl{IsControlByte}, IsTargetCharacter{IsTargetByte},
+    IsHostCharacter{IsHostByte};
+
+bool IsAll(std::string_view text, const ByteTable& kind) {
+  return std::all_of(text.begin(), text.end(), [&kind](char c) { return kind(c); });
+}
+
+bool IsToken(std::string_view text) { return !text.empty() && IsAll(text, IsTokenCharacter); }
+
+bool HasControl(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return IsControl(c); });
+}
+
+constexpr char LowerLetter(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 std::string Lower(std::string_view text) {
   std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
+  for (char& c : out) c = LowerLetter(c);
   return out;
+}
+
+// `lower` is in lower case.
+bool IsInAnyCase(std::string_view text, std::string_view lower) {
+  return text.size() == lower.size() &&
+         std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return LowerLetter(a) == b; });
 }
 
 std::string_view Trimmed(std::string_view text) {
@@ -128,13 +154,12 @@ HeadGuard::Verdict HeadGuard::LookLoosely(std::string_view bytes) {
     return bytes.size() > options_.header_bytes_max ? TooLong(false) : Verdict::kMore;
   }
   line_at_ = end + 4;
-  is_plain_ = false;
   return Verdict::kWhole;
 }
 
 HeadGuard::Verdict HeadGuard::CheckLine(std::string_view line) {
   if (line_at_ == 0) return CheckRequestLine(line);
-  if (++fields_ > options_.fields_max) {
+  if (places_.size() >= options_.fields_max) {
     return Refuse(431, "header-too-large",
                   "the request has more than " + std::to_string(options_.fields_max) + " header fields");
   }
@@ -142,7 +167,7 @@ HeadGuard::Verdict HeadGuard::CheckLine(std::string_view line) {
 }
 
 HeadGuard::Verdict HeadGuard::CheckRequestLine(std::string_view line) {
-  const std::string shape = "the request line is METHOD, one space, TARGET, one space, HTTP/1.1";
+  constexpr const char* shape = "the request line is METHOD, one space, TARGET, one space, HTTP/1.1";
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
   if (first == std::string_view::npos || last == first) return Malformed(shape);
@@ -159,9 +184,11 @@ HeadGuard::Verdict HeadGuard::CheckRequestLine(std::string_view line) {
     return Refuse(505, "http-version", "this server speaks HTTP/1.1 and HTTP/1.0");
   }
   version_1_0_ = version == "HTTP/1.0";
-  if (target.empty() || !std::all_of(target.begin(), target.end(), IsTargetCharacter)) {
+  if (target.empty() || !IsAll(target, IsTargetCharacter)) {
     return Malformed("the target holds a character that must be percent-encoded, or is empty");
   }
+  method_ = {0, first};
+  target_ = {first + 1, target.size()};
   return CheckTarget(method, target);
 }
 
@@ -169,8 +196,6 @@ HeadGuard::Verdict HeadGuard::CheckRequestLine(std::string_view line) {
 // with OPTIONS. Never host:port: this is no tunnel.
 HeadGuard::Verdict HeadGuard::CheckTarget(std::string_view method, std::string_view target) {
   if (method == "CONNECT") return Malformed("CONNECT is for proxies; this is none");
-  path_ = target.substr(0, target.find('?'));
-  is_plain_ = !version_1_0_ && method != "HEAD";
   if (target[0] == '/' || (target == "*" && method == "OPTIONS")) return Verdict::kMore;
   const size_t scheme_end = target.find("://");
   const std::string scheme = Lower(target.substr(0, std::min(scheme_end, target.size())));
@@ -189,29 +214,37 @@ HeadGuard::Verdict HeadGuard::CheckField(std::string_view line) {
   if (colon == std::string_view::npos) return Malformed("a header line has no colon");
   const std::string_view name = line.substr(0, colon);
   if (!IsToken(name)) return Malformed("a header field's name is no token (a space before the colon?)");
-  const std::string lower = Lower(name);
-  if (lower == "connection" || lower == "expect" || lower == "transfer-encoding") is_plain_ = false;
-  const auto single = std::find(kSingles.begin(), kSingles.end(), lower);
-  if (single == kSingles.end()) return Verdict::kMore;
-  if (std::find(singles_.begin(), singles_.end(), lower) != singles_.end()) {
-    return Malformed("the " + lower + " field is given more than once");
+  const std::string_view value = Trimmed(line.substr(colon + 1));
+  places_.push_back({{line_at_, colon}, {line_at_ + static_cast<size_t>(value.data() - line.data()), value.size()}});
+  if (IsInAnyCase(name, "connection")) {
+    const bool keeps = IsInAnyCase(value, "keep-alive"), closes = IsInAnyCase(value, "close");
+    if (said_connection_ || !(keeps || closes)) is_lean_ = false;
+    said_connection_ = true;
+    keep_alive_ = keeps;
+    return Verdict::kMore;
   }
-  singles_.push_back(lower);
-  return CheckValue(lower, Trimmed(line.substr(colon + 1)));
+  const auto is_name = [name](std::string_view lower) { return IsInAnyCase(name, lower); };
+  if (std::any_of(kNotLean.begin(), kNotLean.end(), is_name)) is_lean_ = false;
+  const auto single = std::find_if(kSingles.begin(), kSingles.end(), is_name);
+  if (single == kSingles.end()) return Verdict::kMore;
+  const auto index = static_cast<size_t>(single - kSingles.begin());
+  if ((singles_ >> index) & 1u) return Malformed("the " + std::string(*single) + " field is given more than once");
+  singles_ |= 1u << index;
+  return CheckValue(index, value);
 }
 
-HeadGuard::Verdict HeadGuard::CheckValue(const std::string& name, std::string_view value) {
-  if (name == "host") {
-    if (!std::all_of(value.begin(), value.end(), IsHostCharacter)) return Malformed("the Host field names no host");
-    host_ = Lower(value);
-  } else if (name == "content-length") {
+HeadGuard::Verdict HeadGuard::CheckValue(size_t single, std::string_view value) {
+  if (single == kHost) {
+    if (!IsAll(value, IsHostCharacter)) return Malformed("the Host field names no host");
+    if (!authority_.empty()) host_ = Lower(value);
+  } else if (single == kContentLength) {
     if (value.empty() || !std::all_of(value.begin(), value.end(), IsDigit)) {
       return Malformed("Content-Length is no number");
     }
     value.remove_prefix(std::min(value.find_first_not_of('0'), value.size()));
     if (value.size() > kLengthDigitsMax) return Malformed("Content-Length is no length of anything");
     for (const char digit : value) length_ = 10 * length_ + static_cast<uint64_t>(digit - '0');
-  } else if (name == "transfer-encoding") {
+  } else if (single == kTransferEncoding) {
     if (version_1_0_) return Malformed("HTTP/1.0 has no Transfer-Encoding");
     if (Lower(value) != "chunked") return Malformed("chunked is the only transfer encoding that is understood");
   }
@@ -219,17 +252,33 @@ HeadGuard::Verdict HeadGuard::CheckValue(const std::string& name, std::string_vi
 }
 
 HeadGuard::Verdict HeadGuard::CheckWhole() {
-  const auto has = [this](std::string_view name) {
-    return std::find(singles_.begin(), singles_.end(), name) != singles_.end();
-  };
-  if (!has("host") && !version_1_0_) return Malformed("the Host field is missing");
-  if (has("content-length") && has("transfer-encoding")) {
+  const auto has = [this](Single single) { return ((singles_ >> single) & 1u) != 0; };
+  if (!has(kHost) && !version_1_0_) return Malformed("the Host field is missing");
+  if (has(kContentLength) && has(kTransferEncoding)) {
     return Malformed("Content-Length and Transfer-Encoding exclude each other");
   }
-  if (!authority_.empty() && has("host") && authority_ != host_) {
+  if (!authority_.empty() && has(kHost) && authority_ != host_) {
     return Malformed("the target and the Host field name different hosts");
   }
   return Verdict::kWhole;
+}
+
+std::string_view HeadGuard::path(std::string_view bytes) const {
+  const std::string_view whole = target(bytes);
+  return whole.substr(0, whole.find('?'));
+}
+
+void HeadGuard::Reset() {
+  refusal_ = {};
+  line_at_ = seen_ = 0;
+  version_1_0_ = said_connection_ = false;
+  is_lean_ = keep_alive_ = true;
+  length_ = 0;
+  method_ = target_ = {};
+  places_.clear();
+  authority_.clear();
+  host_.clear();
+  singles_ = 0;
 }
 
 // ---- chunked bodies -------------------------------------------------------------------------------------------------
@@ -288,7 +337,7 @@ ChunkReader::Verdict ChunkReader::TakeSizeLine(std::string_view line, size_t bod
     return Refuse(400, "malformed-request", "a chunk's size is no hexadecimal number");
   }
   extension_bytes_ += extension.size();
-  if (extension_bytes_ > kChunkExtensionBytesMax || std::any_of(extension.begin(), extension.end(), IsControl)) {
+  if (extension_bytes_ > kChunkExtensionBytesMax || HasControl(extension)) {
     return Refuse(400, "malformed-request", "the chunks' extensions are too long, or hold control characters");
   }
   if (size > body_bytes_max_ - std::min<uint64_t>(body_bytes, body_bytes_max_)) {
@@ -301,8 +350,6 @@ ChunkReader::Verdict ChunkReader::TakeSizeLine(std::string_view line, size_t bod
   return Verdict::kMore;
 }
 
-bool IsSafeResponseField(std::string_view name, std::string_view value) {
-  return IsToken(name) && std::none_of(value.begin(), value.end(), IsControl);
-}
+bool IsSafeResponseField(std::string_view name, std::string_view value) { return IsToken(name) && !HasControl(value); }
 
 }  // namespace rapport

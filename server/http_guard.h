@@ -4,7 +4,8 @@
 //   method SP target SP "HTTP/1." ("0" | "1") CRLF *( name ":" value CRLF ) CRLF       and nothing that is nearly so
 //   chunk: 1*8HEXDIG [ ";" extension ] CRLF bytes CRLF;  the end: "0" CRLF CRLF, without trailer fields
 //
-// Knows no socket and no clock. docs/SECURITY.md has the rules as a table.
+// What passes is also taken apart: a plain head (HeadGuard::is_lean) needs no second reader, every other one goes on to
+// Beast's parser, and both must take it. Knows no socket and no clock. docs/SECURITY.md has the rules as a table.
 #pragma once
 
 #include <cstddef>
@@ -44,10 +45,26 @@ class HeadGuard {
   Verdict Look(std::string_view bytes);
   size_t head_bytes() const { return line_at_; }  // after kWhole: with the empty line
   const GuardRefusal& refusal() const { return refusal_; }
-  // After kWhole: the path of the target as it came; and the body's length when nothing else stands in the way of
-  // skipping it (not chunked, no Expect, nothing said about the connection), nullopt otherwise.
-  std::string_view path() const { return path_; }
-  std::optional<uint64_t> plain_length() const { return is_plain_ ? std::optional(length_) : std::nullopt; }
+
+  // After kWhole, of the `bytes` that Look saw last. A lean head says nothing that changes how the connection or the
+  // body is read (Transfer-Encoding, Expect, Upgrade, Connection beyond `close` and `keep-alive`) and is HTTP/1.1: what
+  // stands here is then all there is to know, and the body follows in `length()` bytes.
+  bool is_lean() const { return is_lean_ && !version_1_0_ && options_.strict; }
+  bool keep_alive() const { return keep_alive_; }  // of a lean head
+  uint64_t length() const { return length_; }
+  std::string_view method(std::string_view bytes) const { return method_.Of(bytes); }
+  std::string_view target(std::string_view bytes) const { return target_.Of(bytes); }
+  std::string_view path(std::string_view bytes) const;  // the target without its query
+  struct Place {
+    size_t at = 0, size = 0;
+    std::string_view Of(std::string_view bytes) const { return bytes.substr(at, size); }
+  };
+  struct Field {
+    Place name, value;  // as they came, the value without the space around it
+  };
+  const std::vector<Field>& fields() const { return places_; }
+  // For the next request: keeps the memory.
+  void Reset();
 
  private:
   Verdict LookLoosely(std::string_view bytes);
@@ -58,21 +75,23 @@ class HeadGuard {
   Verdict CheckRequestLine(std::string_view line);
   Verdict CheckTarget(std::string_view method, std::string_view target);
   Verdict CheckField(std::string_view line);
-  Verdict CheckValue(const std::string& name, std::string_view value);
+  Verdict CheckValue(size_t single, std::string_view value);
   Verdict CheckWhole();
 
   const GuardOptions options_;
   GuardRefusal refusal_;
   size_t line_at_ = 0;  // start of the line that is not whole yet
   size_t seen_ = 0;     // bytes looked at
-  size_t fields_ = 0;
   bool version_1_0_ = false;
-  bool is_plain_ = true;
+  bool is_lean_ = true;
+  bool keep_alive_ = true;
+  bool said_connection_ = false;
   uint64_t length_ = 0;
-  std::string path_;
-  std::string authority_;             // of the absolute form, lower case
-  std::string host_;                  // lower case
-  std::vector<std::string> singles_;  // names of fields seen that may stand once only
+  Place method_, target_;
+  std::vector<Field> places_;
+  std::string authority_;  // of the absolute form, lower case
+  std::string host_;       // lower case; read only when there is an authority
+  uint32_t singles_ = 0;   // fields seen that may stand once only, a bit each
 };
 
 // Takes a chunked body apart as it arrives. One owner, one thread, one body.

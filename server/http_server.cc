@@ -26,6 +26,7 @@ constexpr size_t kRefusedAtOncePerAddressMax = 16;
 constexpr size_t kFewConnections = 8;
 constexpr size_t kReserveMin = 256;
 constexpr int64_t kAcceptPauseMs = 100;
+constexpr int64_t kSweepMs = 20;  // how late a deadline may be noticed
 
 // An answer that needs no request to be written.
 std::string WireText(const Response& response) {
@@ -91,6 +92,7 @@ HttpCore::HttpCore(const ServerOptions& server_options, const RouteTable& table,
       body_bytes_held(m.gauge("rapport_body_bytes", {}, "bytes of bodies that are being received or answered")),
       early_refusal(WireText(
           ProblemResponse(Status::Unavailable("more requests than can be answered in time: try again in a moment")))),
+      limited(ProblemResponse(429, "too-many-requests", "more requests than agreed: slow down")),
       work({threads, std::max(server_options.requests_in_flight_max, threads + 1) - threads,
             server_options.queue_wait_ms_max * 1000}),
       per_key(server_options.rate_per_key, RandomSeed()),
@@ -112,13 +114,15 @@ struct HttpServer::Impl {
 
   Status Listen();
   void Accept();
-  void OnAccepted(tcp::socket socket);
+  void OnAccepted(HttpStream::Socket socket);
+  void Sweep();
   std::shared_ptr<HttpConnection> WhoLeaves() const;
   void RunWorker();
 
   std::shared_ptr<HttpCore> core;
   tcp::acceptor acceptor;  // on its own strand
   std::optional<asio::steady_timer> pause;
+  std::optional<asio::steady_timer> sweep;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> keep_running;
   std::vector<std::thread> threads;
   uint16_t port = 0;
@@ -148,7 +152,7 @@ Status HttpServer::Impl::Listen() {
 }
 
 void HttpServer::Impl::Accept() {
-  acceptor.async_accept(asio::make_strand(core->io), [this](error_code error, tcp::socket socket) {
+  acceptor.async_accept(asio::make_strand(core->io), [this](error_code error, HttpStream::Socket socket) {
     if (!acceptor.is_open() || core->stopping.load()) return;
     if (!error) {
       OnAccepted(std::move(socket));
@@ -178,7 +182,7 @@ std::shared_ptr<HttpConnection> HttpServer::Impl::WhoLeaves() const {
   return who == nullptr ? nullptr : who->weak_from_this().lock();
 }
 
-void HttpServer::Impl::OnAccepted(tcp::socket socket) {
+void HttpServer::Impl::OnAccepted(HttpStream::Socket socket) {
   error_code error;
   const tcp::endpoint remote = socket.remote_endpoint(error);
   if (error) return;  // gone already
@@ -226,6 +230,26 @@ void HttpServer::Impl::OnAccepted(tcp::socket socket) {
   if (core->stopping.load()) connection->StopSoon();
 }
 
+// The one timer of all connections: who waits for a client for too long is told to leave.
+void HttpServer::Impl::Sweep() {
+  const int64_t now_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count();
+  std::vector<std::shared_ptr<HttpConnection>> overdue;  // let go outside the mutex: their destructor takes it
+  {
+    std::lock_guard lock(core->mutex);
+    for (const auto& [raw, weak] : core->connections) {
+      if (!raw->IsOverdue(now_ms)) continue;
+      if (auto connection = weak.lock()) overdue.push_back(std::move(connection));
+    }
+  }
+  for (const auto& connection : overdue) connection->EndWait();
+  sweep->expires_after(std::chrono::milliseconds(kSweepMs));
+  sweep->async_wait([this](error_code cancelled) {
+    if (!cancelled) Sweep();
+  });
+}
+
 void HttpServer::Impl::RunWorker() {
   while (!core->stopped.load()) {
     try {
@@ -258,7 +282,9 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const ServerOptions& optio
   }
   RAPPORT_RETURN_IF_ERROR(impl.Listen());
   impl.keep_running.emplace(impl.core->io.get_executor());
+  impl.sweep.emplace(asio::make_strand(impl.core->io));
   asio::post(impl.acceptor.get_executor(), [&impl] { impl.Accept(); });
+  asio::post(impl.sweep->get_executor(), [&impl] { impl.Sweep(); });
   // One more than handlers at once: the one that reads and refuses while all the others work.
   for (size_t i = 0; i < impl.core->threads + 1; ++i) impl.threads.emplace_back([&impl] { impl.RunWorker(); });
   return server;

@@ -123,17 +123,19 @@ RouteMatch RouteTable::Match(Method method, const std::vector<std::string>& segm
   std::vector<bool> best;  // literal or not, from left to right: the lexicographically greatest wins
   size_t best_index = 0;
   for (size_t i = 0; i < routes_.size(); ++i) {
-    if (pieces_[i].size() != segments.size()) continue;
-    std::vector<bool> literal;
-    for (size_t s = 0; s < segments.size(); ++s) {
-      if (!pieces_[i][s].parameter && pieces_[i][s].text != segments[s]) break;
-      literal.push_back(!pieces_[i][s].parameter);
-    }
-    if (literal.size() != segments.size()) continue;
+    const std::vector<Piece>& pieces = pieces_[i];
+    if (pieces.size() != segments.size()) continue;
+    // From the right: nearly all paths begin with the same word.
+    size_t s = segments.size();
+    while (s > 0 && (pieces[s - 1].parameter || pieces[s - 1].text == segments[s - 1])) --s;
+    if (s > 0) continue;
     if (std::find(match.allowed.begin(), match.allowed.end(), routes_[i].method) == match.allowed.end()) {
       match.allowed.push_back(routes_[i].method);
     }
-    if (routes_[i].method != method || (match.route && !(best < literal))) continue;
+    if (routes_[i].method != method) continue;
+    std::vector<bool> literal;
+    for (const Piece& piece : pieces) literal.push_back(!piece.parameter);
+    if (match.route && !(best < literal)) continue;
     match.route = &routes_[i];
     best = std::move(literal);
     best_index = i;

@@ -82,19 +82,32 @@ void AddMemory(Metrics& metrics, const Config& config) {
       .Set(static_cast<int64_t>(config.engine.history_cache_customers));
 }
 
+// Takes `folder` and its slash out of a text of JSON: "DATA/db/000012.log" -> "db/000012.log".
+void HideFolder(const std::string& folder, std::string* json) {
+  std::string written = JsonQuote(folder.ends_with('/') ? folder : folder + "/");
+  written = written.substr(1, written.size() - 2);
+  for (size_t at = json->find(written); at != std::string::npos; at = json->find(written, at)) {
+    json->erase(at, written.size());
+  }
+}
+
 // An answer during which a read failed is not to be trusted: lookups may have said "not there". The sender hears of it
-// instead. One request's.
+// instead. What the store says of a failure names files: where they lie is for the log and for operators. One
+// request's.
 class TrustedAnswer final : public Responder::Target {
  public:
-  TrustedAnswer(const Store& store, Responder respond)
-      : store_(store), before_(store.read_failures()), respond_(std::move(respond)) {}
+  TrustedAnswer(const Store& store, bool for_operator, Responder respond)
+      : store_(store), for_operator_(for_operator), before_(store.read_failures()), respond_(std::move(respond)) {}
   void Answer(Response response) override {
     const bool doubtful = response.status < 500 && store_.read_failures() != before_;
-    respond_(doubtful ? ProblemResponse(store_.Health()) : std::move(response));
+    if (doubtful) response = ProblemResponse(store_.Health());
+    if (response.status >= 500 && !for_operator_) HideFolder(store_.folder(), &response.body);
+    respond_(std::move(response));
   }
 
  private:
   const Store& store_;
+  const bool for_operator_;
   const uint64_t before_;
   const Responder respond_;
 };
@@ -102,7 +115,8 @@ class TrustedAnswer final : public Responder::Target {
 void RefuseDamage(RouteTable& routes, const Store& store) {
   routes.WrapHandlers([&store](Handler handle) -> Handler {
     return [&store, handle = std::move(handle)](const Request& request, Responder respond) {
-      handle(request, Responder(std::make_shared<TrustedAnswer>(store, std::move(respond))));
+      const bool for_operator = request.identity.Has(Scope::kOperate);
+      handle(request, Responder(std::make_shared<TrustedAnswer>(store, for_operator, std::move(respond))));
     };
   });
 }

@@ -53,6 +53,8 @@ class WorkQueue {
 
   explicit WorkQueue(const WorkQueueOptions& options) : options_(options) {}
 
+  // The place, when one is free and the deadline is not past: for who needs no job then, as long as nothing waits.
+  bool TryRun(int64_t deadline_us, int64_t now_us);
   // kRun: the place is the caller's, who runs the job and then calls Finish. kWaits: taken over. Otherwise `job` is
   // untouched.
   Verdict Offer(Job& job, int64_t now_us);
@@ -62,7 +64,8 @@ class WorkQueue {
   // All that wait, not run and not refused: the server ends.
   std::deque<Job> TakeAll();
   size_t waiting() const;
-  // Whatever is offered now would be refused. A glance without the mutex: right a moment ago.
+  // What is offered now would be refused, if it takes what those that wait take on average. A glance without the mutex:
+  // right a moment ago.
   bool IsFull() const { return is_full_.load(std::memory_order_relaxed); }
 
  private:

@@ -21,6 +21,9 @@ constexpr std::string_view kSecuritySchemes = R"json({
 })json";
 constexpr std::string_view kResponses = R"json({
 "Problem": {"description": "What is wrong and what to do (RFC 9457)",
+  "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}},
+"TooManyRequests": {"description": "More requests than agreed for this key or address: Retry-After says when to come back",
+  "headers": {"Retry-After": {"description": "seconds", "required": true, "schema": {"type": "integer", "minimum": 1}}},
   "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 })json";
 
@@ -284,6 +287,7 @@ void WriteOperation(JsonWriter& out, const ApiOperation& operation) {
     WriteContent(out, operation.answer);
     out.EndObject();
   }
+  out.Key("429").Raw(R"({"$ref":"#/components/responses/TooManyRequests"})");
   out.Key("default").Raw(R"({"$ref":"#/components/responses/Problem"})").EndObject().EndObject();
 }
 

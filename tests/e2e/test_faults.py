@@ -80,6 +80,7 @@ class FaultTest(TemporaryFolder):
         with self.faulty() as server:
             server.put_items([product("item-1"), product("item-2")])
             acknowledged, _ = self.write_until_refused(server, limit=3)
+            seller = self.run_ok("keys", "create", "--data", self.folder, "--role", "server").stdout.strip()
             self.order(order)
             more, refused = self.write_until_refused(server)
             acknowledged += more
@@ -88,6 +89,13 @@ class FaultTest(TemporaryFolder):
             self.assertIn("restart", refused.json["detail"])
             self.assertIn(words, refused.json["detail"])
             self.assertIn("retry-after", refused.headers)
+            # Which folder it is, only the operator's key is told.
+            self.assertIn(self.folder, refused.json["detail"])
+            told = server.post("/v1/track", {"userId": "user", "event": "Product Viewed",
+                                             "properties": {"product_id": "item-1"}}, key=seller)
+            self.assertEqual(told.status, 503, told)
+            self.assertIn(words, told.json["detail"])
+            self.assertNotIn(self.folder, told.json["detail"])
             ready = server.get("/readyz", key=None)
             self.assertEqual((ready.status, ready.json["ready"]), (503, False))
             self.assert_reads_work(server)

@@ -375,6 +375,14 @@ TEST_F(OpenApiWalk, WrongAnswersAreCaught) {
   EXPECT_NE(fault("/healthz", "get", answer(201, json, R"({"status":"ok"})"), Verdict::kGood), "");
   EXPECT_NE(fault("/healthz", "get", answer(200, json, R"({"status":"ok"})"), Verdict::kBad), "");
   EXPECT_NE(fault("/healthz", "get", answer(500, json, "{}"), Verdict::kEither), "");
+  const std::string limited = R"({"type":"/problems/too-many-requests","title":"x","status":429,"detail":"x"})";
+  for (const Operation& operation : Operations()) {  // rates count for every path
+    const JsonSchema schema(document_);
+    const Json& said = schema.Resolve(operation.said["responses"]["429"]);
+    EXPECT_TRUE(said["headers"].contains("Retry-After")) << operation.name();
+    EXPECT_EQ(Misfit(schema, operation.said, answer(429, "application/problem+json", limited)), std::nullopt);
+    EXPECT_NE(Misfit(schema, operation.said, answer(429, json, limited)), std::nullopt) << operation.name();
+  }
   const std::string problem = R"({"type":"/problems/x","title":"x","status":404,"detail":"x"})";
   EXPECT_EQ(fault("/v1/items/{id}", "get", answer(404, "application/problem+json", problem), Verdict::kEither), "");
   EXPECT_NE(fault("/v1/items/{id}", "get", answer(404, json, problem), Verdict::kEither), "");
