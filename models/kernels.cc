@@ -20,7 +20,7 @@ namespace baseline {
 #undef RAPPORT_LANES
 }  // namespace baseline
 
-#if defined(__x86_64__)
+#ifdef RAPPORT_X86_KERNELS
 
 #pragma GCC push_options
 #pragma GCC target("avx2")

@@ -9,6 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 
+// Kernels for x86 are marked by pragmas that clang (only the fuzzers are built with it) does not know; the baseline is
+// used there.
+#if defined(__x86_64__) && !defined(__clang__)
+#define RAPPORT_X86_KERNELS 1
+#endif
+
 namespace rapport::kernels {
 
 enum class InstructionSet { kBaseline, kAvx2, kAvx512 };

@@ -1,7 +1,7 @@
 // Three compilations of scan_kernels_body.h around three ways to sum products of bytes, and the choice between them.
 #include "models/scan_kernels.h"
 
-#if defined(__x86_64__)
+#ifdef RAPPORT_X86_KERNELS
 #include <immintrin.h>
 #endif
 
@@ -28,7 +28,7 @@ static inline uint32_t ReachMask(const float* upper, float threshold) {
 #include "models/scan_kernels_body.h"
 }  // namespace baseline
 
-#if defined(__x86_64__)
+#ifdef RAPPORT_X86_KERNELS
 
 #pragma GCC push_options
 #pragma GCC target("avx2")

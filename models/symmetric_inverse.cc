@@ -26,7 +26,7 @@ namespace baseline {
 #undef RAPPORT_COLUMNS
 }  // namespace baseline
 
-#if defined(__x86_64__)
+#ifdef RAPPORT_X86_KERNELS
 #pragma GCC push_options
 #pragma GCC target("avx2")
 namespace avx2 {
@@ -52,7 +52,7 @@ namespace avx512 {
 using MultiplyAddFunction = void (*)(const float* a, const float* b, float* c);
 
 MultiplyAddFunction BestMultiplyAdd() {
-#if defined(__x86_64__)
+#ifdef RAPPORT_X86_KERNELS
   if (kernels::IsSupported(kernels::InstructionSet::kAvx512)) return avx512::MultiplyAdd;
   if (kernels::IsSupported(kernels::InstructionSet::kAvx2)) return avx2::MultiplyAdd;
 #endif

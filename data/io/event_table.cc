@@ -23,8 +23,10 @@ void AddContacts(EventTable* table) {
                                                               {"Push Notification", "push"},
                                                               {"Message", "message"},
                                                               {"In-App Message", "in-app"}};
-  for (const auto& [name, channel] : kWritten) {
-    const auto say = [&](const char* what, EventType type) { add(std::string(name) + what, type, channel); };
+  for (const auto& written : kWritten) {  // not bound to names: clang 14 lets no lambda capture those
+    const auto say = [&](const char* what, EventType type) {
+      add(std::string(written.first) + what, type, written.second);
+    };
     say(" Sent", EventType::kSent);
     say(" Delivered", EventType::kDelivered);
     say(" Bounced", EventType::kBounced);

@@ -71,7 +71,7 @@ Status ImportBatch::Drain() {
 Status ImportBatch::Flush() {
   RAPPORT_RETURN_IF_ERROR(SettleInFlight());
   if (!operations_.empty()) {
-    in_flight_.emplace();
+    in_flight_.emplace(InFlight{});
     in_flight_->sent = std::exchange(sent_, {});
     in_flight_->last_line = last_line_;
     in_flight_->results = std::async(std::launch::async, [this, batch = std::exchange(operations_, {})]() mutable {
