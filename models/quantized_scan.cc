@@ -114,9 +114,7 @@ class Search {
     for (size_t i = first; i < count_; ++i) {
       if (found[i].upper >= reached) Offer(i, lowest, best);
     }
-    const size_t kept = std::min(k_, best.size());
-    std::partial_sort(best.begin(), best.begin() + static_cast<ptrdiff_t>(kept), best.end(), Better);
-    best.resize(kept);
+    KeepBest(k_, best);
     return best;
   }
 

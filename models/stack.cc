@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "models/likeness.h"
 
@@ -61,6 +62,7 @@ constexpr size_t kBoardWalkMax = 8192;
 std::vector<Scored> BestOfBoard(std::span<const float> board, std::span<const uint32_t> order,
                                 std::span<const uint64_t> allowed) {
   std::vector<Scored> best;
+  best.reserve(kStackDepth);
   for (size_t i = 0; i < order.size() && best.size() < kStackDepth; ++i) {
     if (i == kBoardWalkMax) return TopKPositive(board, kStackDepth, allowed);
     const uint32_t row = order[i];
@@ -75,9 +77,7 @@ std::vector<Scored> BestOfOwn(const StackScratch::WeightedRows& own, std::span<c
     const Scored one{own.rows[i], own.weights[i]};
     if (one.score > 0 && std::isfinite(one.score) && IsAllowed(allowed, one.index)) best.push_back(one);
   }
-  const size_t kept = std::min(kStackDepth, best.size());
-  std::partial_sort(best.begin(), best.begin() + static_cast<ptrdiff_t>(kept), best.end(), Better);
-  best.resize(kept);
+  KeepBest(kStackDepth, best);
   return best;
 }
 
@@ -136,26 +136,53 @@ class Sources {
     }
   }
 
+  // One candidate after the other, all its sources side by side: the two columns of each are one division and one root
+  // of a whole vector.
   void WriteFeatures() {
     scratch_.features.assign(scratch_.candidates.size() * kStackFeatures, 0.0f);
-    WriteBoard(StackSource::kPopular, model_.popularity.popular);
-    WriteBoard(StackSource::kRecent14, model_.stack.recent14);
-    WriteBoard(StackSource::kRecent7, model_.stack.recent7);
-    WriteOwn(StackSource::kOwn365, scratch_.own365);
-    WriteOwn(StackSource::kOwn90, scratch_.own90);
-    if (HighestOf(StackSource::kFactors) > 0) {
-      Write(StackSource::kFactors,
-            [&](uint32_t row) { return ScoreOne(model_.als.item_factors, scratch_.factor, row); });
+    const auto board = [&](StackSource source, std::span<const float> scores) {
+      boards_[static_cast<size_t>(source)] = HighestOf(source) > 0 ? scores.data() : nullptr;
+    };
+    board(StackSource::kPopular, model_.popularity.popular);
+    board(StackSource::kRecent14, model_.stack.recent14);
+    board(StackSource::kRecent7, model_.stack.recent7);
+    board(StackSource::kBaskets60, scratch_.sums[kSumBaskets60].sums);
+    board(StackSource::kCustomers60, scratch_.sums[kSumCustomers60].sums);
+    board(StackSource::kBaskets365, scratch_.sums[kSumBaskets365].sums);
+    board(StackSource::kShallow, scratch_.sums[kSumShallow].sums);
+    board(StackSource::kSeason, model_.stack.season);
+    board(StackSource::kAttributes, scratch_.sums[kSumAttributes].sums);
+    board(StackSource::kSession, scratch_.sums[kSumSession].sums);
+    board(StackSource::kTraits, scratch_.sums[kSumTraits].sums);
+    const bool factors = HighestOf(StackSource::kFactors) > 0;
+    Walk own365{scratch_.own365}, own90{scratch_.own90}, repurchase{scratch_.repurchase};
+    std::array<float, kStackSources> highest, scores;
+    for (size_t s = 0; s < kStackSources; ++s) {
+      const float most = scratch_.leaders[s].highest;
+      highest[s] = most > 0 ? most : 1.0f;  // nothing has a score then
     }
-    WriteBoard(StackSource::kBaskets60, scratch_.sums[kSumBaskets60].sums);
-    WriteBoard(StackSource::kCustomers60, scratch_.sums[kSumCustomers60].sums);
-    WriteBoard(StackSource::kBaskets365, scratch_.sums[kSumBaskets365].sums);
-    WriteBoard(StackSource::kShallow, scratch_.sums[kSumShallow].sums);
-    WriteBoard(StackSource::kSeason, model_.stack.season);
-    WriteOwn(StackSource::kRepurchase, scratch_.repurchase);
-    WriteBoard(StackSource::kAttributes, scratch_.sums[kSumAttributes].sums);
-    WriteBoard(StackSource::kSession, scratch_.sums[kSumSession].sums);
-    WriteBoard(StackSource::kTraits, scratch_.sums[kSumTraits].sums);
+    float* out = scratch_.features.data();
+    for (const uint32_t row : scratch_.candidates) {
+      for (size_t s = 0; s < kStackSources; ++s) scores[s] = boards_[s] != nullptr ? boards_[s][row] : 0.0f;
+      const auto set = [&](StackSource source, float score) {
+        scores[static_cast<size_t>(source)] = HighestOf(source) > 0 ? score : 0.0f;
+      };
+      set(StackSource::kOwn365, own365.At(row));
+      set(StackSource::kOwn90, own90.At(row));
+      set(StackSource::kRepurchase, repurchase.At(row));
+      if (factors) set(StackSource::kFactors, ScoreOne(model_.als.item_factors, scratch_.factor, row));
+      std::array<float, kStackSources> roots;
+      for (size_t s = 0; s < kStackSources; ++s) {
+        const bool counts = scores[s] > 0 && scores[s] <= std::numeric_limits<float>::max();
+        scores[s] = (counts ? scores[s] : 0.0f) / highest[s];
+        roots[s] = std::sqrt(scores[s]);
+      }
+      for (size_t s = 0; s < kStackSources; ++s) {
+        out[2 * s] = scores[s];
+        out[2 * s + 1] = roots[s];
+      }
+      out += kStackFeatures;
+    }
   }
   float HighestOf(StackSource source) const { return scratch_.leaders[static_cast<size_t>(source)].highest; }
 
@@ -244,36 +271,22 @@ class Sources {
     OfferSums(StackSource::kSession, sums);
   }
 
-  // The two columns of a source.
-  template <typename ScoreOf>
-  void Write(StackSource source, ScoreOf score_of) {
-    const float highest = HighestOf(source);
-    if (!(highest > 0)) return;
-    float* out = scratch_.features.data() + 2 * static_cast<size_t>(source);
-    for (const uint32_t row : scratch_.candidates) {
-      const float score = score_of(row);
-      const float scaled = score > 0 && std::isfinite(score) ? score / highest : 0.0f;
-      out[0] = scaled;
-      out[1] = std::sqrt(scaled);
-      out += kStackFeatures;
-    }
-  }
-  void WriteBoard(StackSource source, std::span<const float> scores) {
-    Write(source, [scores](uint32_t row) { return scores[row]; });
-  }
-  void WriteOwn(StackSource source, const StackScratch::WeightedRows& own) {
-    size_t at = 0;  // both ascend
-    Write(source, [&own, at](uint32_t row) mutable {
+  // The weights of ascending rows, asked for in ascending order.
+  struct Walk {
+    const StackScratch::WeightedRows& own;
+    size_t at = 0;
+    float At(uint32_t row) {
       while (at < own.rows.size() && own.rows[at] < row) ++at;
       return at < own.rows.size() && own.rows[at] == row ? own.weights[at] : 0.0f;
-    });
-  }
+    }
+  };
 
   const ContentModel& model_;
   const StackQuestion& question_;
   const Timestamp now_;
   const std::span<const uint64_t> allowed_;
   StackScratch& scratch_;
+  std::array<const float*, kStackSources> boards_{};  // by source, for the features; null: another kind, or no score
 };
 
 // The newcomers nearest to the customer, appended to the candidates with their features.
@@ -405,12 +418,27 @@ double ScoreCandidate(std::span<const double> theta, const StackScratch& scratch
   return sum;
 }
 
-std::vector<Scored> RankCandidates(std::span<const double> theta, const StackScratch& scratch) {
-  std::vector<Scored> ranked;
-  ranked.reserve(scratch.candidates.size());
-  for (size_t i = 0; i < scratch.candidates.size(); ++i) {
-    ranked.push_back({scratch.candidates[i], static_cast<float>(ScoreCandidate(theta, scratch, i))});
+// Eight candidates side by side: each sum is made in the order of ScoreCandidate, and no addition waits for the one
+// before it.
+std::vector<Scored> ScoreCandidates(std::span<const double> theta, const StackScratch& scratch) {
+  constexpr size_t kAtOnce = 8;
+  const size_t count = scratch.candidates.size();
+  std::vector<Scored> scored(count);
+  size_t i = 0;
+  for (; i + kAtOnce <= count; i += kAtOnce) {
+    const float* features = scratch.features.data() + i * kStackFeatures;
+    std::array<double, kAtOnce> sums{};
+    for (size_t k = 0; k < kStackFeatures; ++k) {
+      for (size_t j = 0; j < kAtOnce; ++j) sums[j] += theta[k] * features[j * kStackFeatures + k];
+    }
+    for (size_t j = 0; j < kAtOnce; ++j) scored[i + j] = {scratch.candidates[i + j], static_cast<float>(sums[j])};
   }
+  for (; i < count; ++i) scored[i] = {scratch.candidates[i], static_cast<float>(ScoreCandidate(theta, scratch, i))};
+  return scored;
+}
+
+std::vector<Scored> RankCandidates(std::span<const double> theta, const StackScratch& scratch) {
+  std::vector<Scored> ranked = ScoreCandidates(theta, scratch);
   std::sort(ranked.begin(), ranked.end(), Better);
   return ranked;
 }

@@ -151,7 +151,9 @@ bool IsBoardOrder(std::span<const uint32_t> order, std::span<const float> board)
 
 // theta . features of candidate number `candidate` of those collected last.
 double ScoreCandidate(std::span<const double> theta, const StackScratch& scratch, size_t candidate);
-// The same of all, best first.
+// The same of all, in their order.
+std::vector<Scored> ScoreCandidates(std::span<const double> theta, const StackScratch& scratch);
+// And best first.
 std::vector<Scored> RankCandidates(std::span<const double> theta, const StackScratch& scratch);
 
 }  // namespace rapport

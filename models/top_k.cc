@@ -12,7 +12,7 @@ namespace {
 // Keeps candidates until there are twice as many as asked for, then drops the worse half: amortised O(1) a candidate.
 class Collector {
  public:
-  Collector(size_t k, float lowest) : k_(k), threshold_(lowest) {}
+  Collector(size_t k, float lowest) : k_(k), threshold_(lowest) { kept_.reserve(std::min<size_t>(2 * k + 16, 4096)); }
 
   // Scores below this cannot be among the best; equal ones still can, by index.
   float threshold() const { return threshold_; }
@@ -21,9 +21,7 @@ class Collector {
     if (kept_.size() >= 2 * k_ + 16) Shrink();
   }
   std::vector<Scored> Take() {
-    const size_t count = std::min(k_, kept_.size());
-    std::partial_sort(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(count), kept_.end(), Better);
-    kept_.resize(count);
+    KeepBest(k_, kept_);
     return std::move(kept_);
   }
 
@@ -59,6 +57,14 @@ std::vector<Scored> TopKFrom(float lowest, std::span<const float> scores, size_t
 }
 
 }  // namespace
+
+void KeepBest(size_t k, std::vector<Scored>& candidates) {
+  if (candidates.size() > k) {
+    std::nth_element(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(k), candidates.end(), Better);
+    candidates.resize(k);
+  }
+  std::sort(candidates.begin(), candidates.end(), Better);
+}
 
 void ScoreAll(std::span<const float> item_factors, std::span<const float> user, std::span<float> scores) {
   kernels::BestKernels().dot_rows(item_factors.data(), scores.size(), user.size(), user.data(), scores.data());

@@ -18,6 +18,10 @@ inline constexpr auto Better = [](const Scored& a, const Scored& b) {
   return a.score != b.score ? a.score > b.score : a.index < b.index;
 };
 
+// The best k of them, best first; the others go. Selects, then sorts what is left: a heap of them costs three times
+// that.
+void KeepBest(size_t k, std::vector<Scored>& candidates);
+
 // scores[i] = item_factors[i] . user; (items, factors) x (factors) -> (items). Summed in one fixed order whatever the
 // processor: run-time dispatch keeps the same association.
 void ScoreAll(std::span<const float> item_factors, std::span<const float> user, std::span<float> scores);

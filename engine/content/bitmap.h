@@ -1,6 +1,7 @@
 // Sets of items as bits: bit i of word i / 64 is the item with ItemId.value == i; bit 0 is nobody's.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,22 @@ inline size_t CountBits(std::span<const uint64_t> words) {
   size_t count = 0;
   for (const uint64_t word : words) count += static_cast<size_t>(std::popcount(word));
   return count;
+}
+// Bit i of `out` is bit places[i] of `words`. REQUIRES places ascending, unique. Where 64 of them follow each other, as
+// items mostly do, they are one word's worth.
+inline void PickBits(std::span<const uint64_t> words, std::span<const uint64_t> places, Bitmap& out) {
+  out.assign(WordsFor(places.size()), 0);
+  const auto word = [&](size_t at) { return at < words.size() ? words[at] : 0; };
+  for (size_t w = 0; w < out.size(); ++w) {
+    const size_t first = w * 64, count = std::min<size_t>(64, places.size() - first);
+    const uint64_t at = places[first];
+    if (count == 64 && places[first + 63] == at + 63) {
+      const size_t shift = at % 64;
+      out[w] = word(at / 64) >> shift | (shift == 0 ? 0 : word(at / 64 + 1) << (64 - shift));
+      continue;
+    }
+    for (size_t i = 0; i < count; ++i) out[w] |= static_cast<uint64_t>(TestBit(words, places[first + i])) << i;
+  }
 }
 // Calls visit(bit) for every set bit, ascending.
 template <typename Visit>

@@ -111,11 +111,10 @@ void BlendRows(const ModelSet& models, std::span<const WeightedItem> repeats, do
   ForEachBit(scratch.allowed_rows, [&](size_t row) { scratch.scores[row] *= gains.Of(model.item_ids[row]); });
 }
 
-void RankPositive(const Gains& gains, std::vector<Scored>& candidates) {
+void ScalePositive(const Gains& gains, std::vector<Scored>& candidates) {
   float highest = 0;
   for (const Scored& one : candidates) highest = std::max(highest, one.score);
   for (Scored& one : candidates) one.score = (highest > 0 ? one.score / highest : 1.0f) * gains.Of(one.index);
-  std::sort(candidates.begin(), candidates.end(), Better);
 }
 
 }  // namespace rapport

@@ -88,7 +88,7 @@ struct Gains {
 void BlendRows(const ModelSet& models, std::span<const WeightedItem> repeats, double repeat_weight, const Gains& gains,
                const ScoreRange& range, RankScratch& scratch);
 
-// Candidates with scores >= 0 and index = item id: divides by the largest, boosts, and sorts the whole list.
-void RankPositive(const Gains& gains, std::vector<Scored>& candidates);
+// Candidates with scores >= 0 and index = item id: divides by the largest and boosts.
+void ScalePositive(const Gains& gains, std::vector<Scored>& candidates);
 
 }  // namespace rapport

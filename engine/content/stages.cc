@@ -7,6 +7,19 @@ namespace rapport {
 
 namespace {
 
+// Candidates with scores >= 0 and index = item id, the best first by boosted score. Sorted piece by piece: the answer
+// is full long before the end.
+void OfferRanked(const Question& question, std::vector<Scored>& candidates, Answer& answer) {
+  ScalePositive(question.gains, candidates);
+  auto next = candidates.begin();
+  for (ptrdiff_t piece = 64; next != candidates.end() && !answer.full(); piece *= 4) {
+    const auto stop = next + std::min(piece, candidates.end() - next);
+    if (stop != candidates.end()) std::nth_element(next, stop, candidates.end(), Better);
+    std::sort(next, stop, Better);
+    for (; next != stop && !answer.full(); ++next) answer.Offer(ItemId{next->index}, next->score);
+  }
+}
+
 // A sorted source of `count` candidates, best first, none of them negative: walked as it is, or, when boosts change its
 // order, gathered and sorted anew.
 template <typename IdAt, typename ScoreAt>
@@ -22,11 +35,7 @@ void OfferSorted(const Question& question, size_t count, IdAt id_at, ScoreAt sco
   for (size_t i = 0; i < count; ++i) {
     if (TestBit(allowed, id_at(i))) candidates.push_back({static_cast<uint32_t>(id_at(i)), score_at(i)});
   }
-  RankPositive(question.gains, candidates);
-  for (const Scored& one : candidates) {
-    if (answer.full()) return;
-    answer.Offer(ItemId{one.index}, one.score);
-  }
+  OfferRanked(question, candidates, answer);
 }
 
 float RankScore(size_t rank, size_t count) {
@@ -64,12 +73,8 @@ void OfferNeighbours(const Question& question, const NeighbourLists& lists, Orig
       score = 0;  // once only
     }
   }
-  RankPositive(question.gains, candidates);
   answer.BeginStage(Level::kSimilar, origin);
-  for (const Scored& one : candidates) {
-    if (answer.full()) return;
-    answer.Offer(ItemId{one.index}, one.score);
-  }
+  OfferRanked(question, candidates, answer);
 }
 
 }  // namespace
@@ -116,19 +121,14 @@ const std::vector<double>& ThetaForHistory(const Question& question, const Stack
 StackPlan PlanStack(const Question& question, const std::vector<double>& theta, std::span<const SignalLine> lines,
                     RankScratch& scratch) {
   const ContentModel& model = *question.model();
-  scratch.allowed_rows.assign(WordsFor(model.rows()), 0);
-  for (uint32_t row = 0; row < model.rows(); ++row) {
-    if (TestBit(question.allowed, model.item_ids[row])) SetBit(scratch.allowed_rows, row);
-  }
+  PickBits(question.allowed, model.item_ids, scratch.allowed_rows);
   // A session's weights were fitted on what was not in it yet.
   if (&theta == &model.stack.session_theta) {
     for (const SignalLine& line : lines) ClearBit(scratch.allowed_rows, line.row);
   }
   const Newcomers* newcomers = question.newcomers.get();
-  scratch.allowed_newcomers.assign(WordsFor(newcomers != nullptr ? newcomers->size() : 0), 0);
-  for (size_t i = 0; newcomers != nullptr && i < newcomers->size(); ++i) {
-    if (TestBit(question.allowed, newcomers->item_ids[i])) SetBit(scratch.allowed_newcomers, i);
-  }
+  scratch.allowed_newcomers.clear();
+  if (newcomers != nullptr) PickBits(question.allowed, newcomers->item_ids, scratch.allowed_newcomers);
   return {&theta,
           {lines, question.traits, question.as_of(), scratch.allowed_rows, newcomers, scratch.allowed_newcomers}};
 }
@@ -137,20 +137,17 @@ void OfferPlanned(const Question& question, const StackPlan& plan, Level level, 
                   Answer& answer) {
   const ContentModel& model = *question.model();
   CollectCandidates(model, plan.asked, scratch);
-  std::vector<Scored> ranked = RankCandidates(*plan.theta, scratch);
+  std::vector<Scored> ranked = ScoreCandidates(*plan.theta, scratch);
   if (ranked.empty()) return;
-  const float lowest = ranked.back().score;
+  float lowest = ranked.front().score;
+  for (const Scored& one : ranked) lowest = std::min(lowest, one.score);
   for (Scored& one : ranked) {
     const uint64_t id =
         one.index < model.rows() ? model.item_ids[one.index] : question.newcomers->item_ids[one.index - model.rows()];
     one = {static_cast<uint32_t>(id), one.score - lowest};
   }
-  RankPositive(question.gains, ranked);
   answer.BeginStage(level, origin);
-  for (const Scored& one : ranked) {
-    if (answer.full()) return;
-    answer.Offer(ItemId{one.index}, one.score);
-  }
+  OfferRanked(question, ranked, answer);
 }
 
 }  // namespace
@@ -223,9 +220,8 @@ void OfferRepeats(const Question& question, double half_life_days, RankScratch& 
     if (!TestBit(question.allowed, repeat.item.value)) continue;
     candidates.push_back({static_cast<uint32_t>(repeat.item.value), static_cast<float>(repeat.weight)});
   }
-  RankPositive(question.gains, candidates);
   answer.BeginStage(question.personal_level(), Origin::kRepeats);
-  for (const Scored& one : candidates) answer.Offer(ItemId{one.index}, one.score);
+  OfferRanked(question, candidates, answer);
 }
 
 void OfferNeighboursOfSeeds(const Question& question, const NeighbourLists& lists, Origin origin, RankScratch& scratch,
@@ -260,12 +256,8 @@ void OfferKinOfNewcomers(const Question& question, Answer& answer) {
   for (const auto& [id, score] : sums) {
     if (TestBit(question.allowed, id)) candidates.push_back({static_cast<uint32_t>(id), score});
   }
-  RankPositive(question.gains, candidates);
   answer.BeginStage(Level::kSimilar, Origin::kSeedsKin);
-  for (const Scored& one : candidates) {
-    if (answer.full()) return;
-    answer.Offer(ItemId{one.index}, one.score);
-  }
+  OfferRanked(question, candidates, answer);
 }
 
 void OfferKin(const Question& question, FilterCache& filters, Answer& answer) {

@@ -127,6 +127,13 @@ TEST(StackTest, CandidatesAndFeaturesAreThoseOfTheReference) {
         const reference::Collected expected = reference::CollectCandidates(model, asked, scratch.also);
         ASSERT_EQ(scratch.candidates, expected.candidates) << "rows " << rows << " round " << round;
         ASSERT_TRUE(SameBits(scratch.features, expected.features)) << "rows " << rows << " round " << round;
+        std::vector<double> theta(kStackFeatures);
+        for (double& weight : theta) weight = random.Uniform() - 0.5;
+        const std::vector<Scored> scored = ScoreCandidates(theta, scratch);
+        ASSERT_EQ(scored.size(), scratch.candidates.size());
+        for (size_t i = 0; i < scored.size(); ++i) {
+          ASSERT_EQ(scored[i], (Scored{scratch.candidates[i], static_cast<float>(ScoreCandidate(theta, scratch, i))}));
+        }
       }
     }
   }
