@@ -27,7 +27,7 @@ bench:
 	build/release/bench/rapport_bench
 
 bench-peers:
-	@scripts/build release rapport rapport_training rapport_top_k rapport_bare_store
+	@scripts/build release rapport rapport_training rapport_top_k rapport_bare_store rapport_freshness
 	python3 scripts/bench_peers.py
 
 quality:

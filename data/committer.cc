@@ -65,10 +65,11 @@ class GroupCommit {
     return Status::Ok();
   }
 
-  std::vector<CustomerId> TakeChanged() {
-    std::sort(changed_.begin(), changed_.end());
-    changed_.erase(std::unique(changed_.begin(), changed_.end()), changed_.end());
-    return std::move(changed_);
+  StoreChanges TakeChanges() {
+    std::vector<CustomerId>& customers = changes_.customers;
+    std::sort(customers.begin(), customers.end());
+    customers.erase(std::unique(customers.begin(), customers.end()), customers.end());
+    return std::move(changes_);
   }
 
  private:
@@ -169,8 +170,8 @@ class GroupCommit {
   }
 
   void Touch(CustomerId customer) {
-    changed_.push_back(customer);
-    changed_.push_back(Members(customer).front());
+    changes_.customers.push_back(customer);
+    changes_.customers.push_back(Members(customer).front());
   }
 
   // ---- items ----
@@ -330,7 +331,7 @@ class GroupCommit {
     members.insert(members.end(), joining.begin(), joining.end());
     for (const CustomerId m : members) {
       store_.known_members[m.value] = members;
-      changed_.push_back(m);
+      changes_.customers.push_back(m);
     }
     return Applied(Outcome::kCreated, child.value);
   }
@@ -346,7 +347,7 @@ class GroupCommit {
     parents_[child.value] = CustomerId{};
     for (const CustomerId m : members) {
       store_.known_members.erase(m.value);
-      changed_.push_back(m);
+      changes_.customers.push_back(m);
     }
     return Applied(Outcome::kUpdated, child.value);
   }
@@ -379,7 +380,8 @@ class GroupCommit {
       event.time_mark = TimeMark::kClamped;
     }
     event.id = EventId{++store_.sequence.event};
-    Put(kEvent, keys::Pair(customer.value, event.id.value), Seal(EncodeRecord(event)));
+    std::string record = EncodeRecord(event);
+    Put(kEvent, keys::Pair(customer.value, event.id.value), Seal(record));
     const std::string message = keys::Message(customer, identity);
     Put(kMessage, message, keys::BigEndian(event.id.value));
     messages_.emplace(message, event.id.value);
@@ -391,7 +393,11 @@ class GroupCommit {
       planned_.Add(customer, ContactEntryOf(event), [&] { return Members(customer); });
       Put(kContact, keys::Pair(customer.value, event.id.value), Seal(EncodeRecord(ContactEntryOf(event))));
     }
-    Touch(customer);
+    if (event.lines.empty()) {
+      Touch(customer);
+    } else if (store_.observer) {
+      changes_.appended.push_back({Members(customer).front(), event.id, std::move(record)});
+    }
     return Applied(Outcome::kCreated, event.id.value);
   }
 
@@ -516,14 +522,14 @@ class GroupCommit {
   std::unordered_map<std::string, uint64_t> active_;
   std::unique_ptr<CatalogBuilder> catalog_;
   std::shared_ptr<const Catalog> base_catalog_;
-  std::vector<CustomerId> changed_;
+  StoreChanges changes_;
   uint64_t links_added_ = 0;
 };
 
 void Store::Impl::ApplyGroup(std::vector<Request>& requests) {
   std::vector<std::vector<OperationResult>> results(requests.size());
   Status status;
-  std::vector<CustomerId> changed;
+  StoreChanges changes;
   {
     std::lock_guard hold(commit_mutex);
     if (broken.ok()) {
@@ -534,7 +540,7 @@ void Store::Impl::ApplyGroup(std::vector<Request>& requests) {
       }
       status = group.Commit();
       ++commits;
-      changed = group.TakeChanged();
+      changes = group.TakeChanges();
       if (!status.ok()) {
         broken = Status(status.code(), status.message() + "; no more is written until a restart");
         std::lock_guard health(health_mutex);
@@ -546,7 +552,11 @@ void Store::Impl::ApplyGroup(std::vector<Request>& requests) {
     }
   }
   // Before the acknowledgement: whoever is told "done" finds the caches without the old state.
-  if (observer && !changed.empty()) observer(changed);
+  if (!status.ok()) {  // whether anything of it can be seen is for a new read to find out
+    for (const AppendedEvent& event : changes.appended) changes.customers.push_back(event.root);
+    changes.appended.clear();
+  }
+  if (observer) observer(changes);
   for (size_t r = 0; r < requests.size(); ++r) {
     if (status.ok()) {
       requests[r].done(std::move(results[r]));

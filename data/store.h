@@ -47,6 +47,20 @@ class Snapshot {
   virtual ~Snapshot() = default;
 };
 
+// An event with items that was added to a customer's history, and nothing else.
+struct AppendedEvent {
+  CustomerId root;
+  EventId event;
+  std::string record;  // an encoded Event (data/codec.h)
+};
+
+// What one commit did to customers.
+struct StoreChanges {
+  std::vector<AppendedEvent> appended;  // ascending by event id
+  std::vector<CustomerId>
+      customers;  // whose history, profile, consents or links changed in other ways, too: ascending, unique
+};
+
 struct StoreStatistics {
   uint64_t customers = 0, items = 0, events = 0;  // ids given out so far
   uint64_t commits = 0, operations = 0;           // since open
@@ -68,9 +82,8 @@ class Store final : public OperationSink {
   void Apply(std::vector<Operation> operations, Done done);
   Result<std::vector<OperationResult>> ApplyAndWait(std::vector<Operation> operations) override;
 
-  // Called on the committer thread after each commit and before its acknowledgement, with the customers whose
-  // history, profile, consents or links changed. Set once, before the first Apply.
-  using Observer = std::function<void(const std::vector<CustomerId>& changed)>;
+  // Called on the committer thread after each commit and before its acknowledgement. Set once, before the first Apply.
+  using Observer = std::function<void(const StoreChanges& changes)>;
   void SetObserver(Observer observer);
 
   // ---- reads (snapshot may be null: the newest state) ----
@@ -87,9 +100,10 @@ class Store final : public OperationSink {
 
   // Newest `max_events` events of root and members, ascending by event id.
   Result<std::vector<Event>> ReadEvents(CustomerId root, size_t max_events, const Snapshot* snapshot = nullptr) const;
-  // The same as lines for models; an event without items yields none.
+  // The same as lines for models; an event without items yields none, and is counted in `events_read` like the others.
   Result<std::vector<HistoryEntry>> ReadHistory(CustomerId root, size_t max_events = limits::kHistoryEventsMax,
-                                                const Snapshot* snapshot = nullptr) const;
+                                                const Snapshot* snapshot = nullptr,
+                                                size_t* events_read = nullptr) const;
   // What is about contacts and cases among all events of root and members, however long ago: the newest
   // limits::kContactEntriesMax, ascending by event id. A full list may lack older ones.
   Result<std::vector<ContactEntry>> ReadContacts(CustomerId root, const Snapshot* snapshot = nullptr) const;

@@ -2,9 +2,30 @@
 
 #include <algorithm>
 
+#include "data/codec.h"
 #include "engine/content/attributes.h"
 
 namespace rapport {
+namespace {
+
+// The view with the events that were committed since it was made; null when it has to be read anew, because a whole
+// history would no longer be one or a record is not what was written.
+std::shared_ptr<const CustomerView> WithLater(const CustomerView& before, const std::vector<AppendedEvent>& later) {
+  auto view = std::make_shared<CustomerView>();
+  view->history.reserve(before.history.size() + 4 * later.size());  // copied once: it is the larger part of the work
+  *view = before;
+  for (const AppendedEvent& event : later) {
+    if (!view->history.empty() && view->history.back().event >= event.event) continue;  // read after its commit
+    const Result<Event> whole = DecodeRecord<Event>(event.record);
+    if (!whole.ok() || !DecodeHistory(event.record, event.event, view->history).ok()) return nullptr;
+    if (const ItemSet added = ItemSetOf(*whole); !added.empty()) view->items = MergeItemSets(view->items, added);
+    ++view->events;
+  }
+  const bool whole = view->events <= limits::kHistoryEventsMax && view->history.size() <= limits::kHistoryEventsMax;
+  return whole ? view : nullptr;
+}
+
+}  // namespace
 
 CustomerSummary SummaryOf(const CustomerView& view) {
   CustomerSummary summary;
@@ -33,30 +54,44 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(CustomerId custom
   const uint64_t failures = store_.read_failures();
   const CustomerId root = store_.Root(customer);
   Shard& shard = shards_[root.value % kShards];
-  uint64_t invalidations = 0;
+  uint64_t applied = 0;
+  std::shared_ptr<const CustomerView> before;
+  std::vector<AppendedEvent> later;
   {
     std::lock_guard lock(shard.mutex);
     const auto found = shard.by_root.find(root.value);
     if (found != shard.by_root.end()) {
       ++shard.hits;
       shard.recent.splice(shard.recent.begin(), shard.recent, found->second);
-      return found->second->second;
+      if (found->second->later.empty()) return found->second->view;
+      before = found->second->view;
+      later = found->second->later;
+    } else {
+      ++shard.misses;
     }
-    ++shard.misses;
-    invalidations = shard.invalidations;
+    applied = shard.applied;
   }
-  Result<std::shared_ptr<const CustomerView>> view = Load(root);
-  if (!view.ok()) return view;
+  std::shared_ptr<const CustomerView> view = before ? WithLater(*before, later) : nullptr;
+  if (!view) {
+    Result<std::shared_ptr<const CustomerView>> loaded = Load(root);
+    if (!loaded.ok()) return loaded;
+    view = loaded.Take();
+  }
   // Links that could not be read look like none: such a view is neither kept nor used.
   if (store_.read_failures() != failures) return store_.Health();
   std::lock_guard lock(shard.mutex);
-  if (shard.invalidations != invalidations || shard.by_root.count(root.value) != 0) return view;
-  shard.recent.emplace_front(root.value, *view);
-  shard.by_root[root.value] = shard.recent.begin();
-  if (shard.by_root.size() > capacity_per_shard_) {
-    shard.by_root.erase(shard.recent.back().first);
-    shard.recent.pop_back();
+  if (shard.applied != applied) return view;
+  if (const auto found = shard.by_root.find(root.value); found != shard.by_root.end()) {
+    Entry& entry = *found->second;
+    if (entry.view == before) {
+      entry.view = std::move(view);
+      entry.later.clear();
+    }
+    return entry.view;  // another thread's is as new, and one view for all is better than two
   }
+  shard.recent.push_front({root.value, view, {}});
+  shard.by_root[root.value] = shard.recent.begin();
+  if (shard.by_root.size() > capacity_per_shard_) Forget(shard, CustomerId{shard.recent.back().root});
   return view;
 }
 
@@ -87,7 +122,8 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Load(CustomerId root)
   view->traits.erase(std::unique(view->traits.begin(), view->traits.end()), view->traits.end());
   std::sort(view->audiences.begin(), view->audiences.end());
   view->audiences.erase(std::unique(view->audiences.begin(), view->audiences.end()), view->audiences.end());
-  Result<std::vector<HistoryEntry>> history = store_.ReadHistory(root, limits::kHistoryEventsMax, snapshot.get());
+  Result<std::vector<HistoryEntry>> history =
+      store_.ReadHistory(root, limits::kHistoryEventsMax, snapshot.get(), &view->events);
   if (!history.ok()) return history.status();
   view->history = history.Take();
   Result<ItemSet> items = store_.ReadItemSet(root, snapshot.get());
@@ -96,15 +132,31 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Load(CustomerId root)
   return std::shared_ptr<const CustomerView>(std::move(view));
 }
 
-void CustomerViews::Invalidate(const std::vector<CustomerId>& changed) {
-  for (const CustomerId customer : changed) {
+void CustomerViews::Forget(Shard& shard, CustomerId root) {
+  const auto found = shard.by_root.find(root.value);
+  if (found == shard.by_root.end()) return;
+  shard.recent.erase(found->second);
+  shard.by_root.erase(found);
+}
+
+void CustomerViews::Apply(const StoreChanges& changes) {
+  for (const AppendedEvent& event : changes.appended) {
+    Shard& shard = shards_[event.root.value % kShards];
+    std::lock_guard lock(shard.mutex);
+    ++shard.applied;
+    const auto found = shard.by_root.find(event.root.value);
+    if (found == shard.by_root.end()) continue;
+    if (found->second->later.size() == kLaterMax) {
+      Forget(shard, event.root);
+    } else {
+      found->second->later.push_back(event);
+    }
+  }
+  for (const CustomerId customer : changes.customers) {
     Shard& shard = shards_[customer.value % kShards];
     std::lock_guard lock(shard.mutex);
-    ++shard.invalidations;
-    const auto found = shard.by_root.find(customer.value);
-    if (found == shard.by_root.end()) continue;
-    shard.recent.erase(found->second);
-    shard.by_root.erase(found);
+    ++shard.applied;
+    Forget(shard, customer);
   }
 }
 

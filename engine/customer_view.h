@@ -1,5 +1,6 @@
 // What a request needs to know of its customer: profile bits, history lines and item set of all linked identities,
-// read once per request, from a bounded cache that the store's commits invalidate before they are acknowledged.
+// read once per request, from a bounded cache that the store's commits bring up to date before they are acknowledged:
+// an event with items is added to the view that is there, everything else has it read anew.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@ struct CustomerView {
   std::vector<std::string> audiences;                      // of all linked identities, ascending, unique
   std::string time_zone, locale, country;                  // of the first that names one, users before visitors
   std::vector<HistoryEntry> history;                       // ascending by event id, at most kHistoryEventsMax lines
+  size_t events = 0;                                       // that were read for it, with items or without
   ItemSet items;                                           // everything ever viewed, ordered, owned
   std::vector<uint64_t> traits;                            // tokens (content/attributes.h), ascending, unique
 };
@@ -29,10 +31,12 @@ struct CustomerView {
 // What a page is told of it.
 CustomerSummary SummaryOf(const CustomerView& view);
 
-// Thread-safe. Owned by the Engine. Invalidate() is called by the store's committer.
+// Thread-safe. Owned by the Engine. Apply() is called by the store's committer, commit by commit.
 //
-// A view read from the store before a commit must not enter the cache after that commit's invalidation: every shard
-// counts its invalidations, and a view is kept only if the count has not moved since before the read.
+// A view read from the store before a commit must not enter the cache after that commit was applied here: every shard
+// counts what was applied, and a view is kept only if the count has not moved since before the read. A view read
+// between a commit and its Apply has the commit's events already: ids ascend with commits, so what is not beyond the
+// view's last event is in it.
 class CustomerViews {
  public:
   CustomerViews(const Store& store, size_t capacity);
@@ -41,7 +45,7 @@ class CustomerViews {
   Result<std::shared_ptr<const CustomerView>> Get(CustomerId customer);
   // Past the cache: for those who read everybody once. `root` as Store::Root gives it.
   Result<std::shared_ptr<const CustomerView>> Load(CustomerId root) const;
-  void Invalidate(const std::vector<CustomerId>& changed);
+  void Apply(const StoreChanges& changes);
   struct Counters {
     uint64_t hits = 0, misses = 0;
   };
@@ -49,13 +53,20 @@ class CustomerViews {
 
  private:
   static constexpr size_t kShards = 16;
+  static constexpr size_t kLaterMax = 64;  // more than that without a question between them: read anew
+  struct Entry {
+    uint64_t root = 0;
+    std::shared_ptr<const CustomerView> view;
+    std::vector<AppendedEvent> later;  // not in `view` yet: added by whoever asks next, not by the committer
+  };
   struct Shard {
     std::mutex mutex;
-    uint64_t invalidations = 0;
-    std::list<std::pair<uint64_t, std::shared_ptr<const CustomerView>>> recent;  // newest use first
-    std::unordered_map<uint64_t, decltype(recent)::iterator> by_root;
+    uint64_t applied = 0;
+    std::list<Entry> recent;  // newest use first
+    std::unordered_map<uint64_t, std::list<Entry>::iterator> by_root;
     uint64_t hits = 0, misses = 0;
   };
+  static void Forget(Shard& shard, CustomerId root);
 
   const Store& store_;
   const size_t capacity_per_shard_;

@@ -143,7 +143,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(Store& store, EngineOptions options
   if (!recommender.ok()) return recommender.status();
   impl.recommender = recommender.Take();
   impl.views = std::make_unique<CustomerViews>(store, impl.options.history_cache_customers);
-  store.SetObserver([views = impl.views.get()](const std::vector<CustomerId>& changed) { views->Invalidate(changed); });
+  store.SetObserver([views = impl.views.get()](const StoreChanges& changes) { views->Apply(changes); });
   impl.desk = std::make_shared<ContactDesk>(store);
   auto responses = impl.LoadResponses(store.ActiveGeneration("response"));
   if (responses.ok()) {

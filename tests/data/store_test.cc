@@ -321,10 +321,23 @@ TEST(StoreTest, StrangeIdsAreKeptExactly) {
 TEST(StoreTest, ObserverHearsBeforeTheAcknowledgement) {
   TempFolder folder;
   auto store = OpenOrDie(folder.path());
-  std::vector<CustomerId> heard;
-  store->SetObserver([&](const std::vector<CustomerId>& changed) { heard = changed; });
+  StoreChanges heard;
+  store->SetObserver([&](const StoreChanges& changes) { heard = changes; });
+  const OperationResult viewed = Apply(*store, View(User("u"), "1", "a"));
+  ASSERT_TRUE(viewed.status.ok());
+  const CustomerId customer = *store->FindCustomer(User("u"));
+  ASSERT_EQ(heard.appended.size(), 1u);
+  EXPECT_EQ(heard.appended[0].root, customer);
+  EXPECT_EQ(heard.appended[0].event.value, viewed.id);
+  EXPECT_EQ(DecodeRecord<Event>(heard.appended[0].record)->message_id, "1");
+  EXPECT_TRUE(heard.customers.empty());
   ASSERT_TRUE(Apply(*store, View(User("u"), "1", "a")).status.ok());
-  EXPECT_EQ(heard, std::vector<CustomerId>{*store->FindCustomer(User("u"))});
+  EXPECT_TRUE(heard.appended.empty()) << "a duplicate is no event";
+  AppendEvent without_items = View(User("u"), "2", "a");
+  without_items.lines.clear();
+  ASSERT_TRUE(Apply(*store, without_items).status.ok());
+  EXPECT_TRUE(heard.appended.empty());
+  EXPECT_EQ(heard.customers, std::vector<CustomerId>{customer});
 }
 
 TEST(StoreTest, ConcurrentWritersLoseNothingAndRetriesCountOnce) {

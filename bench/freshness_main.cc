@@ -1,0 +1,181 @@
+// What a page costs more because its customer's last event has just come: work that the page would not have without it.
+//
+//   rapport_freshness STORE --customers 300 [--events-min 150] [--events-max 250] [--count 20]
+//
+// STORE (a copy: it is written to) holds customers and a model in service. For each customer with that many events, and
+// in an order that is drawn:
+//   after its own event:  the page's first item is viewed, the write acknowledged; then the page under NOT viewed
+//   after another's:      somebody else views something, acknowledged; then the same page
+// Both come after a durable write, whose waiting leaves the processor's caches as cold; what differs is the customer's
+// event: the extra is the page after it less the median of three after another's. Time is the asking thread's own
+// processor time. A fourth page after another's event against the same three says how far equal pages lie apart.
+//
+// Prints one line of JSON: {"customers", "events_median", "changed", "page_us_p50", "extra_us": {...}, "noise_us":
+// {...}}; ends with 3 when a page still shows the item.
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "data/store.h"
+#include "engine/engine.h"
+
+namespace {
+
+using namespace rapport;
+
+[[noreturn]] void Fail(const std::string& what, int code = 1) {
+  std::fprintf(stderr, "rapport_freshness: %s\n", what.c_str());
+  std::exit(code);
+}
+
+struct Options {
+  std::string store;
+  size_t customers = 300, events_min = 150, events_max = 250, count = 20;
+};
+
+Options Read(int count, char** words) {
+  if (count < 2) Fail("usage: rapport_freshness STORE --customers N [--events-min N] [--events-max N] [--count N]", 2);
+  Options options;
+  options.store = words[1];
+  for (int i = 2; i + 1 < count; i += 2) {
+    size_t* to = std::strcmp(words[i], "--customers") == 0    ? &options.customers
+                 : std::strcmp(words[i], "--events-min") == 0 ? &options.events_min
+                 : std::strcmp(words[i], "--events-max") == 0 ? &options.events_max
+                 : std::strcmp(words[i], "--count") == 0      ? &options.count
+                                                              : nullptr;
+    if (to == nullptr) Fail(std::string("no such option: ") + words[i], 2);
+    *to = std::strtoull(words[i + 1], nullptr, 10);
+  }
+  return options;
+}
+
+int64_t ThreadTimeNs() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+struct Shop {
+  Store& store;
+  Engine& engine;
+  size_t count = 20;
+  int messages = 0;
+
+  // The page and what it took, in microseconds of this thread.
+  std::pair<RecommendResponse, double> Page(const CustomerRef& customer) {
+    RecommendRequest request;
+    request.customer = customer;
+    request.count = count;
+    request.filter = "NOT viewed";
+    request.now = SystemClock().Now();
+    const int64_t began_ns = ThreadTimeNs();
+    Result<RecommendResponse> page = engine.Recommend(request);
+    const int64_t ended_ns = ThreadTimeNs();
+    if (!page.ok()) Fail(page.status().ToString());
+    if (page->items.empty()) Fail("an empty page", 3);
+    return {page.Take(), static_cast<double>(ended_ns - began_ns) / 1000};
+  }
+  void View(const CustomerRef& customer, const std::string& item) {
+    AppendEvent op;
+    op.customer = customer;
+    op.event.type = EventType::kViewed;
+    op.event.source = "freshness";
+    op.event.message_id = std::to_string(++messages);
+    op.event.time = op.event.received_at = SystemClock().Now();
+    op.lines.push_back({item, 1, std::nullopt});
+    const auto applied = store.ApplyAndWait({op});
+    if (!applied.ok()) Fail(applied.status().ToString());
+    if (!applied->front().status.ok()) Fail(applied->front().status.ToString());
+  }
+};
+
+struct Chosen {
+  std::vector<CustomerRef> customers;
+  std::vector<size_t> events;
+};
+
+Chosen Choose(const Store& store, const Options& options) {
+  Chosen out;
+  const Status read = store.ForEachProfile([&](const Profile& profile) {
+    if (store.Root(profile.id) != profile.id) return true;
+    size_t events = 0;
+    (void)store.ReadHistory(profile.id, limits::kHistoryEventsMax, nullptr, &events);
+    if (events >= options.events_min && events <= options.events_max) {
+      out.customers.push_back(profile.ref);
+      out.events.push_back(events);
+    }
+    return out.customers.size() < options.customers;
+  });
+  if (!read.ok()) Fail(read.ToString());
+  if (out.customers.size() < 2) Fail("fewer than two customers with so many events");
+  return out;
+}
+
+// "p50", "p90", "p99" of it.
+std::string Spread(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double share) {
+    return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
+  };
+  char text[128];
+  std::snprintf(text, sizeof(text), "{\"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f}", at(.5), at(.9), at(.99));
+  return text;
+}
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const Options options = Read(count, words);
+  Result<std::unique_ptr<Store>> store = Store::Open(options.store, {});
+  if (!store.ok()) Fail(store.status().ToString());
+  Result<std::unique_ptr<Engine>> engine = Engine::Open(**store, {});
+  if (!engine.ok()) Fail(engine.status().ToString());
+  const Chosen chosen = Choose(**store, options);
+  Shop shop{**store, **engine, options.count};
+  Random random(1);
+  std::vector<double> extra, noise, pages;
+  size_t changed = 0;
+  for (size_t i = 0; i < chosen.customers.size(); ++i) {
+    const CustomerRef& customer = chosen.customers[i];
+    const CustomerRef& other = chosen.customers[(i + 1) % chosen.customers.size()];
+    std::string first = shop.Page(customer).first.items.front().external_id;
+    double own_us = 0;
+    std::array<double, 4> other_us{};
+    const auto after_own = [&] {
+      shop.View(customer, first);
+      const auto [page, took_us] = shop.Page(customer);
+      changed += std::none_of(page.items.begin(), page.items.end(),
+                              [&](const RecommendedItem& item) { return item.external_id == first; });
+      own_us = took_us;
+    };
+    const auto after_another = [&](double* took_us) {
+      shop.View(other, first);
+      *took_us = shop.Page(customer).second;
+    };
+    const bool own_first = random.Below(2) == 0;
+    if (own_first) after_own();
+    for (double& took_us : other_us) after_another(&took_us);
+    if (!own_first) after_own();
+    extra.push_back(own_us - Median({other_us[0], other_us[1], other_us[2]}));
+    noise.push_back(other_us[3] - Median({other_us[0], other_us[1], other_us[2]}));
+    pages.push_back(own_us);
+  }
+  std::vector<double> events(chosen.events.begin(), chosen.events.end());
+  std::printf(
+      "{\"customers\": %zu, \"events_median\": %.0f, \"changed\": %zu, \"page_us_p50\": %.1f, \"extra_us\": %s, "
+      "\"noise_us\": %s}\n",
+      chosen.customers.size(), Median(events), changed, Median(pages), Spread(extra).c_str(), Spread(noise).c_str());
+  return changed == chosen.customers.size() ? 0 : 3;
+}
