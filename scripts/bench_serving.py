@@ -332,7 +332,7 @@ def page_view_scale(bench):
     if not tools(bench, "wrk", "taskset"):
         return None
     result = Result("CPU of a page view by the size of the catalogue")
-    rows = []
+    rows, scans = [], scan_microseconds(bench)
     for items in (20000, 100000):
         customers, days = (20000, 120) if items == 20000 else (20000, 60)
         folder = shop(bench, customers, items, days)
@@ -343,11 +343,26 @@ def page_view_scale(bench):
                 before = server.cpu_seconds()
                 said = wrk(bench, server.url, server.key, "page_views.lua", NAMES=os.path.join(folder, "names.txt"))
                 runs.append((server.cpu_seconds() - before) / said["requests"] * 1e6)
-        rows.append([f"{items:,}", spread_text(runs, digits=0)])
-        result.stated(f"page-view.cpu_us.{items}", round(statistics.median(runs), 1))
-    result.table("", ["items", "CPU, us a cold page"], rows)
+        page_us, scan_us = statistics.median(runs), scans.get(items)
+        rows.append([f"{items:,}", spread_text(runs, digits=0), f"{scan_us:.0f}" if scan_us else "", f"{scan_us / page_us:.2f}" if scan_us else ""])
+        result.stated(f"page-view.cpu_us.{items}", round(page_us, 1))
+        if scan_us:
+            result.stated(f"page-view.scan_share.{items}", round(scan_us / page_us, 3))
+    result.table("", ["items", "CPU, us a cold page", "the scan of all items alone (part top-k), us", "its share"], rows)
+    if not scans:
+        bench.skip("the share spent scanning: the part top-k has not been measured")
     result.text("A million items: training them takes longer than this command may; their scan alone is in the part on top-k.")
     return result
+
+
+def scan_microseconds(bench):
+    """{items: us of CPU of one search of the best 100}, as the part on top-k measured it last; {} where it has not."""
+    path = bench.path("top-k.json")
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        cases = json.load(file)["measured"]["cases"]
+    return {case["items"]: 1e6 * statistics.median(case["seconds"]["rapport"]) for case in cases}
 
 
 # ---- freshness ----
