@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
+#include "models/price_rehearsal.h"
 
 namespace rapport {
 namespace {
@@ -279,12 +280,36 @@ std::vector<uint32_t> SampleOf(uint32_t customers, size_t count, uint64_t seed) 
   return order;
 }
 
+bool TellsHours(const ArmShape& shape, const LimitSet& limits) {
+  for (size_t c = 0; c < shape.channels; ++c) {
+    if (limits.TellsSlots(c)) return true;
+  }
+  return false;
+}
+
+DualPrices Rehearsed(const ArmShape& shape, const LimitSet& limits, const ArmSource& source, uint32_t customers,
+                     const PricingOptions& options) {
+  RehearsalOptions rehearsal;
+  rehearsal.seed = options.seed;
+  rehearsal.threads = options.threads;
+  DualPrices found;
+  found.prices = RehearsePrices(shape, limits, source, customers, rehearsal);
+  found.rehearsed = true;
+  PricedDemand demand = DemandAt(shape, limits, source, customers, found.prices, options.threads);
+  found.dual_bound = demand.dual;
+  found.full_passes = 1;
+  found.best = std::move(demand.best);
+  return found;
+}
+
 }  // namespace
 
 DualPrices FindPrices(const ArmShape& shape, const LimitSet& limits, const ArmSource& source, uint32_t customers,
                       const PricingOptions& options) {
   const Pricing pricing(shape, limits, source, customers, options.threads);
   DualPrices found;
+  if (options.rehearse && customers >= options.rehearse_customers_min && TellsHours(shape, limits))
+    return Rehearsed(shape, limits, source, customers, options);
   found.prices.assign(limits.size(), 0);
   pricing.Approach(options, &found.prices);
   int steps_max = options.sample_steps_max;

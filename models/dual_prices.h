@@ -10,8 +10,9 @@
 //   K_w(d) = max(0, 1 - d / w) / w, w a quantile of the differences
 //
 // so that a damped Newton step (Levenberg: H + mu diag H, mu down when D falls, up when not; prices clipped at 0) moves
-// hundreds of prices at once. The first steps look at a sample of the customers, the last at all of them.
-// Source: docs/MODELS.md "Allocation".
+// hundreds of prices at once. The first steps look at a sample of the customers, the last at all of them. Where
+// customers are alike (one curve over the hours, and limits by the hour) D does not bend but has edges:
+// price_rehearsal.h. Source: docs/MODELS.md "Allocation".
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,10 @@ struct PricingOptions {
   int last_steps_max = 5;                    // over all customers
   double sample_gain_min = 5e-5;             // a stage ends when a step lowers D by less than this share, twice
   double unbalanced_min = 1e-4;  // the last stage ends when sum_k l_k |use_k - most_k| is below this share of D
-  int threads = 0;               // 0: all cores; the same bits on any number
+  // Where limits tell hours apart: prices by price_rehearsal.h instead, with the draw keeping the pace (plan_draw.h).
+  bool rehearse = true;
+  uint32_t rehearse_customers_min = 8'192;  // fewer have too few turns
+  int threads = 0;                          // 0: all cores; the same bits on any number
 };
 
 // What the customers would choose at given prices, without limits.
@@ -49,6 +53,7 @@ struct DualPrices {
   std::vector<double> prices;  // by limit, money per unit, >= 0
   double dual_bound = 0;       // the least D seen over all customers: no plan earns more
   int steps = 0, full_passes = 0;
+  bool rehearsed = false;     // by price_rehearsal.h: without bends
   std::vector<Arm> best;      // by customer, at these prices and without limits
   std::vector<double> bends;  // (limits, limits) H over all customers, with its floors: -d used / d price
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "base/parallel.h"
 #include "base/random.h"
@@ -25,6 +26,41 @@ std::vector<uint32_t> OrderOf(uint32_t customers, uint64_t seed) {
   for (uint32_t j = customers; j > 1; --j) std::swap(order[j - 1], order[random.Below(j)]);
   return order;
 }
+
+// The prices of one turn after the other: those of a block, or rehearsed ones that keep the pace. One owner, one
+// thread.
+class Pace {
+ public:
+  Pace(const LimitSet& limits, const DualPrices& dual, double gain, size_t customers)
+      : limits_(limits), dual_(dual), gain_(gain), customers_(static_cast<double>(customers)) {
+    now_ = dual.prices;
+    const std::vector<double> units = limits.MeanUnits(dual.best);
+    for (size_t k = 0; k < limits.size(); ++k) sends_.push_back(static_cast<double>(limits[k].most) / units[k]);
+    units_ = units;
+    slopes_.resize(limits.size());
+  }
+
+  void BeginBlock(size_t turn) {
+    const double to_come = 1 - static_cast<double>(turn) / customers_;
+    for (size_t k = 0; k < slopes_.size(); ++k) {
+      slopes_[k] = dual_.prices[k] * gain_ / units_[k] / std::sqrt(1 + to_come * sends_[k]);
+    }
+  }
+  std::span<const double> At(size_t turn, std::span<const int64_t> used) {
+    const double part = static_cast<double>(turn) / customers_;
+    for (size_t k = 0; k < now_.size(); ++k) {
+      const double ahead = static_cast<double>(used[k]) - part * static_cast<double>(limits_[k].most);
+      now_[k] = std::max(0.0, dual_.prices[k] + slopes_[k] * ahead);
+    }
+    return now_;
+  }
+
+ private:
+  const LimitSet& limits_;
+  const DualPrices& dual_;
+  const double gain_, customers_;
+  std::vector<double> now_, sends_, units_, slopes_;
+};
 
 class Drawing {
  public:
@@ -55,14 +91,27 @@ class Drawing {
     });
   }
 
-  void Draw(uint32_t customer, const Ready& ready, const DrawSink& sink, Plan* plan) {
+  // `pace` null: at the prices of MakeReady.
+  void Draw(uint32_t customer, const Ready& ready, Pace* pace, const DrawSink& sink, Plan* plan) {
+    if (pace != nullptr) prices_ = pace->At(turn_, plan->used);
+    order_.clear();
+    for (uint32_t j = 0; j < ready.shortlist.size(); ++j) {
+      WorthArm arm = ready.shortlist[j];
+      if (!arm.arm.IsNothing() && !limits_.Fits(arm.arm, plan->used)) continue;  // before the draw, never after it
+      if (pace != nullptr && !arm.arm.IsNothing()) {
+        arm.worth = ready.values[j] - static_cast<float>(limits_.PriceOf(arm.arm, prices_));
+      }
+      order_.push_back({arm, j});
+    }
+    if (pace != nullptr) {
+      std::stable_sort(order_.begin(), order_.end(),
+                       [](const Ordered& a, const Ordered& b) { return a.arm.worth > b.arm.worth; });
+    }
     left_.clear();
     values_.clear();
-    for (size_t j = 0; j < ready.shortlist.size(); ++j) {
-      const WorthArm& arm = ready.shortlist[j];
-      if (!arm.arm.IsNothing() && !limits_.Fits(arm.arm, plan->used)) continue;  // before the draw, never after it
-      left_.push_back(arm);
-      values_.push_back(ready.values[j]);
+    for (const Ordered& one : order_) {
+      left_.push_back(one.arm);
+      values_.push_back(ready.values[one.place]);
     }
     PolicyOf(left_, options_.temperature, options_.exploration, &probabilities_);
     const size_t chosen = Pick(customer);
@@ -171,6 +220,11 @@ class Drawing {
   std::span<const double> prices_;
   const DrawOptions& options_;
   PriceTables free_;
+  struct Ordered {
+    WorthArm arm;
+    uint32_t place;  // in the shortlist
+  };
+  std::vector<Ordered> order_;
   std::vector<WorthArm> left_;
   std::vector<float> values_;
   std::vector<double> probabilities_;
@@ -207,7 +261,13 @@ Plan DrawPlan(const ArmShape& shape, const LimitSet& limits, const ArmSource& so
   plan.used.assign(limits.size(), 0);
   const std::vector<uint32_t> order = OrderOf(static_cast<uint32_t>(customers), options.seed);
   Drawing drawing(shape, limits, source, options);
-  PriceSteering steering(limits, prices);
+  const bool paced = prices.rehearsed && options.steer;
+  Pace pace(limits, prices, options.pace, customers);
+  std::optional<PriceSteering> steering;
+  if (!prices.rehearsed) steering.emplace(limits, prices);
+  const auto block_prices = [&]() -> std::span<const double> {
+    return steering ? steering->prices() : std::span<const double>(prices.prices);
+  };
   std::vector<Ready> ready;
   for (size_t begin = 0, end = 0; begin < customers; begin = end) {
     // Smaller towards the end, where a block is a larger part of what is left.
@@ -215,13 +275,14 @@ Plan DrawPlan(const ArmShape& shape, const LimitSet& limits, const ArmSource& so
         options.block_customers > 0 ? options.block_customers : std::clamp<size_t>((customers - begin) / 50, 64, 4'096);
     end = std::min(customers, begin + block);
     const std::span<const uint32_t> turn = std::span(order).subspan(begin, end - begin);
-    if (options.steer) steering.Steer(plan.used);
-    drawing.MakeReady(turn, plan, steering.prices(), &ready);
-    for (size_t j = 0; j < turn.size(); ++j) drawing.Draw(turn[j], ready[j], sink, &plan);
-    steering.Pass(turn);
+    if (steering && options.steer) steering->Steer(plan.used);
+    if (paced) pace.BeginBlock(begin);
+    drawing.MakeReady(turn, plan, paced ? pace.At(begin, plan.used) : block_prices(), &ready);
+    for (size_t j = 0; j < turn.size(); ++j) drawing.Draw(turn[j], ready[j], paced ? &pace : nullptr, sink, &plan);
+    if (steering) steering->Pass(turn);
   }
   const bool dice = options.temperature > 0 || options.exploration > 0;
-  if (!dice && options.hand_out) drawing.HandOutTheRest(order, steering.prices(), sink, &plan);
+  if (!dice && options.hand_out) drawing.HandOutTheRest(order, block_prices(), sink, &plan);
   return plan;
 }
 

@@ -10,6 +10,10 @@
 //   foreseen
 //                 (price_steering.h)
 //
+// Prices that were rehearsed (price_rehearsal.h) keep the pace at each turn instead, n_k the sends that the limit has
+// for all and t the share of the customers who had their turn:
+//   price_k = l_k max(0, 1 + g (used_k - t most_k) / m_k / sqrt(1 + (1 - t) n_k))
+//
 // What is logged as propensity is what was drawn with, and no limit is ever exceeded. The best of a customer may be
 // gone when the turn comes: then the next best stands there, at its own propensity.
 // Source: docs/MODELS.md "Allocation".
@@ -28,7 +32,8 @@ struct DrawOptions {
   double temperature = 0;  // t, money
   double exploration = 0;  // e, 0..1
   ShortlistOptions shortlist;
-  bool steer = true;  // false: the dual's prices to the end
+  bool steer = true;   // false: the dual's prices to the end
+  double pace = 0.05;  // g
   // Without dice (t = 0, e = 0): what limits have left at the end goes to customers who got nothing for its price, in a
   // second turn of theirs; their first record said nothing, the second counts.
   bool hand_out = true;

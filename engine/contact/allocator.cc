@@ -11,6 +11,7 @@ namespace {
 constexpr double kMicro = 1e6;
 constexpr double kAmountMax = 1e12;
 constexpr double kPlanDays = 7;
+constexpr uint32_t kShortlistWithoutDice = 24;
 
 bool Names(const std::vector<std::string>& names, const std::string& name) {
   return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
@@ -168,6 +169,9 @@ Result<BatchPlan> PlanBatch(const PlanCustomers& customers, const std::vector<Ba
   draw.temperature = options.temperature;
   draw.exploration = options.exploration;
   draw.shortlist.arms_max = options.shortlist;
+  // Without dice the best that fits is taken; the others stand in for what is used up before the next block.
+  const bool dice = options.temperature > 0 || options.exploration > 0;
+  if (!dice) draw.shortlist.arms_max = std::min(draw.shortlist.arms_max, kShortlistWithoutDice);
   draw.threads = options.threads;
   batch.plan = DrawPlan(customers.shape(), set, customers.Source(), batch.prices, draw, sink);
   size_t first = 0;

@@ -118,30 +118,74 @@ TEST(DualPricesTest, AGreedyPlanComesNearTheBoundAndSlackLimitsCostNothing) {
   EXPECT_EQ(prices.prices[4], 0);
 }
 
-TEST(PlanDrawTest, TheSameBitsOnAnyNumberOfThreads) {
-  Random random(6);
-  RandomInstance instance(3'000, 6, 3, 2, 31);
-  const LimitSet limits = LimitSet::Make(instance.shape, MixedLimits(3'000, random)).Take();
-  PricingOptions pricing;
-  pricing.sample_customers = 500;  // several stages
-  DrawOptions options;
-  options.temperature = 0.02;
-  options.exploration = 0.05;
-  options.block_customers = 300;
-  std::vector<Plan> plans;
-  std::vector<DualPrices> prices;
-  for (int threads : {1, 3}) {
-    pricing.threads = options.threads = threads;
-    prices.push_back(FindPrices(instance.shape, limits, instance.Source(), 3'000, pricing));
-    plans.push_back(DrawPlan(instance.shape, limits, instance.Source(), prices.back(), options));
+// Everybody's hours are one curve, and every channel's hour has a capacity: at one price all of them change their mind.
+TEST(DualPricesTest, CustomersWhoAreAlikeComeNearTheBoundToo) {
+  constexpr uint32_t kCustomers = 12'000, kChannels = 3;
+  RandomInstance instance(kCustomers, 2, kChannels, 1, 21, 0);
+  Random random(3);
+  std::vector<float> curve(kChannels * kSlotStride, kNotAllowed);
+  for (size_t c = 0; c < kChannels; ++c) {
+    for (size_t s = 0; s < kSlots; ++s) curve[c * kSlotStride + s] = static_cast<float>(-2.5 + 0.5 * random.Normal());
   }
-  EXPECT_EQ(prices[0].prices, prices[1].prices);
-  EXPECT_EQ(prices[0].dual_bound, prices[1].dual_bound);
-  EXPECT_EQ(plans[0].value, plans[1].value);
-  EXPECT_EQ(plans[0].used, plans[1].used);
-  for (size_t u = 0; u < 3'000; ++u) {
-    EXPECT_EQ(plans[0].drawn[u].arm, plans[1].drawn[u].arm);
-    EXPECT_EQ(plans[0].drawn[u].propensity, plans[1].drawn[u].propensity);
+  for (CustomerArms& arms : instance.arms) {
+    const auto own = static_cast<float>(0.5 * random.Normal());
+    const bool early = random.Below(2) == 0;  // half of them may be reached in the morning only
+    for (size_t j = 0; j < curve.size(); ++j) {
+      const bool allowed = !early || j % kSlotStride % 24 < 12;
+      arms.channel_slot[j] = allowed ? curve[j] + own : kNotAllowed;
+    }
+    for (float& x : arms.content_channel) x = 0;
+    for (float& x : arms.cost) x = 0.2f;
+  }
+  std::vector<SharedLimit> counted;
+  for (uint8_t c = 0; c < kChannels; ++c) {
+    std::vector<int64_t> per_send(kChannels, 0);
+    per_send[c] = 1;
+    for (uint8_t s = 0; s < kSlots; ++s) counted.push_back(LimitOf("an hour", 12, per_send, {}, {s}));
+  }
+  const LimitSet limits = LimitSet::Make(instance.shape, counted).Take();
+  const auto gap = [&](bool rehearse) {
+    PricingOptions options;
+    options.rehearse = rehearse;
+    const DualPrices prices = FindPrices(instance.shape, limits, instance.Source(), kCustomers, options);
+    const Plan plan = DrawPlan(instance.shape, limits, instance.Source(), prices, {});
+    for (size_t k = 0; k < limits.size(); ++k) EXPECT_LE(plan.used[k], limits[k].most);
+    return 1 - plan.value / prices.dual_bound;
+  };
+  const double rehearsed = gap(true), smooth = gap(false);
+  EXPECT_GE(rehearsed, -1e-6);
+  EXPECT_LT(rehearsed, 0.01);
+  EXPECT_LT(rehearsed, smooth);  // broken twin: prices that take D for smooth
+}
+
+TEST(PlanDrawTest, TheSameBitsOnAnyNumberOfThreads) {
+  for (const bool rehearse : {false, true}) {
+    Random random(6);
+    RandomInstance instance(3'000, 6, 3, 2, 31);
+    const LimitSet limits = LimitSet::Make(instance.shape, MixedLimits(3'000, random)).Take();
+    PricingOptions pricing;
+    pricing.sample_customers = 500;  // several stages
+    pricing.rehearse_customers_min = rehearse ? 0 : 4'000;
+    DrawOptions options;
+    options.temperature = 0.02;
+    options.exploration = 0.05;
+    options.block_customers = 300;
+    std::vector<Plan> plans;
+    std::vector<DualPrices> prices;
+    for (int threads : {1, 3}) {
+      pricing.threads = options.threads = threads;
+      prices.push_back(FindPrices(instance.shape, limits, instance.Source(), 3'000, pricing));
+      plans.push_back(DrawPlan(instance.shape, limits, instance.Source(), prices.back(), options));
+    }
+    EXPECT_EQ(prices[0].rehearsed, rehearse);
+    EXPECT_EQ(prices[0].prices, prices[1].prices);
+    EXPECT_EQ(prices[0].dual_bound, prices[1].dual_bound);
+    EXPECT_EQ(plans[0].value, plans[1].value);
+    EXPECT_EQ(plans[0].used, plans[1].used);
+    for (size_t u = 0; u < 3'000; ++u) {
+      EXPECT_EQ(plans[0].drawn[u].arm, plans[1].drawn[u].arm);
+      EXPECT_EQ(plans[0].drawn[u].propensity, plans[1].drawn[u].propensity);
+    }
   }
 }
 
@@ -166,7 +210,10 @@ TEST(PlanDrawTest, KeepsEveryLimitAndLogsWhatItUsed) {
     if (seed % 3 == 0) mixed[0].most = 0;  // nothing at all may be sent
     if (seed % 4 == 0) mixed[2].most = 1;
     const LimitSet limits = LimitSet::Make(instance.shape, mixed).Take();
-    const DualPrices prices = FindPrices(instance.shape, limits, instance.Source(), 700, {.seed = seed});
+    PricingOptions pricing;
+    pricing.seed = seed;
+    pricing.rehearse_customers_min = seed % 4 < 2 ? 0 : 1'000;
+    const DualPrices prices = FindPrices(instance.shape, limits, instance.Source(), 700, pricing);
     DrawOptions options;
     options.seed = seed;
     options.temperature = 0.3 * random.Uniform();
