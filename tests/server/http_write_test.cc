@@ -46,9 +46,12 @@ class SlowClient {
   // Up to `bytes` of them; fewer at the end of the stream.
   std::string Read(size_t bytes) {
     std::string text(bytes, '\0');
+    size_t got = 0;
     error_code error;
-    const size_t got = tls_ ? asio::read(stream_, asio::buffer(text), error)
-                            : asio::read(stream_.next_layer(), asio::buffer(text), error);
+    do {  // a process that was stopped and goes on finds its reads interrupted
+      const auto rest = asio::buffer(text) + got;
+      got += tls_ ? asio::read(stream_, rest, error) : asio::read(stream_.next_layer(), rest, error);
+    } while (error == asio::error::interrupted);
     text.resize(got);
     return text;
   }
@@ -111,7 +114,7 @@ TEST_P(HttpWriteTest, SlowReadersGetEveryByte) {
   SlowClient client(test_.server->port(), GetParam());
   client.Send(Get("/large") + Get("/count") + Get("/large"));
   EXPECT_TRUE(client.ReadAnswer() == large_);
-  EXPECT_EQ(client.ReadAnswer(), "2");
+  EXPECT_TRUE(client.ReadAnswer() == "2");  // no megabytes in a log
   EXPECT_TRUE(client.ReadAnswer() == large_);
 }
 
