@@ -2,13 +2,13 @@
 //
 //   rapport_freshness STORE --customers 300 [--events-min 150] [--events-max 250] [--count 20]
 //
-// STORE (a copy: it is written to) holds customers and a model in service. For each customer with that many events, and
-// in an order that is drawn:
+// STORE (a copy: it is written to) holds customers and a model in service. For each customer with that many events:
 //   after its own event:  the page's first item is viewed, the write acknowledged; then the page under NOT viewed
 //   after another's:      somebody else views something, acknowledged; then the same page
 // Both come after a durable write, whose waiting leaves the processor's caches as cold; what differs is the customer's
-// event: the extra is the page after it less the median of three after another's. Time is the asking thread's own
-// processor time. A fourth page after another's event against the same three says how far equal pages lie apart.
+// event. Order: another's four times, the own, another's. The extra is the page after the own event less the mean of
+// its two neighbours; the second page after another's event against its two neighbours says how far equal pages lie
+// apart. Time is the asking thread's own processor time.
 //
 // Prints one line of JSON: {"customers", "events_median", "changed", "page_us_p50", "extra_us": {...}, "noise_us":
 // {...}}; ends with 3 when a page still shows the item.
@@ -22,7 +22,6 @@
 #include <string>
 #include <vector>
 
-#include "base/random.h"
 #include "data/store.h"
 #include "engine/engine.h"
 
@@ -144,32 +143,27 @@ int main(int count, char** words) {
   if (!engine.ok()) Fail(engine.status().ToString());
   const Chosen chosen = Choose(**store, options);
   Shop shop{**store, **engine, options.count};
-  Random random(1);
   std::vector<double> extra, noise, pages;
   size_t changed = 0;
   for (size_t i = 0; i < chosen.customers.size(); ++i) {
     const CustomerRef& customer = chosen.customers[i];
     const CustomerRef& other = chosen.customers[(i + 1) % chosen.customers.size()];
     std::string first = shop.Page(customer).first.items.front().external_id;
-    double own_us = 0;
-    std::array<double, 4> other_us{};
-    const auto after_own = [&] {
-      shop.View(customer, first);
-      const auto [page, took_us] = shop.Page(customer);
-      changed += std::none_of(page.items.begin(), page.items.end(),
-                              [&](const RecommendedItem& item) { return item.external_id == first; });
-      own_us = took_us;
-    };
-    const auto after_another = [&](double* took_us) {
+    const auto after_another = [&] {
       shop.View(other, first);
-      *took_us = shop.Page(customer).second;
+      return shop.Page(customer).second;
     };
-    const bool own_first = random.Below(2) == 0;
-    if (own_first) after_own();
-    for (double& took_us : other_us) after_another(&took_us);
-    if (!own_first) after_own();
-    extra.push_back(own_us - Median({other_us[0], other_us[1], other_us[2]}));
-    noise.push_back(other_us[3] - Median({other_us[0], other_us[1], other_us[2]}));
+    // The first pages of a customer find everything cold; then each kind stands between two of the other's neighbours.
+    (void)after_another();
+    std::array<double, 4> equal_us{};
+    for (size_t k = 0; k < 3; ++k) equal_us[k] = after_another();
+    shop.View(customer, first);
+    const auto [page, own_us] = shop.Page(customer);
+    changed += std::none_of(page.items.begin(), page.items.end(),
+                            [&](const RecommendedItem& item) { return item.external_id == first; });
+    equal_us[3] = after_another();
+    extra.push_back(own_us - (equal_us[2] + equal_us[3]) / 2);
+    noise.push_back(equal_us[1] - (equal_us[0] + equal_us[2]) / 2);
     pages.push_back(own_us);
   }
   std::vector<double> events(chosen.events.begin(), chosen.events.end());
