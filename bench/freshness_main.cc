@@ -11,7 +11,8 @@
 // apart. Time is the asking thread's own processor time.
 //
 // Prints one line of JSON: {"customers", "events_median", "changed", "page_us_p50", "extra_us": {...}, "noise_us":
-// {...}}; ends with 3 when a page still shows the item.
+// {...}, "view_us": {...}, "view_kept_us": {...}}; ends with 3 when a page still shows the item. The last two: the part
+// of the page that finds the customer and its view, after the own event and after another's.
 #include <time.h>
 
 #include <algorithm>
@@ -66,6 +67,7 @@ struct Shop {
   Engine& engine;
   size_t count = 20;
   int messages = 0;
+  double view_us = 0;  // of the last page
 
   // The page and what it took, in microseconds of this thread.
   std::pair<RecommendResponse, double> Page(const CustomerRef& customer) {
@@ -75,7 +77,10 @@ struct Shop {
     request.filter = "NOT viewed";
     request.now = SystemClock().Now();
     const int64_t began_ns = ThreadTimeNs();
-    Result<RecommendResponse> page = engine.Recommend(request);
+    const Result<RecommendContext> context = engine.ContextOf(customer);
+    if (!context.ok()) Fail(context.status().ToString());
+    view_us = static_cast<double>(ThreadTimeNs() - began_ns) / 1000;
+    Result<RecommendResponse> page = engine.Recommend(*context, request);
     const int64_t ended_ns = ThreadTimeNs();
     if (!page.ok()) Fail(page.status().ToString());
     if (page->items.empty()) Fail("an empty page", 3);
@@ -143,7 +148,7 @@ int main(int count, char** words) {
   if (!engine.ok()) Fail(engine.status().ToString());
   const Chosen chosen = Choose(**store, options);
   Shop shop{**store, **engine, options.count};
-  std::vector<double> extra, noise, pages;
+  std::vector<double> extra, noise, pages, view, view_kept;
   size_t changed = 0;
   for (size_t i = 0; i < chosen.customers.size(); ++i) {
     const CustomerRef& customer = chosen.customers[i];
@@ -159,9 +164,11 @@ int main(int count, char** words) {
     for (size_t k = 0; k < 3; ++k) equal_us[k] = after_another();
     shop.View(customer, first);
     const auto [page, own_us] = shop.Page(customer);
+    view.push_back(shop.view_us);
     changed += std::none_of(page.items.begin(), page.items.end(),
                             [&](const RecommendedItem& item) { return item.external_id == first; });
     equal_us[3] = after_another();
+    view_kept.push_back(shop.view_us);
     extra.push_back(own_us - (equal_us[2] + equal_us[3]) / 2);
     noise.push_back(equal_us[1] - (equal_us[0] + equal_us[2]) / 2);
     pages.push_back(own_us);
@@ -169,7 +176,8 @@ int main(int count, char** words) {
   std::vector<double> events(chosen.events.begin(), chosen.events.end());
   std::printf(
       "{\"customers\": %zu, \"events_median\": %.0f, \"changed\": %zu, \"page_us_p50\": %.1f, \"extra_us\": %s, "
-      "\"noise_us\": %s}\n",
-      chosen.customers.size(), Median(events), changed, Median(pages), Spread(extra).c_str(), Spread(noise).c_str());
+      "\"noise_us\": %s, \"view_us\": %s, \"view_kept_us\": %s}\n",
+      chosen.customers.size(), Median(events), changed, Median(pages), Spread(extra).c_str(), Spread(noise).c_str(),
+      Spread(view).c_str(), Spread(view_kept).c_str());
   return changed == chosen.customers.size() ? 0 : 3;
 }

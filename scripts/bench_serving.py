@@ -417,17 +417,20 @@ def inside(bench, store, result):
     shutil.copytree(store, scratch)
     said = bench.run_json(pinned(0, [bench.program("rapport_freshness"), scratch, "--customers", "1000"]))
     shutil.rmtree(scratch)
-    extra, noise = said["extra_us"], said["noise_us"]
+    extra = said["extra_us"]
     result.text("Over HTTP the waiting for a durable write and the client's own jitter are in it. In the process itself "
                 f"(`rapport_freshness`, {said['customers']} customers, median of {said['events_median']} events): the page after the customer's own "
                 "event against the same page after somebody else's, both right after a durable write, in processor time of the thread that asks.")
     result.table("", ["us", "p50", "p90", "p99"],
-                 [["extra after the own event", *(f"{extra[k]:.1f}" for k in ("p50", "p90", "p99"))],
-                  ["two equal pages", *(f"{noise[k]:.1f}" for k in ("p50", "p90", "p99"))]])
+                 [[title, *(f"{said[what][k]:.1f}" for k in ("p50", "p90", "p99"))] for title, what in (
+                     ("extra after the own event", "extra_us"), ("two equal pages", "noise_us"),
+                     ("finding the customer's view, after the own event", "view_us"), ("the same, after another's", "view_kept_us"))])
     result.text(f"The whole page takes {said['page_us_p50']:.0f} us there. The view of the customer that was there is brought up to date by the "
-                "event's own bytes; nothing is read from the store.")
+                "event's own bytes; nothing is read from the store. The rest of the extra is the page's own: sessions, neighbours and texts that the "
+                "new item brings into the processor's caches.")
     result.stated("freshness.extra_us_p50", extra["p50"])
-    result.most("freshness.extra_us_p99", extra["p99"], 100, f"two equal pages differ by {noise['p99']:.0f} us at p99 on this machine, which is in it")
+    result.most("freshness.extra_us_p99", extra["p99"], 100, "bringing the view up to date is the smaller part; the new item's sessions and neighbours are not in the processor's caches. Tried: "
+                "the view takes the event instead of being read anew (p50 over HTTP was 414 us)")
 
 
 # ---- ingest ----
