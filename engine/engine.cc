@@ -153,6 +153,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(Store& store, EngineOptions options
   }
   auto models = impl.Load(store.ActiveGeneration());
   if (models.ok()) {
+    impl.recommender->Prepare(store.catalog(), *models);
     impl.publisher.Publish(*models);
   } else {
     impl.startup_note = "the model in service cannot be used and is left out: " + models.status().message() +
@@ -356,6 +357,7 @@ Status Engine::Activate(uint64_t generation) {
   // Loaded and checked before anything is recorded: a broken file leaves the old model in service.
   auto models = impl_->Load(generation);
   if (!models.ok()) return models.status();
+  impl_->recommender->Prepare(impl_->store.catalog(), *models);
   std::vector<Operation> operations;
   operations.push_back(ActivateModel{"content", generation});
   RAPPORT_RETURN_IF_ERROR(FirstRefusal(impl_->store.ApplyAndWait(std::move(operations))));

@@ -68,22 +68,31 @@ Newcomers Follow(const Newcomers& before, const std::vector<uint64_t>& ids, cons
   return out;
 }
 
+std::shared_ptr<const Newcomers> MakeAll(const Catalog& catalog, const ModelSet& models) {
+  Newcomers all = MakeFor(NewcomerIds(catalog, models), catalog, models);
+  return all.size() == 0 ? nullptr : std::make_shared<const Newcomers>(std::move(all));
+}
+
+bool KnowsAttributes(const ModelSet& models) { return models.content != nullptr && models.attribute_index != nullptr; }
+
 }  // namespace
 
 std::shared_ptr<const Newcomers> NewcomerCache::Get(const CatalogIndex& index,
                                                     const std::shared_ptr<const ModelSet>& models) {
-  if (models->content == nullptr || models->attribute_index == nullptr) return nullptr;
+  if (!KnowsAttributes(*models)) return nullptr;
   const Catalog& catalog = index.catalog();
-  const auto make = [&] {
-    Newcomers all = MakeFor(NewcomerIds(catalog, *models), catalog, *models);
-    return all.size() == 0 ? nullptr : std::make_shared<const Newcomers>(std::move(all));
-  };
-  if (index.line() == CatalogIndex::Line::kAside) return make();  // a straggler's catalogue: nothing is kept of it
+  if (index.line() == CatalogIndex::Line::kAside) return MakeAll(catalog, *models);  // a straggler's: nothing is kept
   std::lock_guard lock(mutex_);
-  if (models_ == models && serial_ == index.serial()) return newcomers_;
+  if (current_.models != models && prepared_.models == models) {
+    former_models_ = current_.models;
+    former_ = current_.newcomers;
+    current_ = std::exchange(prepared_, {});
+  }
+  if (current_.models != models && former_models_.lock() == models) return former_;
+  if (current_.models == models && current_.serial == index.serial()) return current_.newcomers;
   std::vector<uint32_t> changed;
-  if (models_ != models || !index.ChangedSince(serial_, changed)) {
-    newcomers_ = make();
+  if (current_.models != models || !index.ChangedSince(current_.serial, changed)) {
+    current_.newcomers = MakeAll(catalog, *models);
   } else {
     std::sort(changed.begin(), changed.end());
     const bool concerned =
@@ -91,13 +100,23 @@ std::shared_ptr<const Newcomers> NewcomerCache::Get(const CatalogIndex& index,
     if (concerned) {
       const std::vector<uint64_t> ids = NewcomerIds(catalog, *models);
       static const Newcomers kNone;
-      Newcomers all = Follow(newcomers_ != nullptr ? *newcomers_ : kNone, ids, changed, catalog, *models);
-      newcomers_ = all.size() == 0 ? nullptr : std::make_shared<const Newcomers>(std::move(all));
+      const Newcomers& before = current_.newcomers != nullptr ? *current_.newcomers : kNone;
+      Newcomers all = Follow(before, ids, changed, catalog, *models);
+      current_.newcomers = all.size() == 0 ? nullptr : std::make_shared<const Newcomers>(std::move(all));
     }
   }
-  models_ = models;
-  serial_ = index.serial();
-  return newcomers_;
+  current_.models = models;
+  current_.serial = index.serial();
+  return current_.newcomers;
+}
+
+std::shared_ptr<const Newcomers> NewcomerCache::Prepare(const CatalogIndex& index,
+                                                        const std::shared_ptr<const ModelSet>& models) {
+  if (!KnowsAttributes(*models) || index.line() == CatalogIndex::Line::kAside) return nullptr;
+  Made made{models, index.serial(), MakeAll(index.catalog(), *models)};  // requests go on meanwhile
+  std::lock_guard lock(mutex_);
+  prepared_ = std::move(made);
+  return prepared_.newcomers;
 }
 
 }  // namespace rapport

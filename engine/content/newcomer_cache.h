@@ -1,5 +1,5 @@
-// Newcomers (models/newcomers.h) of one catalogue and one generation: made on the first request that needs them, kept
-// up with the catalogue by looking only at the items that changed.
+// Newcomers (models/newcomers.h) of one catalogue and one generation: made before a generation goes into service
+// (seconds, where many items are new), kept up with the catalogue by looking only at the items that changed.
 #pragma once
 
 #include <memory>
@@ -17,12 +17,21 @@ class NewcomerCache {
   // Items that are catalogued, not hidden and without a row in the model, at most limits::kNewcomersMax, the latest ids
   // first. Null when there are none, or the model knows no attributes.
   std::shared_ptr<const Newcomers> Get(const CatalogIndex& index, const std::shared_ptr<const ModelSet>& models);
+  // Makes what Get will give for models that are to go into service, while it goes on giving those of the models that
+  // are; so that no request waits for it. Returns it.
+  std::shared_ptr<const Newcomers> Prepare(const CatalogIndex& index, const std::shared_ptr<const ModelSet>& models);
 
  private:
+  struct Made {
+    std::shared_ptr<const ModelSet> models;
+    uint64_t serial = 0;  // of the catalogue's index
+    std::shared_ptr<const Newcomers> newcomers;
+  };
   std::mutex mutex_;  // guards the rest
-  std::shared_ptr<const ModelSet> models_;
-  uint64_t serial_ = 0;
-  std::shared_ptr<const Newcomers> newcomers_;
+  Made current_, prepared_;
+  // Of the models that were in service before: requests that began with them end with them.
+  std::weak_ptr<const ModelSet> former_models_;
+  std::shared_ptr<const Newcomers> former_;
 };
 
 }  // namespace rapport

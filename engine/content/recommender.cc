@@ -202,6 +202,11 @@ Result<std::unique_ptr<Recommender>> MakeRecommenderForTest(EngineOptions option
   return recommender;
 }
 
+void Recommender::Prepare(const std::shared_ptr<const Catalog>& catalog,
+                          const std::shared_ptr<const ModelSet>& models) const {
+  (void)impl_->newcomers.Prepare(*impl_->indexes.Get(catalog), models);
+}
+
 const Scenario& Recommender::Impl::FindScenario(const std::string& name) const {
   const auto named = [this](const std::string& wanted) {
     return std::find_if(options.scenarios.begin(), options.scenarios.end(),

@@ -28,6 +28,10 @@ class Recommender {
   // Signs with the newest of these from now on, and takes what any of them signed; until then with Make's.
   void UseSigningKeys(SigningKeys keys);
 
+  // To be called before `models` are published: what the first request with them would have to make, seconds of work
+  // where many items are new to them.
+  void Prepare(const std::shared_ptr<const Catalog>& catalog, const std::shared_ptr<const ModelSet>& models) const;
+
   Result<RecommendResponse> Recommend(const RecommendContext& context, const RecommendRequest& request) const;
   // The request for the page after the one with this id: its question, customer and all. Whether the asker may have it
   // is the caller's business. kInvalidArgument: not one of ours, expired, or of a list that is not continued.
