@@ -130,7 +130,8 @@ void HttpConnection::Handshake() {
 
 void HttpConnection::StopSoon() {
   asio::post(stream_.get_executor(), [self = shared_from_this()] {
-    if (self->state_.load() == State::kIdle || self->state_.load() == State::kClosing) self->Close();
+    // One that is closing reads on for a moment what its client still sends: cut off now, its answer might be lost.
+    if (self->state_.load() == State::kIdle) self->Close();
   });
 }
 

@@ -122,6 +122,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   };
   std::optional<Rank> RankToLeave() const;
   void GiveWay();  // any thread: closes when nothing is being answered
+  bool IsGoing() const { return leaving_.load() && state_.load() != State::kWorking; }  // any thread: was told to
   // Any thread. Whether the connection has waited for its client longer than it may; EndWait then closes it.
   bool IsOverdue(int64_t now_ms) const { return leave_by_ms_.load(std::memory_order_relaxed) <= now_ms; }
   void EndWait();

@@ -116,7 +116,7 @@ struct HttpServer::Impl {
   void Accept();
   void OnAccepted(HttpStream::Socket socket);
   void Sweep();
-  std::shared_ptr<HttpConnection> WhoLeaves() const;
+  std::shared_ptr<HttpConnection> WhoLeaves(size_t* going) const;
   void RunWorker();
 
   std::shared_ptr<HttpCore> core;
@@ -167,19 +167,26 @@ void HttpServer::Impl::Accept() {
   });
 }
 
-// All places are taken: the connection that can best do without its own. Null when all are being answered. Under the
-// mutex; what it returns must be let go outside.
-std::shared_ptr<HttpConnection> HttpServer::Impl::WhoLeaves() const {
-  HttpConnection* who = nullptr;
-  std::optional<HttpConnection::Rank> greatest;
-  for (const auto& [connection, weak] : core->connections) {
-    if (weak.expired()) continue;  // waits for the mutex to leave by itself
-    const std::optional<HttpConnection::Rank> rank = connection->RankToLeave();
-    if (!rank || (greatest && !(*greatest < *rank))) continue;
-    who = connection;
-    greatest = rank;
+// All places are taken: the connection that can best do without its own. Null when all are being answered or are on
+// their way out already; those are counted in `going`. Under the mutex; what it returns must be let go outside.
+std::shared_ptr<HttpConnection> HttpServer::Impl::WhoLeaves(size_t* going) const {
+  for (;;) {
+    HttpConnection* who = nullptr;
+    std::optional<HttpConnection::Rank> greatest;
+    *going = 0;
+    for (const auto& [connection, weak] : core->connections) {
+      if (weak.expired() || connection->IsGoing()) {  // expired: waits for the mutex to leave by itself
+        ++*going;
+        continue;
+      }
+      const std::optional<HttpConnection::Rank> rank = connection->RankToLeave();
+      if (!rank || (greatest && !(*greatest < *rank))) continue;
+      who = connection;
+      greatest = rank;
+    }
+    if (who == nullptr) return nullptr;
+    if (auto alive = who->weak_from_this().lock()) return alive;  // otherwise it ended just now: one more that is going
   }
-  return who == nullptr ? nullptr : who->weak_from_this().lock();
 }
 
 void HttpServer::Impl::OnAccepted(HttpStream::Socket socket) {
@@ -208,8 +215,9 @@ void HttpServer::Impl::OnAccepted(HttpStream::Socket socket) {
     if (of_address >= options.connections_per_address_max) {
       welcome = HttpConnection::Welcome::kRefuse;
     } else if (open >= options.connections_max) {
-      leaves = WhoLeaves();
-      if (!leaves) welcome = HttpConnection::Welcome::kRefuse;
+      size_t going = 0;  // their places are as good as free, and the reserve bounds how many that are
+      leaves = WhoLeaves(&going);
+      if (!leaves && open - going >= options.connections_max) welcome = HttpConnection::Welcome::kRefuse;
     }
     if (welcome == HttpConnection::Welcome::kRefuse) core->refused_connections.Add();
     std::shared_ptr<AddressUse>& use = core->by_address[address];
