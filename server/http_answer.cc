@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include "server/ascii_case.h"
 #include "server/http_guard.h"
 
 namespace rapport {
@@ -13,15 +14,9 @@ namespace http = boost::beast::http;
 
 namespace {
 
-bool IsSame(std::string_view one, std::string_view other) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return one.size() == other.size() &&
-         std::equal(one.begin(), one.end(), other.begin(), [&](char a, char b) { return lower(a) == lower(b); });
-}
-
 bool HasHeader(const Response& response, std::string_view name) {
   for (const auto& header : response.headers) {
-    if (IsSame(header.first, name)) return true;
+    if (IsSameInAnyCase(header.first, name)) return true;
   }
   return false;
 }
@@ -79,8 +74,8 @@ size_t WriteHead(const Response& response, const AnswerFrame& frame, std::string
   AppendField(head, "X-Content-Type-Options", "nosniff");
   if (!HasHeader(response, "Cache-Control")) AppendField(head, "Cache-Control", "no-store");
   for (const auto& [name, value] : response.headers) {
-    const bool is_ours = IsSame(name, "Content-Length") || IsSame(name, "Transfer-Encoding") ||
-                         IsSame(name, "Connection") || (framed && IsSame(name, "Content-Type"));
+    const bool is_ours = IsSameInAnyCase(name, "Content-Length") || IsSameInAnyCase(name, "Transfer-Encoding") ||
+                         IsSameInAnyCase(name, "Connection") || (framed && IsSameInAnyCase(name, "Content-Type"));
     if (!is_ours) add(name, value);
   }
   if (framed) {

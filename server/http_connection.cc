@@ -10,6 +10,7 @@
 #include <limits>
 #include <typeinfo>
 
+#include "server/ascii_case.h"
 #include "server/problem.h"
 
 namespace rapport {
@@ -28,14 +29,6 @@ constexpr uint64_t kReadToRefuseBytesMax = 64 * 1024;  // a body that is read so
 constexpr int64_t kDeadlineMsMax = 10 * kMinuteMs;
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 int64_t SteadyUs() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "server/ascii_case.h"
+
 namespace rapport {
 
 namespace {
@@ -73,20 +75,6 @@ bool IsToken(std::string_view text) { return !text.empty() && IsAll(text, IsToke
 
 bool HasControl(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) { return IsControl(c); });
-}
-
-constexpr char LowerLetter(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = LowerLetter(c);
-  return out;
-}
-
-// `lower` is in lower case.
-bool IsInAnyCase(std::string_view text, std::string_view lower) {
-  return text.size() == lower.size() &&
-         std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return LowerLetter(a) == b; });
 }
 
 std::string_view Trimmed(std::string_view text) {
@@ -216,14 +204,14 @@ HeadGuard::Verdict HeadGuard::CheckField(std::string_view line) {
   if (!IsToken(name)) return Malformed("a header field's name is no token (a space before the colon?)");
   const std::string_view value = Trimmed(line.substr(colon + 1));
   places_.push_back({{line_at_, colon}, {line_at_ + static_cast<size_t>(value.data() - line.data()), value.size()}});
-  if (IsInAnyCase(name, "connection")) {
-    const bool keeps = IsInAnyCase(value, "keep-alive"), closes = IsInAnyCase(value, "close");
+  if (IsSameInAnyCase(name, "connection")) {
+    const bool keeps = IsSameInAnyCase(value, "keep-alive"), closes = IsSameInAnyCase(value, "close");
     if (said_connection_ || !(keeps || closes)) is_lean_ = false;
     said_connection_ = true;
     keep_alive_ = keeps;
     return Verdict::kMore;
   }
-  const auto is_name = [name](std::string_view lower) { return IsInAnyCase(name, lower); };
+  const auto is_name = [name](std::string_view lower) { return IsSameInAnyCase(name, lower); };
   if (std::any_of(kNotLean.begin(), kNotLean.end(), is_name)) is_lean_ = false;
   const auto single = std::find_if(kSingles.begin(), kSingles.end(), is_name);
   if (single == kSingles.end()) return Verdict::kMore;

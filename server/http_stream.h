@@ -1,4 +1,4 @@
-// A client's byte stream, plain or inside TLS. Deadlines are the connection's (HttpConnection::LeaveBy): one stored
+// A client's byte stream, plain or inside TLS. Deadlines are the connection's (HttpConnection::LeaveIn): one stored
 // time and a sweep of all connections cost less than a timer that is moved twice a request. Included by the transport's
 // sources only.
 #pragma once

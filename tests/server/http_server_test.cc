@@ -46,6 +46,14 @@ class HttpServerTest : public ::testing::Test {
     test_.Add(Method::kGet, "/hello", [](const Request&, Responder respond) { respond(JsonResponse(200, "\"hi\"")); });
     test_.Start();
   }
+  void ExpectCutOffAfter(const std::string& sent) {
+    StartEcho();
+    RawClient client = test_.Connect();
+    client.Send(sent);
+    EXPECT_TRUE(client.AtEnd());
+    EXPECT_TRUE(test_.server->Stop(20000));  // the counter moves after the client sees the end
+    EXPECT_EQ(test_.metrics.counter("rapport_connection_timeouts_total").value(), 1u);
+  }
   TestServer test_;
 };
 
@@ -339,22 +347,12 @@ TEST_F(HttpServerTest, TheIdleAreCutOff) {
 
 TEST_F(HttpServerTest, SlowHeadsAreCutOff) {
   test_.options.header_timeout_ms = 50;
-  StartEcho();
-  RawClient client = test_.Connect();
-  client.Send("GET /hello HT");
-  EXPECT_TRUE(client.AtEnd());
-  EXPECT_TRUE(test_.server->Stop(20000));
-  EXPECT_EQ(test_.metrics.counter("rapport_connection_timeouts_total").value(), 1u);
+  ExpectCutOffAfter("GET /hello HT");
 }
 
 TEST_F(HttpServerTest, SlowBodiesAreCutOff) {
   test_.options.body_timeout_ms = 50;
-  StartEcho();
-  RawClient client = test_.Connect();
-  client.Send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
-  EXPECT_TRUE(client.AtEnd());
-  EXPECT_TRUE(test_.server->Stop(20000));
-  EXPECT_EQ(test_.metrics.counter("rapport_connection_timeouts_total").value(), 1u);
+  ExpectCutOffAfter("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
 }
 
 TEST_F(HttpServerTest, StopFinishesWhatItAccepted) {
