@@ -69,6 +69,9 @@ class HttpConnection::Exchange final : public Responder::Target {
                      connection->Respond(std::move(response));
                    });
   }
+  void Continue(std::function<void()> work, std::function<void()> refuse) override {
+    connection_->Resume(std::move(work), std::move(refuse));
+  }
 
  private:
   const std::shared_ptr<HttpConnection> connection_;
@@ -500,6 +503,27 @@ void HttpConnection::WorkOn(const std::shared_ptr<HttpCore>& core, WorkQueue::Jo
   PassOn(core);
 }
 
+// What a request still has to do once the disk has told of it: a place like any other's, ahead of those that have not
+// begun.
+void HttpConnection::Resume(std::function<void()> work, std::function<void()> refuse) {
+  if (core_->stopped.load()) return;  // nobody would run it
+  WorkQueue::Job job;
+  job.expected_us = core_->route_metrics.at(admission_.route).handler.us();
+  job.deadline_us = deadline_us_;
+  // Work that failed dies with its responder, which then answers 500.
+  job.run = [self = shared_from_this(), work = std::move(work)] { (void)self->RunGuarded(work); };
+  job.refuse = [core = core_, refuse = std::move(refuse)] {
+    core->expired_requests.Add();
+    refuse();
+  };
+  switch (core_->work.Resume(job, SteadyUs())) {
+    case WorkQueue::Verdict::kRun:
+      return asio::post(core_->io, [core = core_, job = std::move(job)]() mutable { WorkOn(core, std::move(job)); });
+    case WorkQueue::Verdict::kWaits: return;
+    case WorkQueue::Verdict::kRefused: return job.refuse();
+  }
+}
+
 void HttpConnection::PassOn(const std::shared_ptr<HttpCore>& core) {
   std::vector<WorkQueue::Job> expired;
   std::optional<WorkQueue::Job> next = core->work.Finish(SteadyUs(), &expired);
@@ -508,23 +532,30 @@ void HttpConnection::PassOn(const std::shared_ptr<HttpCore>& core) {
   asio::post(core->io, [core, job = std::move(*next)]() mutable { WorkOn(core, std::move(job)); });
 }
 
-// The seam where exceptions stop. Runs on the strand or on the slow pool: touches nothing that changes while working.
-void HttpConnection::RunHandler() {
-  const std::shared_ptr<Request> request = request_;
+// The seam where exceptions stop: false, and a line in the log. Runs on the strand, on the slow pool or on a worker:
+// touches nothing that changes while working.
+bool HttpConnection::RunGuarded(const std::function<void()>& work) {
   const Route& route = *admission_.route;
-  const Responder respond(std::make_shared<Exchange>(shared_from_this(), request));
-  const char* what = nullptr;
   ExpectedTime& expected = core_->route_metrics.at(&route).handler;
   const int64_t began_us = SteadyUs();
+  const char* what = nullptr;
   try {
-    route.handler(*request, respond);
-    return expected.Observe(SteadyUs() - began_us);
+    work();
+    expected.Observe(SteadyUs() - began_us);
+    return true;
   } catch (const std::exception& exception) {
     what = typeid(exception).name();  // its text may quote the request, so it stays out of the log
   } catch (...) {
     what = "unknown";
   }
   core_->log.Error("handler.exception", {{"route", route.pattern}, {"type", what}});
+  return false;
+}
+
+void HttpConnection::RunHandler() {
+  const std::shared_ptr<Request> request = request_;
+  const Responder respond(std::make_shared<Exchange>(shared_from_this(), request));
+  if (RunGuarded([&] { admission_.route->handler(*request, respond); })) return;
   respond(ProblemResponse(Status::Internal("something went wrong inside the server; its log has a line about it")));
 }
 

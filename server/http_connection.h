@@ -165,6 +165,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   static void WorkOn(const std::shared_ptr<HttpCore>& core, WorkQueue::Job job);
   static void PassOn(const std::shared_ptr<HttpCore>& core);
   void RunHandler();
+  bool RunGuarded(const std::function<void()>& work);
+  void Resume(std::function<void()> work, std::function<void()> refuse);  // any thread
   void RefuseOverload(const char* why);
   void Refuse(Response response);  // before the body was read
   void Respond(Response response);

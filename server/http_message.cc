@@ -2,6 +2,8 @@
 
 #include <atomic>
 
+#include "server/problem.h"
+
 namespace rapport {
 
 const char* MethodName(Method method) {
@@ -79,6 +81,14 @@ Responder::Responder(std::shared_ptr<Target> target) : once_(std::make_shared<On
 
 void Responder::operator()(Response response) const {
   if (!once_->answered.exchange(true)) once_->target->Answer(std::move(response));
+}
+
+void Responder::Continue(std::function<void()> work) const {
+  once_->target->Continue(std::move(work), [respond = *this] {
+    respond(ProblemResponse(
+        Status::Unavailable("the deadline passed while the request waited for the disk: what it told is kept, the "
+                            "rest was not worked for")));
+  });
 }
 
 }  // namespace rapport

@@ -2,6 +2,7 @@
 // No Beast here: handlers never see the socket.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -73,9 +74,16 @@ class Responder {
    public:
     virtual ~Target() = default;
     virtual void Answer(Response response) = 0;
+    // Calls exactly one of the two, or neither when the server ends: `work` on a worker, as a handler; `refuse` from
+    // any thread when the request's deadline is over.
+    virtual void Continue(std::function<void()> work, std::function<void()> refuse) = 0;
   };
   explicit Responder(std::shared_ptr<Target> target);
   void operator()(Response response) const;
+  // The rest of a handler's work, after it waited for the store: on a worker, never on the thread that brought the
+  // news, which has others to tell. `work` keeps a copy of the responder and answers; a deadline that is over answers
+  // 503 in its place.
+  void Continue(std::function<void()> work) const;
 
  private:
   struct Once;

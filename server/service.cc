@@ -104,6 +104,10 @@ class TrustedAnswer final : public Responder::Target {
     if (response.status >= 500 && !for_operator_) HideFolder(store_.folder(), &response.body);
     respond_(std::move(response));
   }
+  // The refusal is the inner responder's own.
+  void Continue(std::function<void()> work, std::function<void()> /*refuse*/) override {
+    respond_.Continue(std::move(work));
+  }
 
  private:
   const Store& store_;

@@ -32,15 +32,34 @@ WorkQueue::Verdict WorkQueue::Offer(Job& job, int64_t now_us) {
   return Verdict::kWaits;
 }
 
+WorkQueue::Verdict WorkQueue::Resume(Job& job, int64_t now_us) {
+  const std::lock_guard lock(mutex_);
+  if (job.deadline_us <= now_us) return Verdict::kRefused;
+  if (running_ < options_.at_once) {
+    ++running_;
+    return Verdict::kRun;
+  }
+  expected_us_ += job.expected_us;
+  resumed_.push_back(std::move(job));
+  LookWhetherFull();
+  return Verdict::kWaits;
+}
+
+std::optional<WorkQueue::Job> WorkQueue::TakeFirst() {
+  std::deque<Job>& from = resumed_.empty() ? waiting_ : resumed_;
+  if (from.empty()) return std::nullopt;
+  Job job = std::move(from.front());
+  from.pop_front();
+  expected_us_ -= job.expected_us;
+  LookWhetherFull();
+  return job;
+}
+
 std::optional<WorkQueue::Job> WorkQueue::Finish(int64_t now_us, std::vector<Job>* expired) {
   const std::lock_guard lock(mutex_);
-  while (!waiting_.empty()) {
-    Job job = std::move(waiting_.front());
-    waiting_.pop_front();
-    expected_us_ -= job.expected_us;
-    LookWhetherFull();
-    if (job.deadline_us > now_us) return job;
-    expired->push_back(std::move(job));
+  while (std::optional<Job> job = TakeFirst()) {
+    if (job->deadline_us > now_us) return job;
+    expired->push_back(std::move(*job));
   }
   --running_;
   return std::nullopt;
@@ -48,7 +67,7 @@ std::optional<WorkQueue::Job> WorkQueue::Finish(int64_t now_us, std::vector<Job>
 
 // As Offer reckons: without those at work, every second full queue would pass for one with room.
 void WorkQueue::LookWhetherFull() {
-  const auto waiting = static_cast<int64_t>(waiting_.size());
+  const auto waiting = static_cast<int64_t>(waiting_.size() + resumed_.size());
   const int64_t mean_us = waiting > 0 ? expected_us_ / waiting : 0;
   is_full_.store(
       waiting_.size() >= options_.waiting_max || expected_us_ + static_cast<int64_t>(running_) * mean_us / 2 >
@@ -59,12 +78,15 @@ void WorkQueue::LookWhetherFull() {
 std::deque<WorkQueue::Job> WorkQueue::TakeAll() {
   const std::lock_guard lock(mutex_);
   expected_us_ = 0;
-  return std::exchange(waiting_, {});
+  std::deque<Job> all = std::exchange(resumed_, {});
+  for (Job& job : waiting_) all.push_back(std::move(job));
+  waiting_.clear();
+  return all;
 }
 
 size_t WorkQueue::waiting() const {
   const std::lock_guard lock(mutex_);
-  return waiting_.size();
+  return waiting_.size() + resumed_.size();
 }
 
 }  // namespace rapport

@@ -58,6 +58,9 @@ class WorkQueue {
   // kRun: the place is the caller's, who runs the job and then calls Finish. kWaits: taken over. Otherwise `job` is
   // untouched.
   Verdict Offer(Job& job, int64_t now_us);
+  // For a job that was let in before and then waited for the disk: it goes before all that have not begun, and is
+  // refused for its deadline only. Otherwise as Offer.
+  Verdict Resume(Job& job, int64_t now_us);
   // Gives the place on: the next job, to be run by the caller who then calls Finish again; nothing: the place is free.
   // Jobs whose deadline passed are appended to `expired`.
   std::optional<Job> Finish(int64_t now_us, std::vector<Job>* expired);
@@ -70,6 +73,7 @@ class WorkQueue {
 
  private:
   void LookWhetherFull();
+  std::optional<Job> TakeFirst();
 
   const WorkQueueOptions options_;
   std::atomic<bool> is_full_{false};
@@ -77,6 +81,7 @@ class WorkQueue {
   size_t running_ = 0;
   int64_t expected_us_ = 0;  // of all that wait
   std::deque<Job> waiting_;
+  std::deque<Job> resumed_;  // those that wait to go on: as many at most as requests are in flight
 };
 
 }  // namespace rapport

@@ -7,7 +7,6 @@
 #include <boost/beast/http/parser.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -25,6 +24,7 @@
 #include "server/gatekeeper.h"
 #include "server/http_guard.h"
 #include "server/training_jobs.h"
+#include "tests/server/waiting_responder.h"
 
 namespace rapport::fuzz {
 namespace {
@@ -70,17 +70,12 @@ class Shop {
     if (long_work || route.starts_with("/v1/admin/")) return JsonResponse(200, "{}");
     request.body = std::move(body);
     if (const auto refusal = gate_->AdmitBody(*admission.route, request)) return *refusal;
-    const auto waiting = std::make_shared<Waiting>();
-    std::future<Response> answer = waiting->promise.get_future();
-    admission.route->handler(request, Responder(waiting));
-    return answer.get();
+    const auto client = std::make_shared<WaitingResponder>();
+    admission.route->handler(request, Responder(client));
+    return client->Wait();
   }
 
  private:
-  struct Waiting final : Responder::Target {
-    std::promise<Response> promise;
-    void Answer(Response response) override { promise.set_value(std::move(response)); }
-  };
   TempFolder folder_;
   ManualClock clock_{Timestamp{1772366400000}};
   Log log_{nullptr, clock_};

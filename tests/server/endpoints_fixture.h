@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,6 +15,7 @@
 #include "server/endpoints/endpoints.h"
 #include "server/gatekeeper.h"
 #include "server/training_jobs.h"
+#include "tests/server/waiting_responder.h"
 
 namespace rapport {
 
@@ -80,10 +80,9 @@ class EndpointsTest : public ::testing::Test {
     if (admission.refusal) return AnsweredOf(*admission.refusal);
     request.body = sent.body;
     if (const auto refusal = gate_->AdmitBody(*admission.route, request)) return AnsweredOf(*refusal);
-    auto target = std::make_shared<Waiting>();
-    std::future<Response> response = target->promise.get_future();
-    admission.route->handler(request, Responder(target));
-    return AnsweredOf(response.get());
+    const auto client = std::make_shared<WaitingResponder>();
+    admission.route->handler(request, Responder(client));
+    return AnsweredOf(client->Wait());
   }
   Answered Get(const std::string& target) { return Ask({"GET", target}); }
   Answered Post(const std::string& target, const std::string& body) { return Ask({"POST", target, body}); }
@@ -112,10 +111,6 @@ class EndpointsTest : public ::testing::Test {
   std::string operator_key_;
 
  private:
-  struct Waiting final : Responder::Target {
-    std::promise<Response> promise;
-    void Answer(Response response) override { promise.set_value(std::move(response)); }
-  };
   static Answered AnsweredOf(const Response& response) {
     Answered out{response.status, response.content_type, response.body, {}};
     out.json = nlohmann::json::parse(response.body, nullptr, false);

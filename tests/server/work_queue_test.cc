@@ -52,6 +52,32 @@ TEST(WorkQueueTest, PassesThePlaceOnInOrder) {
   EXPECT_EQ(Offer(queue, JobOf(1)), WorkQueue::Verdict::kRun) << "the place is free again";
 }
 
+// What waited for the disk goes on before what has not begun, in its own order, also where nobody new is let in.
+TEST(WorkQueueTest, ResumedJobsGoFirstAndFindRoom) {
+  WorkQueue queue({1, 1, kFar});
+  const auto resume = [&](int64_t expected_us, int64_t deadline_us = kFar) {
+    WorkQueue::Job job = JobOf(expected_us, deadline_us);
+    return queue.Resume(job, 0);
+  };
+  EXPECT_EQ(resume(1), WorkQueue::Verdict::kRun) << "a free place is taken at once";
+  EXPECT_EQ(Offer(queue, JobOf(5)), WorkQueue::Verdict::kWaits);
+  EXPECT_EQ(Offer(queue, JobOf(5)), WorkQueue::Verdict::kRefused);
+  EXPECT_EQ(resume(7), WorkQueue::Verdict::kWaits);
+  EXPECT_EQ(resume(8), WorkQueue::Verdict::kWaits);
+  EXPECT_EQ(resume(6, 10), WorkQueue::Verdict::kWaits);
+  EXPECT_EQ(resume(9, 0), WorkQueue::Verdict::kRefused) << "its deadline is over";
+  EXPECT_EQ(queue.waiting(), 4u);
+  std::vector<WorkQueue::Job> expired;
+  EXPECT_EQ(queue.Finish(1, &expired)->expected_us, 7);
+  EXPECT_EQ(queue.Finish(2, &expired)->expected_us, 8);
+  EXPECT_EQ(queue.Finish(20, &expired)->expected_us, 5);
+  EXPECT_EQ(expired.size(), 1u) << "the one whose deadline passed while it waited";
+  EXPECT_FALSE(queue.Finish(21, &expired));
+  EXPECT_EQ(resume(2), WorkQueue::Verdict::kRun);
+  EXPECT_EQ(resume(3), WorkQueue::Verdict::kWaits);
+  EXPECT_EQ(queue.TakeAll().size(), 1u);
+}
+
 TEST(WorkQueueTest, ExpiredDeadlinesCostNoWork) {
   WorkQueue queue({1, 10, kFar});
   EXPECT_EQ(Offer(queue, JobOf(1, 100), 100), WorkQueue::Verdict::kRefused) << "over before it began";
