@@ -197,6 +197,17 @@ Result<TogetherResponse> Engine::Together(const TogetherRequest& request) const 
   return TogetherResponse{SummaryOf(*context->customer), context->models->generation, placements.Take()};
 }
 
+Status Engine::Check(const TogetherRequest& request) const {
+  const Result<RecommendContext> nobody = impl_->Context(std::nullopt);
+  return nobody.ok() ? impl_->recommender->Check(*nobody, request) : nobody.status();
+}
+
+Status Engine::Check(const DecisionRequest& request) const {
+  RAPPORT_RETURN_IF_ERROR(impl_->desk->Check(request));
+  const Result<RecommendContext> nobody = impl_->Context(std::nullopt);
+  return nobody.ok() ? impl_->recommender->Check(*nobody, request.question) : nobody.status();
+}
+
 Result<PreparedDecision> Engine::Decide(const DecisionRequest& request, const FormatDecision& format) const {
   RAPPORT_RETURN_IF_ERROR(impl_->desk->Check(request));
   const Result<RecommendContext> context = impl_->Context(request.customer);

@@ -45,6 +45,10 @@ class Engine {
   Result<RecommendRequest> Continue(const std::string& recommendation_id, Timestamp now) const;
   // Several lists of one page on one catalogue, one generation and one view of the customer.
   Result<TogetherResponse> Together(const TogetherRequest& request) const;
+  // What Together and Decide would refuse as kInvalidArgument, found without answering: for who has something to write
+  // first.
+  Status Check(const TogetherRequest& request) const;
+  Status Check(const DecisionRequest& request) const;
   Result<RankResponse> Rank(const RankRequest& request) const;
   Result<RecommendResponse> Similar(const std::string& item,
                                     const ListRequest& request) const;  // kNotFound: no such item

@@ -68,6 +68,8 @@ Status Prefixed(const std::string& where, const Status& status) {
   return Status(status.code(), where + ": " + status.message());
 }
 
+std::string PlacementName(size_t index) { return "placements[" + std::to_string(index) + "]"; }
+
 Status CheckSizes(const RecommendRequest& request) {
   const auto too_many = [](const char* field, size_t size, size_t most) {
     return size <= most ? Status::Ok()
@@ -151,6 +153,7 @@ struct Recommender::Impl {
   }
   Status Resolve(const RecommendContext& context, const RecommendRequest& request, const Scenario& scenario,
                  Question& question) const;
+  Status CheckPlacements(const TogetherRequest& request) const;
   Status ResolveList(const RecommendContext& context, const ListRequest& request, Question& question) const;
   Result<RecommendResponse> ItemToItem(const RecommendContext& context, ItemId item, const ListRequest& request,
                                        CandidateSource source) const;
@@ -388,18 +391,35 @@ Result<RecommendRequest> Recommender::Continue(const std::string& recommendation
   return request;
 }
 
+Status Recommender::Impl::CheckPlacements(const TogetherRequest& request) const {
+  size_t count = 0;
+  for (const RecommendRequest& one : request.placements) {
+    count += one.count != 0 ? one.count : FindScenario(one.scenario).count;
+  }
+  if (request.placements.size() <= limits::kPlacementsMax && count <= limits::kRecommendationCountMax) return {};
+  return Status::InvalidArgument("placements: at most " + std::to_string(limits::kPlacementsMax) + ", with at most " +
+                                 std::to_string(limits::kRecommendationCountMax) + " items together; here are " +
+                                 std::to_string(request.placements.size()) + " with " + std::to_string(count));
+}
+
+Status Recommender::Check(const RecommendContext& context, const RecommendRequest& question) const {
+  Question resolved;
+  return impl_->Resolve(context, question, impl_->FindScenario(question.scenario), resolved);
+}
+
+Status Recommender::Check(const RecommendContext& context, const TogetherRequest& page) const {
+  RAPPORT_RETURN_IF_ERROR(impl_->CheckPlacements(page));
+  for (size_t i = 0; i < page.placements.size(); ++i) {
+    const Status sound = Check(context, page.placements[i]);
+    if (!sound.ok()) return Prefixed(PlacementName(i), sound);
+  }
+  return Status::Ok();
+}
+
 Result<std::vector<RecommendResponse>> Recommender::Together(const RecommendContext& context,
                                                              const TogetherRequest& request) const {
   const Impl& impl = *impl_;
-  size_t count = 0;
-  for (const RecommendRequest& one : request.placements) {
-    count += one.count != 0 ? one.count : impl.FindScenario(one.scenario).count;
-  }
-  if (request.placements.size() > limits::kPlacementsMax || count > limits::kRecommendationCountMax) {
-    return Status::InvalidArgument("placements: at most " + std::to_string(limits::kPlacementsMax) + ", with at most " +
-                                   std::to_string(limits::kRecommendationCountMax) + " items together; here are " +
-                                   std::to_string(request.placements.size()) + " with " + std::to_string(count));
-  }
+  RAPPORT_RETURN_IF_ERROR(impl.CheckPlacements(request));
   std::vector<RecommendResponse> responses;
   std::vector<ItemId> shown;  // ascending
   for (size_t i = 0; i < request.placements.size(); ++i) {
@@ -408,7 +428,7 @@ Result<std::vector<RecommendResponse>> Recommender::Together(const RecommendCont
     one.now = request.now;
     one.after.clear();
     Result<RecommendResponse> response = impl.Page(context, one, shown);
-    if (!response.ok()) return Prefixed("placements[" + std::to_string(i) + "]", response.status());
+    if (!response.ok()) return Prefixed(PlacementName(i), response.status());
     if (request.duplicates == Duplicates::kRefused) {
       for (const RecommendedItem& item : response->items) shown.push_back(item.item);
       std::sort(shown.begin(), shown.end());

@@ -36,6 +36,10 @@ class Recommender {
   // The request for the page after the one with this id: its question, customer and all. Whether the asker may have it
   // is the caller's business. kInvalidArgument: not one of ours, expired, or of a list that is not continued.
   Result<RecommendRequest> Continue(const std::string& recommendation_id, Timestamp now) const;
+  // What Recommend, Rank and Together would refuse as kInvalidArgument for the question's own sake: nothing is
+  // computed.
+  Status Check(const RecommendContext& context, const RecommendRequest& question) const;
+  Status Check(const RecommendContext& context, const TogetherRequest& page) const;
   // One answer each, on one context; a later one shows nothing that an earlier one shows, unless that is allowed.
   Result<std::vector<RecommendResponse>> Together(const RecommendContext& context,
                                                   const TogetherRequest& request) const;

@@ -2,12 +2,12 @@
 // /personalization. {id} is a user id, or an anonymous one with ?namespace=anonymous; a customer is read with every
 // identity that is linked to it.
 #include <algorithm>
-#include <map>
 
 #include "base/limits.h"
 #include "data/io/json_records.h"
 #include "data/io/json_text.h"
 #include "data/io/segment_json.h"
+#include "server/endpoints/consent_ledger.h"
 #include "server/endpoints/json_writer.h"
 #include "server/endpoints/routes.h"
 #include "server/endpoints/support.h"
@@ -50,14 +50,13 @@ Result<Whole> ReadWhole(const Store& store, const CustomerRef& ref) {
                             ": anonymous ones need ?namespace=anonymous");
   }
   whole.root = store.Root(*found, snapshot);
-  for (const CustomerId member : store.Members(whole.root, snapshot)) {
+  const std::vector<CustomerId> members = store.Members(whole.root, snapshot);
+  for (const CustomerId member : members) {
     Result<Profile> profile = store.GetProfile(member, snapshot);
     if (!profile.ok()) return profile.status();
     whole.profiles.push_back(profile.Take());
-    for (Consent& consent : store.Consents(member, snapshot)) whole.ledger.push_back(std::move(consent));
   }
-  std::stable_sort(whole.ledger.begin(), whole.ledger.end(),
-                   [](const Consent& a, const Consent& b) { return a.time < b.time; });
+  whole.ledger = LedgerOf(store, members, snapshot);
   return whole;
 }
 
@@ -77,20 +76,6 @@ Profile Merge(const std::vector<Profile>& parts) {
   std::sort(whole.audiences.begin(), whole.audiences.end());
   whole.audiences.erase(std::unique(whole.audiences.begin(), whole.audiences.end()), whole.audiences.end());
   return whole;
-}
-
-// The newest word on each channel and purpose; at the same time a withdrawal wins.
-std::vector<Consent> ConsentsInForce(const std::vector<Consent>& ledger) {
-  std::map<std::pair<std::string, std::string>, Consent> newest;
-  for (const Consent& consent : ledger) {
-    const auto [place, is_new] = newest.try_emplace({consent.channel, consent.purpose}, consent);
-    if (is_new) continue;
-    if (consent.time == place->second.time && consent.given && !place->second.given) continue;
-    place->second = consent;
-  }
-  std::vector<Consent> consents;
-  for (auto& [key, consent] : newest) consents.push_back(std::move(consent));
-  return consents;
 }
 
 // The profile's shape of data/io/json_records.h, with what is in force and the identities it is made of.

@@ -6,9 +6,9 @@
 #include <memory>
 #include <mutex>
 
-#include "base/limits.h"
 #include "server/contact_settings_json.h"
 #include "server/endpoints/decision_json.h"
+#include "server/endpoints/decision_question.h"
 #include "server/endpoints/question_json.h"
 #include "server/endpoints/routes.h"
 #include "server/endpoints/support.h"
@@ -16,15 +16,7 @@
 namespace rapport {
 namespace {
 
-constexpr size_t kContentsDefault = 20;
-constexpr size_t kChannelsMax = 64;
-
-struct Asked {
-  DecisionRequest question;
-  Shortlist shortlist = Shortlist::kLeftOut;
-};
-
-Result<Asked> ReadQuestion(const Engine& engine, const Request& request) {
+Result<DecisionQuestion> ReadQuestion(const Engine& engine, const Request& request) {
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
   const Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();
@@ -32,48 +24,17 @@ Result<Asked> ReadQuestion(const Engine& engine, const Request& request) {
   Result<std::optional<CustomerRef>> customer = CustomerOfBody(request, fields, engine.store());
   if (!customer.ok()) return customer.status();
   if (!*customer) return Status::InvalidArgument("customer is missing: name one, like {\"userId\": \"17850\"}");
-  Asked asked;
-  DecisionRequest& question = asked.question;
-  question.purpose = fields.Text("purpose", limits::kExternalIdBytesMax).value_or("marketing");
-  if (question.purpose.empty() || question.purpose == "*")
-    fields.FailField("purpose", "must name one purpose, like marketing");
-  question.items = fields.Ids("items", limits::kDecisionContentsMax);
-  question.channels = fields.Texts("channels", kChannelsMax, limits::kExternalIdBytesMax);
-  question.from = fields.Time("from");
-  question.until = fields.Time("until");
-  if (const Json* near = fields.Find("near")) {
-    JsonFields at(*near, "near.");
-    const auto latitude = at.Number("latitude", -90, 90), longitude = at.Number("longitude", -180, 180);
-    if (!latitude || !longitude) at.FailField("latitude", "and longitude are needed, in degrees");
-    fields.Fail(at.Finish());
-    question.near = GeoPoint{latitude.value_or(0), longitude.value_or(0)};
-  }
-  question.dry_run = fields.Flag("dryRun").value_or(false);
-  ReadWhatToShow(fields, &question.question);
-  question.explain = question.question.explain;
-  if (question.explain) asked.shortlist = Shortlist::kTold;
-  question.question.explain = false;  // of what was chosen only
-  question.question.count = fields.Count("count", 1, limits::kDecisionContentsMax).value_or(kContentsDefault);
+  DecisionQuestion asked = ReadDecisionQuestion(fields);
   RAPPORT_RETURN_IF_ERROR(fields.Finish());
-  question.customer = **customer;
-  question.question.customer = **customer;
-  question.now = question.question.now = request.received_at;
+  asked.AskFor(**customer, request.received_at);
   return asked;
 }
 
-// Decided here, answered when it is on the disk: no thread waits.
 void Decide(const Engine& engine, const Request& request, Responder respond) {
-  const Result<Asked> asked = ReadQuestion(engine, request);
+  const Result<DecisionQuestion> asked = ReadQuestion(engine, request);
   if (!asked.ok()) return respond(ProblemResponse(asked.status()));
-  Result<PreparedDecision> prepared = engine.Decide(
-      asked->question, [](const DecisionResponse& kept) { return DecisionToJson(kept, Shortlist::kTold); });
-  if (!prepared.ok()) return respond(ProblemResponse(prepared.status()));
-  Response answer = JsonResponse(200, DecisionToJson(prepared->decision, asked->shortlist));
-  if (prepared->operations.empty()) return respond(std::move(answer));
-  engine.store().Apply(std::move(prepared->operations), [settle = std::move(prepared->settle), answer,
-                                                         respond](Result<std::vector<OperationResult>> results) {
-    settle();
-    respond(results.ok() ? AnswerOfOne(*results, answer) : ProblemResponse(results.status()));
+  DecideAndKeep(engine, *asked, [respond = std::move(respond)](Result<std::string> decision) {
+    respond(decision.ok() ? JsonResponse(200, decision.Take()) : ProblemResponse(decision.status()));
   });
 }
 

@@ -11,6 +11,7 @@ void AddEndpoints(RouteTable& table, const EndpointContext& context) {
   AddCustomerRoutes(table, context);
   AddRecommendationRoutes(table, context);
   AddPageRoutes(table, context);
+  AddContextRoute(table, context);
   AddDecisionRoutes(table, context);
   AddBatchDecisionRoutes(table, context);
   AddVisitorRoutes(table, context);

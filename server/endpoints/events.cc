@@ -3,11 +3,10 @@
 // drop what is answered 400 and send again what is answered 5xx, and a repeated entry is known by its messageId.
 //
 // GET /v1/events/types: the table of data/io/event_table.h as it is in force.
-#include <algorithm>
 #include <memory>
 
-#include "base/limits.h"
 #include "data/io/event_table.h"
+#include "server/endpoints/event_intake.h"
 #include "server/endpoints/json_writer.h"
 #include "server/endpoints/routes.h"
 #include "server/endpoints/segment.h"
@@ -22,54 +21,12 @@ struct EventsContext {
   EventTable table = DefaultEventTable();
 };
 
-// The operations of a request and, for each, whose they are. Shared with the store's callback.
-struct Intake {
-  std::vector<Operation> operations;
-  std::vector<size_t> entry_of;      // of each operation: its place in the request
-  std::vector<bool> tolerated;       // of each operation
-  std::vector<IndexedError> errors;  // entries that never reached the store
-  size_t entries = 0;
-};
-
-void AddEntry(SegmentReader& reader, Json message, Intake* intake) {
-  const size_t index = intake->entries++;
-  Result<std::vector<SegmentOperation>> operations = reader.Read(std::move(message));
-  if (!operations.ok()) {
-    intake->errors.push_back({index, operations.status()});
-    return;
-  }
-  for (SegmentOperation& one : *operations) {
-    intake->operations.push_back(std::move(one.operation));
-    intake->entry_of.push_back(index);
-    intake->tolerated.push_back(one.tolerated);
-  }
+Response BatchAnswerOf(const EventIntake& intake, const std::vector<OperationResult>& results) {
+  const EventOutcome outcome = OutcomeOf(intake, results);
+  return BatchAnswer(outcome.accepted, outcome.warnings, outcome.errors);
 }
 
-// What could not be done for entries that are accepted all the same.
-std::string WarningsMember(const std::vector<IndexedError>& warnings) {
-  if (warnings.empty()) return "";
-  JsonWriter out;
-  out.BeginArray();
-  for (const IndexedError& warning : warnings) {
-    out.BeginObject().Key("index").Unsigned(warning.index).Key("detail").String(warning.status.message()).EndObject();
-  }
-  return "\"warnings\":" + out.EndArray().Take();
-}
-
-Response BatchAnswerOf(const Intake& intake, const std::vector<OperationResult>& results) {
-  std::vector<IndexedError> errors = intake.errors, warnings;
-  for (size_t i = 0; i < results.size(); ++i) {
-    if (results[i].status.ok()) continue;
-    const bool only_warn = intake.tolerated[i] && !IsRetryable(results[i].status);
-    std::vector<IndexedError>& list = only_warn ? warnings : errors;
-    const size_t index = intake.entry_of[i];
-    if (list.empty() || list.back().index != index) list.push_back({index, results[i].status});
-  }
-  std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
-  return BatchAnswer(intake.entries - errors.size(), WarningsMember(warnings), errors);
-}
-
-Response SingleAnswerOf(const Intake& intake, const std::vector<OperationResult>& results) {
+Response SingleAnswerOf(const EventIntake& intake, const std::vector<OperationResult>& results) {
   Response response = BatchAnswerOf(intake, results);
   if (response.status == 200) return response;
   for (size_t i = 0; i < results.size(); ++i) {
@@ -84,9 +41,9 @@ Response SingleAnswerOf(const Intake& intake, const std::vector<OperationResult>
   return intake.errors.empty() ? response : ProblemResponse(intake.errors[0].status);
 }
 
-using AnswerOf = Response (*)(const Intake&, const std::vector<OperationResult>&);
+using AnswerOf = Response (*)(const EventIntake&, const std::vector<OperationResult>&);
 
-void Keep(const EventsContext& context, Intake intake, AnswerOf answer, Responder respond) {
+void Keep(const EventsContext& context, EventIntake intake, AnswerOf answer, Responder respond) {
   if (intake.operations.empty()) return respond(answer(intake, {}));
   std::vector<Operation> operations = std::move(intake.operations);
   ApplyThenAnswer(context.store, std::move(operations), std::move(respond),
@@ -95,18 +52,18 @@ void Keep(const EventsContext& context, Intake intake, AnswerOf answer, Responde
                   });
 }
 
-Result<Intake> IntakeOfCall(const EventsContext& context, const Request& request, const char* type) {
+Result<EventIntake> IntakeOfCall(const EventsContext& context, const Request& request, const char* type) {
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
   Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();
   if (body->is_object()) (*body)["type"] = type;
-  Intake intake;
+  EventIntake intake;
   SegmentReader reader(context.table, context.store, request.identity, request.received_at, std::nullopt);
   AddEntry(reader, body.Take(), &intake);
   return intake;
 }
 
-Result<Intake> IntakeOfBatch(const EventsContext& context, const Request& request) {
+Result<EventIntake> IntakeOfBatch(const EventsContext& context, const Request& request) {
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
   Result<Json> body = ParseJsonBody(request.body);
   if (!body.ok()) return body.status();
@@ -114,14 +71,10 @@ Result<Intake> IntakeOfBatch(const EventsContext& context, const Request& reques
   const std::optional<Timestamp> sent_at = fields.Time("sentAt");
   RAPPORT_RETURN_IF_ERROR(fields.status());
   const auto batch = body->find("batch");
-  if (batch == body->end() || !batch->is_array()) return Status::InvalidArgument("batch must be an array of events");
-  if (batch->size() > limits::kEventsPerBatchMax) {
-    return Status::InvalidArgument("batch has " + std::to_string(batch->size()) + " events: send at most " +
-                                   std::to_string(limits::kEventsPerBatchMax) + " at once");
-  }
-  Intake intake;
+  if (batch == body->end()) return Status::InvalidArgument("batch must be an array of events");
+  EventIntake intake;
   SegmentReader reader(context.table, context.store, request.identity, request.received_at, sent_at);
-  for (Json& message : *batch) AddEntry(reader, std::move(message), &intake);
+  RAPPORT_RETURN_IF_ERROR(AddEntries(reader, &*batch, "batch", &intake));
   return intake;
 }
 
@@ -157,13 +110,13 @@ void AddEventRoutes(RouteTable& table, const EndpointContext& context) {
   };
   for (const char* type : {"identify", "track", "page", "screen", "group", "alias"}) {
     add(std::string("/v1/") + type, [events, type](const Request& request, Responder respond) {
-      Result<Intake> intake = IntakeOfCall(*events, request, type);
+      Result<EventIntake> intake = IntakeOfCall(*events, request, type);
       if (!intake.ok()) return respond(ProblemResponse(intake.status()));
       Keep(*events, intake.Take(), &SingleAnswerOf, std::move(respond));
     });
   }
   add("/v1/batch", [events](const Request& request, Responder respond) {
-    Result<Intake> intake = IntakeOfBatch(*events, request);
+    Result<EventIntake> intake = IntakeOfBatch(*events, request);
     if (!intake.ok()) return respond(ProblemResponse(intake.status()));
     Keep(*events, intake.Take(), &BatchAnswerOf, std::move(respond));
   });

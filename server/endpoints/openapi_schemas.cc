@@ -191,8 +191,16 @@ constexpr std::string_view kSchemas = R"json({
   "refused": {"type": "array", "items": {"type": "object", "required": ["itemId", "reason"], "properties": {
     "itemId": {"type": "string"}, "reason": {"type": "string", "examples": ["out of stock"]}}}},
   "unknown": {"type": "array", "items": {"type": "string"}}}},
-"ContextRequest": {"type": "object", "additionalProperties": false, "required": ["placements"], "properties": {
+"ContextEvent": {"type": "object", "required": ["type"],
+  "properties": {"type": {"enum": ["track", "identify", "page", "screen", "group", "alias"]}},
+  "description": "as in a batch (BatchCall); without userId and anonymousId it is the customer's of the page"},
+"ContextRequest": {"type": "object", "additionalProperties": false, "required": ["placements"],
+  "anyOf": [{"required": ["customer"]}, {"properties": {"decision": {"const": null}}}], "properties": {
   "customer": {"$ref": "#/components/schemas/CustomerName"},
+  "events": {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/ContextEvent"},
+    "description": "on the disk before anything is answered; keys with the scope events"},
+  "sentAt": {"$ref": "#/components/schemas/Time", "description": "of the events, by the sender's clock"},
+  "decision": {"$ref": "#/components/schemas/ContextDecision"},
   "placements": {"type": "array", "minItems": 1, "maxItems": 16, "items": {
     "allOf": [{"$ref": "#/components/schemas/WhatToShow"}, {"$ref": "#/components/schemas/Return"},
       {"$ref": "#/components/schemas/Layout"}],
@@ -204,13 +212,23 @@ constexpr std::string_view kSchemas = R"json({
   "customer": {"type": "object", "required": ["known", "identified", "personalization"], "properties": {
     "known": {"type": "boolean"}, "identified": {"type": "boolean"}, "personalization": {"enum": ["on", "off"]},
     "timezone": {"type": "string"}, "locale": {"type": "string"}, "country": {"type": "string"},
-    "audiences": {"type": "array", "items": {"type": "string"}, "description": "server keys only"}}},
+    "audiences": {"type": "array", "items": {"type": "string"}, "description": "server keys only"},
+    "consents": {"type": "array", "items": {"$ref": "#/components/schemas/Consent"},
+      "description": "those in force; server keys with the scope customers only"}}},
   "generation": {"type": "integer", "description": "0: no model"},
+  "events": {"type": "object", "required": ["success"], "description": "when there were any",
+    "properties": {"success": {"type": "boolean", "description": "false: none was good"},
+      "errors": {"type": "array", "items": {"$ref": "#/components/schemas/EntryError"}},
+      "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/EntryError"}}}},
+  "decision": {"$ref": "#/components/schemas/Decision"},
   "placements": {"type": "array", "items": {"allOf": [{"$ref": "#/components/schemas/RecommendResponse"}],
     "type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}}}},
-"DecisionRequest": {"allOf": [{"$ref": "#/components/schemas/WhatToShow"}], "type": "object",
-  "unevaluatedProperties": false, "required": ["customer"], "properties": {
-  "customer": {"$ref": "#/components/schemas/CustomerName"},
+"DecisionRequest": {"allOf": [{"$ref": "#/components/schemas/DecisionQuestion"}], "type": "object",
+  "unevaluatedProperties": false, "required": ["customer"],
+  "properties": {"customer": {"$ref": "#/components/schemas/CustomerName"}}},
+"ContextDecision": {"allOf": [{"$ref": "#/components/schemas/DecisionQuestion"}], "type": "object",
+  "unevaluatedProperties": false, "description": "as POST /v1/decisions, for the page's customer; keys with the scope campaigns"},
+"DecisionQuestion": {"allOf": [{"$ref": "#/components/schemas/WhatToShow"}], "type": "object", "properties": {
   "purpose": {"type": "string", "minLength": 1, "maxLength": 256, "default": "marketing",
     "description": "service and transactional need no consent"},
   "items": {"type": "array", "maxItems": 200, "items": {"$ref": "#/components/schemas/Id"},

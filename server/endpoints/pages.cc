@@ -1,7 +1,4 @@
-// Lists for whole pages: POST /v1/rank puts given items in order, POST /v1/context answers all placements of a page in
-// one round trip. The words of a question are those of /v1/recommendations.
-#include <set>
-
+// POST /v1/rank puts given items in order. The words of a question are those of /v1/recommendations.
 #include "base/limits.h"
 #include "server/endpoints/question_json.h"
 #include "server/endpoints/routes.h"
@@ -50,83 +47,12 @@ Result<Response> Rank(const Engine& engine, const Request& request) {
   return JsonResponse(200, out.EndObject().Take());
 }
 
-// A page as it was asked for; names and fields are parallel to page.placements.
-struct PageQuestion {
-  TogetherRequest page;
-  std::vector<std::string> names;
-  std::vector<std::vector<std::string>> return_fields;
-};
-
-void ReadPlacements(JsonFields& fields, PageQuestion* question) {
-  const std::vector<const Json*> entries = fields.Objects("placements", limits::kPlacementsMax);
-  if (entries.empty()) fields.FailField("placements", "is missing: name at least one, like [{\"name\": \"top\"}]");
-  std::set<std::string> names;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    JsonFields entry(*entries[i], fields.Place("placements", i));
-    const std::string name = entry.RequiredText("name", limits::kShortTextBytesMax);
-    if (!names.insert(name).second) entry.FailField("name", "stands there twice: give each placement its own");
-    RecommendRequest one;
-    ReadWhatToShow(entry, &one);
-    ReadLayout(entry, &one);
-    question->names.push_back(name);
-    question->return_fields.push_back(ReadReturn(entry));
-    one.note = NoteOfReturn(question->return_fields.back());
-    question->page.placements.push_back(std::move(one));
-    fields.Fail(entry.Finish());
-  }
-}
-
-// Audiences are the shop's words about people: for server keys.
-void WriteCustomer(JsonWriter& out, const CustomerSummary& customer, const Identity& reader) {
-  out.BeginObject().Key("known").Bool(customer.known).Key("identified").Bool(customer.identified);
-  out.Key("personalization").String(customer.personalization == Personalization::kOn ? "on" : "off");
-  if (!customer.time_zone.empty()) out.Key("timezone").String(customer.time_zone);
-  if (!customer.locale.empty()) out.Key("locale").String(customer.locale);
-  if (!customer.country.empty()) out.Key("country").String(customer.country);
-  if (reader.kind == KeyKind::kServer) {
-    out.Key("audiences").BeginArray();
-    for (const std::string& audience : customer.audiences) out.String(audience);
-    out.EndArray();
-  }
-  out.EndObject();
-}
-
-Result<Response> Context(const Engine& engine, const Request& request) {
-  RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {}));
-  const Result<Json> body = ParseJsonBody(request.body);
-  if (!body.ok()) return body.status();
-  JsonFields fields(*body, "");
-  Result<std::optional<CustomerRef>> customer = CustomerOfBody(request, fields, engine.store());
-  if (!customer.ok()) return customer.status();
-  PageQuestion question;
-  ReadPlacements(fields, &question);
-  const bool allowed = fields.Flag("allowDuplicates").value_or(false);
-  RAPPORT_RETURN_IF_ERROR(fields.Finish());
-  question.page.duplicates = allowed ? Duplicates::kAllowed : Duplicates::kRefused;
-  question.page.customer = customer.Take();
-  question.page.now = request.received_at;
-  const Result<TogetherResponse> answer = engine.Together(question.page);
-  if (!answer.ok()) return answer.status();
-  JsonWriter out(4096);
-  WriteCustomer(out.BeginObject().Key("customer"), answer->customer, request.identity);
-  out.Key("generation").Unsigned(answer->generation).Key("placements").BeginArray();
-  for (size_t i = 0; i < question.names.size(); ++i) {
-    out.BeginObject().Key("name").String(question.names[i]);
-    WriteRecommendation(out, answer->placements[i], question.return_fields[i], request.identity);
-    out.EndObject();
-  }
-  out.EndArray();
-  return JsonResponse(200, out.EndObject().Take());
-}
-
 }  // namespace
 
 void AddPageRoutes(RouteTable& table, const EndpointContext& context) {
   const Engine& engine = context.engine;
   table.Add({Method::kPost, "/v1/rank", Scope::kRecommend,
              Synchronous([&engine](const Request& request) { return Rank(engine, request); }), Browsers::kAllowed});
-  table.Add({Method::kPost, "/v1/context", Scope::kRecommend,
-             Synchronous([&engine](const Request& request) { return Context(engine, request); }), Browsers::kAllowed});
 }
 
 }  // namespace rapport

@@ -10,6 +10,7 @@ void AddItemRoutes(RouteTable& table, const EndpointContext& context);          
 void AddCustomerRoutes(RouteTable& table, const EndpointContext& context);        // customers.cc
 void AddRecommendationRoutes(RouteTable& table, const EndpointContext& context);  // recommendations.cc
 void AddPageRoutes(RouteTable& table, const EndpointContext& context);            // pages.cc
+void AddContextRoute(RouteTable& table, const EndpointContext& context);          // context.cc
 void AddDecisionRoutes(RouteTable& table, const EndpointContext& context);        // decisions.cc
 void AddBatchDecisionRoutes(RouteTable& table, const EndpointContext& context);   // batch_decisions.cc
 void AddVisitorRoutes(RouteTable& table, const EndpointContext& context);         // visitors.cc

@@ -120,8 +120,12 @@ Response BatchAnswer(size_t accepted, const std::string& members, const std::vec
   if (accepted == 0 && !errors.empty()) {
     return ProblemResponse(Status::InvalidArgument("no entry was accepted: see errors"), errors);
   }
+  return JsonResponse(200, BatchBody(true, members, errors));
+}
+
+std::string BatchBody(bool success, const std::string& members, const std::vector<IndexedError>& errors) {
   JsonWriter out;
-  out.BeginObject().Key("success").Bool(true);
+  out.BeginObject().Key("success").Bool(success);
   if (!members.empty()) out.Raw(members);
   if (!errors.empty()) {
     out.Key("errors").BeginArray();
@@ -131,7 +135,7 @@ Response BatchAnswer(size_t accepted, const std::string& members, const std::vec
     }
     out.EndArray();
   }
-  return JsonResponse(200, out.EndObject().Take());
+  return out.EndObject().Take();
 }
 
 Status RefuseUnknownQuery(const Request& request, std::initializer_list<std::string_view> known) {

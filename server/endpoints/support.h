@@ -32,6 +32,8 @@ void ApplyThenAnswer(Store& store, std::vector<Operation> operations, Responder 
 Response AnswerOfOne(const std::vector<OperationResult>& results, Response ok);
 // Nobody's fault but the store's: the sender may try again.
 bool IsRetryable(const Status& status);
+// What a batch's answer says: {"success", members, "errors": [{"index", "type", "detail"}]}.
+std::string BatchBody(bool success, const std::string& members, const std::vector<IndexedError>& errors);
 // Answers a batch with `accepted` good entries: 200 with the errors beside them, 400 when every entry was bad, 503 when
 // the store failed. `members` are written before the errors: ""accepted":3".
 Response BatchAnswer(size_t accepted, const std::string& members, const std::vector<IndexedError>& errors);

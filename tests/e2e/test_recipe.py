@@ -1,5 +1,6 @@
 """The README's recipe and the examples of docs/API.md, as they stand there: each block between the recipe marks is run
 against a real server, in their order."""
+import json
 import os
 import re
 import shutil
@@ -44,6 +45,10 @@ class RecipeTest(TemporaryFolder):
         self.assertIn('"impression"', said)
         self.assertIn('"refused":[{"itemId":"teapot-1","reason":"does not match the filter"}],"unknown":["gone"]', said)
         self.assertIn('"placements":[{"name":"hero"', said)
+        unseen = json.loads(answers[-1])
+        self.assertEqual(unseen["events"], {"success": True})
+        self.assertNotIn("cup-1", [item["itemId"] for item in unseen["placements"][0]["items"]])  # seen in this request
+        self.assertIn(unseen["decision"]["action"], ("send", "nothing"))
 
 
 if __name__ == "__main__":

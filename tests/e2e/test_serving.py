@@ -51,6 +51,35 @@ class ServingTest(TemporaryFolder):
         third = self.serve()  # and when the first has gone, nothing of it is in the way
         self.assertEqual(third.get("/healthz").status, 200)
 
+    def test_a_page_knows_the_click_that_asked_for_it(self):
+        """Many at once: every page is of after its own events, which are on the disk when it is answered."""
+        server = self.serve()
+        server.put_items(items(30))
+        wrong, messages = [], []
+
+        def browse(user):
+            for n in range(10):
+                item, message = f"item-{(user * 7 + n) % 30}", f"c-{user}-{n}"
+                page = {"customer": {"userId": f"user-{user}"},
+                        "events": [{"type": "track", "event": "Product Viewed", "messageId": message,
+                                    "properties": {"product_id": item}}],
+                        "placements": [{"name": "unseen", "count": 30, "filter": "NOT viewed"}]}
+                answer = server.post("/v1/context", page)
+                shown = [one["itemId"] for one in answer.json["placements"][0]["items"]] if answer.status == 200 else []
+                if item in shown or len(shown) != 29 - n or answer.json["events"] != {"success": True}:
+                    wrong.append((user, n, answer.status, answer.body[:300]))
+                messages.append(message)
+
+        threads = [threading.Thread(target=browse, args=(user,)) for user in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+        server.kill()  # no time to write anything down
+        counts = durability.stored_messages(self.folder, self.path("events.jsonl"))
+        self.assertEqual(sorted(counts), sorted(messages))
+
     def test_a_port_in_use_is_said(self):
         first = self.serve()
         done = rapport("serve", "--data", self.path("other"), "--listen", f"127.0.0.1:{first.port}", timeout=60)

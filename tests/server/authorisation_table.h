@@ -127,4 +127,14 @@ inline constexpr Allowed kAuthorisation[] = {
     {"GET /openapi.json", "", "* * * * * *"},
 };
 
+// Parts of a request that need more than its route does: what POST /v1/batch and POST /v1/decisions need.
+inline constexpr Allowed kAuthorisationOfParts[] = {
+    {"POST /v1/context", "recommend", "x x . x . x", "",
+     R"({"customer":{"userId":"WHO"},"placements":[{"name":"top"}],"events":[{"type":"track","event":"Seen"}]})"},
+    {"POST /v1/context", "recommend", "x x . x . x", "",
+     R"({"placements":[{"name":"top"}],"events":[{"type":"track","userId":"WHO","event":"Seen"}]})"},
+    {"POST /v1/context", "recommend", ". . x . . x", "",
+     R"({"customer":{"userId":"WHO"},"placements":[{"name":"top"}],"decision":{"dryRun":true}})"},
+};
+
 }  // namespace rapport

@@ -161,7 +161,28 @@ TEST_F(AuthorisationTest, EveryCredentialOnEveryRoute) {
   for (const Allowed& row : kAuthorisation) {
     for (const std::string& fault : Faults(row)) ADD_FAILURE() << fault;
   }
-  EXPECT_EQ(asked_, std::size(kAuthorisation) * 2 * (1 + 7 + 5 * 2 + 3));
+  for (const Allowed& part : kAuthorisationOfParts) {
+    for (const std::string& fault : Faults(part)) ADD_FAILURE() << part.body << ": " << fault;
+  }
+  EXPECT_EQ(asked_, (std::size(kAuthorisation) + std::size(kAuthorisationOfParts)) * 2 * (1 + 7 + 5 * 2 + 3));
+}
+
+// Broken twin: a route that looks at its own scope only.
+TEST_F(AuthorisationTest, APartWithoutItsScopeIsCaught) {
+  for (const Allowed& part : kAuthorisationOfParts) {
+    for (const Route& route : table_.routes()) {
+      if (NameOf(route) != part.route) continue;
+      std::vector<std::unique_ptr<Request>> kept;  // requests live until they are answered
+      Twin(route, [&](Route& twin) {
+        twin.handler = [&kept, handler = route.handler](const Request& request, Responder respond) {
+          kept.push_back(std::make_unique<Request>(request));
+          kept.back()->identity.scopes = 0xff;
+          handler(*kept.back(), std::move(respond));
+        };
+      });
+      EXPECT_FALSE(Faults(part).empty()) << part.body;
+    }
+  }
 }
 
 // Broken twins: a route without its scope, with another scope, open to browsers, or with a handler that forgets to ask

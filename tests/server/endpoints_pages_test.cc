@@ -166,7 +166,7 @@ TEST_F(PagesTest, AContextIsOnePage) {
   const Answered answered = Post("/v1/context", body);
   ASSERT_EQ(answered.status, 200) << answered.body;
   EXPECT_EQ(answered.json["customer"], Json::parse(R"({"known":true,"identified":true,"personalization":"on",
-    "timezone":"Europe/London","country":"GB","audiences":["trade"]})"));
+    "timezone":"Europe/London","country":"GB","audiences":["trade"],"consents":[]})"));
   std::set<std::string> seen;
   Ids names;
   for (const Json& placement : answered.json["placements"]) {
