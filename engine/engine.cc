@@ -262,6 +262,11 @@ Result<std::unique_ptr<BatchDecision>> Engine::PlanBatch(const BatchRequest& req
   return rapport::DecideBatch(impl_->store, settings ? settings : contact_settings(), responses(), request, hooks);
 }
 
+Result<AssignAnswer> Engine::Assign(const AssignRequest& request) const {
+  const auto view_of = [this](const CustomerRef& customer) { return impl_->views->Get(customer); };
+  return AssignPlaces(*impl_->store.catalog(), *impl_->desk, view_of, request);
+}
+
 std::shared_ptr<const ContactSettings> Engine::contact_settings() const { return impl_->desk->settings(); }
 uint64_t Engine::contact_settings_version() const { return impl_->desk->settings_version(); }
 Status Engine::UseContactSettings(ContactSettings settings) { return impl_->desk->Use(std::move(settings)); }

@@ -11,6 +11,7 @@
 
 #include "base/signing_keys.h"
 #include "data/store.h"
+#include "engine/contact/assigner.h"
 #include "engine/contact/batch_keeper.h"
 #include "engine/contact/contact_requests.h"
 #include "engine/contact/response_set.h"
@@ -67,6 +68,8 @@ class Engine {
   // The plan alone: nothing is kept. `settings`: instead of those in force.
   Result<std::unique_ptr<BatchDecision>> PlanBatch(const BatchRequest& request,
                                                    std::shared_ptr<const ContactSettings> settings) const;
+  // Rooms, seats or call slots to guests, with reasons; nothing is kept (engine/contact/assigner.h).
+  Result<AssignAnswer> Assign(const AssignRequest& request) const;
   // What is in force for contacts, and its number. UseContactSettings keeps nothing: the edge stores its own text.
   std::shared_ptr<const ContactSettings> contact_settings() const;
   uint64_t contact_settings_version() const;

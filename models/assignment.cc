@@ -56,11 +56,12 @@ Result<Assignment> Assign(const AssignmentProblem& problem) {
 
   double largest = 0;
   for (double value : problem.values) largest = std::max(largest, value);
-  // Value in whole numbers first, one more guest served second.
+  // Value in whole numbers first, one more guest served second; or a guest first, who outweighs all value together.
   const auto many = static_cast<int64_t>(guests) + 1;
   const double whole =
       std::min(kWholeMax, kCostMax / static_cast<double>(many) / static_cast<double>(guests + places + 2));
   const double scale = largest > 0 ? whole / largest : 0;
+  const int64_t served = problem.most_guests ? (static_cast<int64_t>(whole) + 1) * many : 1;
   Graph graph;
   graph.reserveNode(static_cast<int>(guests + places + 2));
   const Graph::Node source = graph.addNode(), sink = graph.addNode();
@@ -87,7 +88,8 @@ Result<Assignment> Assign(const AssignmentProblem& problem) {
       const size_t pair = g * places + p;
       if (!problem.forbidden.empty() && problem.forbidden[pair] != 0) continue;
       out.outcome[g] = AssignmentOutcome::kFull;
-      const int64_t worth = std::llround(problem.values[pair] * scale) * many + 1;
+      const int64_t value = std::llround(problem.values[pair] * scale);
+      const int64_t worth = (problem.most_guests ? value : value * many) + served;
       pairs.push_back({join(node, place_nodes[p], 1, -worth), static_cast<uint32_t>(g), static_cast<uint32_t>(p)});
     }
   }

@@ -3,7 +3,8 @@
 //   maximise sum value[guest][place] x;  each guest at most one place, each place at most its capacity,
 //   a forbidden pair never (a non-smoker's smoking room);  of equal plans one that serves more guests
 //
-// First come, first served can never earn more: its plan is one of those compared.
+// With `most_guests` the other way round: as many guests as can be served, and of those plans the one worth most.
+// First come, first served can never do better: its plan is one of those compared.
 // Source: network simplex, Kiraly and Kovacs 2012, https://lemon.cs.elte.hu; wall: LEMON stands in assignment.cc only.
 #pragma once
 
@@ -20,6 +21,7 @@ struct AssignmentProblem {
   std::vector<uint32_t> capacity;  // by place: how many guests it takes
   std::vector<double> values;      // (guests, places), 0 .. 1e12: what it is worth that this guest gets this place
   std::vector<uint8_t> forbidden;  // (guests, places), 1: never; empty: nothing is
+  bool most_guests = false;        // nobody goes without for somebody else's value
 };
 
 enum class AssignmentOutcome : uint8_t {

@@ -342,6 +342,47 @@ Result<ContactDesk::Held> ContactDesk::Hold(const PlannedArm& arm) {
   return held;
 }
 
+Result<std::vector<ContactRefusal>> ContactDesk::RefusalsAt(const ContactSettings& settings, const CustomerView& view,
+                                                            const ChannelSettings& channel, const std::string& purpose,
+                                                            std::span<const Timestamp> times) {
+  ContactCustomer customer;  // of nobody known: no consent, no address
+  if (view.root.value != 0) {
+    Stripe& stripe = stripes_[view.root.value % stripes_.size()];
+    std::lock_guard one_at_a_time(stripe.mutex);
+    Result<ContactCustomer> read = ReadContactCustomer(store_, view.root, nullptr);
+    if (!read.ok()) return read.status();
+    customer = read.Take();
+    const auto [begin, end] = stripe.pending.equal_range(view.root.value);
+    for (auto at = begin; at != end; ++at) AddPending(at->second, &customer.log);
+  }
+  Feasibility::Question question;
+  question.purpose = purpose;
+  question.channel = &channel;
+  const auto [first, last] = std::minmax_element(times.begin(), times.end());
+  if (first == times.end()) return std::vector<ContactRefusal>();
+  const ZoneChoice zone = ChooseZone(settings.limits, view.time_zone, view.country);
+  const Result<LocalTime> local =
+      zones_.Read(zone.name, {std::max(first->ms - kLocalPastMs, kTimestampMin.ms)}, {last->ms + kDayMs});
+  if (!local.ok()) return local.status();
+  const Feasibility rules(settings, customer, *local);
+  ContactRefusal standing = rules.Standing(question);
+  const bool holdout = !IsService(purpose) && InHoldout(settings.limits.holdout_name, std::to_string(view.root.value),
+                                                        settings.limits.holdout_ppm);
+  if (standing == ContactRefusal::kNone && holdout) standing = ContactRefusal::kHoldout;
+  std::vector<ContactRefusal> refusals(times.size(), standing);
+  for (size_t i = 0; i < times.size() && standing == ContactRefusal::kNone; ++i) {
+    refusals[i] = rules.At(question, times[i], nullptr);
+  }
+  return refusals;
+}
+
+std::optional<uint64_t> ContactDesk::LeftInHour(const ContactSettings&, const ChannelSettings& channel,
+                                                Timestamp time) const {
+  if (channel.capacity_per_hour == 0) return std::nullopt;
+  const uint64_t used = capacity_.Used(PlannedOf::kChannel, channel.name, HourNumber(time), 1)[0];
+  return channel.capacity_per_hour - std::min(used, channel.capacity_per_hour);
+}
+
 void ContactDesk::Settle(CustomerId customer, const std::string& id) {
   capacity_.Settle(id);
   Stripe& stripe = stripes_[customer.value % stripes_.size()];

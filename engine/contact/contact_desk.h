@@ -11,6 +11,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 
 #include "data/store.h"
 #include "engine/contact/capacity.h"
@@ -60,6 +62,15 @@ class ContactDesk {
   // Asks the hard rules again with what has been planned since. Where nothing forbids the arm it is pending from here
   // on: REQUIRES a Settle(root, contact id) then.
   Result<Held> Hold(const PlannedArm& arm);
+
+  // ---- slots of an assignment (assigner.h): nothing is planned ----
+  // What forbids a contact of this customer on the channel at each of the times; kNone: nothing does.
+  Result<std::vector<ContactRefusal>> RefusalsAt(const ContactSettings& settings, const CustomerView& view,
+                                                 const ChannelSettings& channel, const std::string& purpose,
+                                                 std::span<const Timestamp> times);
+  // How many more contacts the channel takes in the hour of `time`; nullopt: any number.
+  std::optional<uint64_t> LeftInHour(const ContactSettings& settings, const ChannelSettings& channel,
+                                     Timestamp time) const;
 
   // The store has said what became of the operations: the planned contact stands in its log, or nowhere.
   void Settle(CustomerId customer, const std::string& id);

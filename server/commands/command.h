@@ -77,6 +77,7 @@ void AddExportCommand(Commands& commands);
 void AddSimulateCommand(Commands& commands);
 void AddEvaluateCommand(Commands& commands);
 void AddDecideCommand(Commands& commands);
+void AddAssignCommand(Commands& commands);
 
 // The whole command line; returns the exit code (0 done, 1 failed, 2 wrong use).
 int RunCommandLine(int argc, const char* const* argv, Terminal& terminal);

@@ -43,6 +43,7 @@ void AddAll(Commands& commands) {
   AddTrainCommand(commands);
   AddEvaluateCommand(commands);
   AddDecideCommand(commands);
+  AddAssignCommand(commands);
   AddModelsCommands(commands);
   AddKeysCommands(commands);
   AddSimulateCommand(commands);

@@ -14,6 +14,7 @@ void AddEndpoints(RouteTable& table, const EndpointContext& context) {
   AddContextRoute(table, context);
   AddDecisionRoutes(table, context);
   AddBatchDecisionRoutes(table, context);
+  AddAssignmentRoutes(table, context);
   AddVisitorRoutes(table, context);
   AddGorseRoutes(table, context);
   AddOpenApiRoute(table);

@@ -82,6 +82,8 @@ const ApiOperation kOperations[] = {
      "BatchRecord"},
     {Method::kGet, "/v1/decisions/batch/{id}/plan", Scope::kCampaigns, "A page of its plan, a line per customer",
      "page format", "", "application/x-ndjson text/csv"},
+    {Method::kPost, "/v1/assignments", Scope::kCampaigns, "Who gets which room, seat or call slot, and why", "",
+     "AssignmentRequest", "Assignment"},
     {Method::kGet, "/v1/channels", Scope::kCampaigns, "Channels and places in force", "", "", "Channels"},
     {Method::kPut, "/v1/channels", Scope::kCampaigns, "Replace channels and places", "", "Channels", "SettingsAnswer"},
     {Method::kGet, "/v1/limits", Scope::kCampaigns, "Caps, quiet hours and money in force", "", "", "Limits"},

@@ -13,6 +13,7 @@ void AddPageRoutes(RouteTable& table, const EndpointContext& context);          
 void AddContextRoute(RouteTable& table, const EndpointContext& context);          // context.cc
 void AddDecisionRoutes(RouteTable& table, const EndpointContext& context);        // decisions.cc
 void AddBatchDecisionRoutes(RouteTable& table, const EndpointContext& context);   // batch_decisions.cc
+void AddAssignmentRoutes(RouteTable& table, const EndpointContext& context);      // assignments.cc
 void AddVisitorRoutes(RouteTable& table, const EndpointContext& context);         // visitors.cc
 void AddGorseRoutes(RouteTable& table, const EndpointContext& context);           // gorse.cc
 void AddOpenApiRoute(RouteTable& table);                                          // openapi.cc

@@ -197,6 +197,43 @@ class DecisionsTest(TemporaryFolder):
             self.assertEqual(len(planned), 3000)
             self.assertEqual(server.stop(), 0)
 
+    def test_rooms_and_call_slots_beside_the_server_and_without_it(self):
+        rooms = {"places": [{"itemId": "a"}, {"name": "yard", "attributes": {"floor": 0}}],
+                 "guests": [{"name": "Ada", "prefer": [{"filter": "itemId = 'a'", "worth": 5}]},
+                            {"name": "Bob", "customer": {"userId": "u1"}, "must": "itemId = 'a'"},
+                            {"name": "Cyd", "must": "attributes.floor > 3"}]}
+        slots = {"contact": {"channel": "call", "slots": [{"name": "later", "at": int(time.time() * 1000) + 86400000}]},
+                 "guests": [{"name": "one", "customer": {"userId": "u1"}}]}
+        told = {}
+        with self.serve() as server:
+            server.put_items([product("a", stock=1)])
+            self.willing(server, "u1")
+            for name, question in (("rooms", rooms), ("slots", slots)):
+                with open(self.path(name), "w", encoding="utf-8") as file:
+                    json.dump(question, file)
+                answer = server.post("/v1/assignments", question)
+                self.assertEqual(answer.status, 200, answer)
+                told[name] = answer.json
+                beside = rapport("assign", "--data", self.folder, self.path(name), "--json", timeout=60)
+                self.assertEqual(beside.returncode, 0, beside.stderr)
+                self.assertEqual(json.loads(beside.stdout), told[name])
+            self.assertEqual(server.stop(), 0)
+        self.assertEqual([guest.get("place") for guest in told["rooms"]["guests"]], ["yard", "a", None])
+        self.assertEqual(told["slots"]["guests"][0]["forbidden"], [{"reason": "no-consent", "places": 1}])
+        for name, answer in told.items():
+            alone = rapport("assign", "--data", self.folder, self.path(name), "--json", timeout=60)
+            self.assertEqual(alone.returncode, 0, alone.stderr)
+            self.assertEqual(json.loads(alone.stdout), answer)
+        people = rapport("assign", "--data", self.folder, self.path("rooms"), timeout=60)
+        self.assertIn("Bob: a, worth 0; forbidden: must 1\n", people.stdout)
+        self.assertIn("Cyd: nothing: nothing-allowed; forbidden: must 2\n", people.stdout)
+        self.assertIn("2 of 3 placed", people.stdout)
+        with open(self.path("rooms"), "w", encoding="utf-8") as file:
+            file.write('{"places":[{"itemId":"gone"}],"guests":[{"name":"Ada"}]}')
+        wrong = rapport("assign", "--data", self.folder, self.path("rooms"), timeout=60)
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("there is no item 'gone'", wrong.stderr)
+
     def test_what_another_policy_would_have_earned(self):
         with self.serve() as server:
             server.put_items([product("a"), product("b")])

@@ -21,8 +21,8 @@ class RecipeTest(TemporaryFolder):
         blocks = []
         for page in ("README.md", os.path.join("docs", "API.md")):
             with open(os.path.join(ROOT, page), encoding="utf-8") as file:
-                [recipe] = MARKED.findall(file.read())
-            found = BLOCK.findall(recipe)
+                recipes = MARKED.findall(file.read())
+            found = [block for recipe in recipes for block in BLOCK.findall(recipe)]
             self.assertGreaterEqual(len(found), 3, page)
             blocks += found
         server = self.serve()
@@ -45,10 +45,11 @@ class RecipeTest(TemporaryFolder):
         self.assertIn('"impression"', said)
         self.assertIn('"refused":[{"itemId":"teapot-1","reason":"does not match the filter"}],"unknown":["gone"]', said)
         self.assertIn('"placements":[{"name":"hero"', said)
-        unseen = json.loads(answers[-1])
+        [unseen] = [json.loads(answer) for answer in answers if '"events":{"success"' in answer]
         self.assertEqual(unseen["events"], {"success": True})
         self.assertNotIn("cup-1", [item["itemId"] for item in unseen["placements"][0]["items"]])  # seen in this request
         self.assertIn(unseen["decision"]["action"], ("send", "nothing"))
+        self.assertIn('{"guest":"Bob","known":false,"place":"203","worth":0,"wishes":[],"forbidden":[{"reason":"must","places":1}]}', said)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,29 @@ TEST(AssignmentTest, NeverEarnsLessThanFirstCome) {
   EXPECT_GT(gain, 0);  // a twin that serves in turn would be seen
 }
 
+// With most_guests every guest more is worth more than all values together: the same brute force says so, with that
+// much put on top of each value.
+TEST(AssignmentTest, MostGuestsFirstAndThenValue) {
+  Random random(3);
+  int differ = 0;
+  for (int round = 0; round < 150; ++round) {
+    AssignmentProblem problem = RandomProblem(1 + random.Below(5), 1 + random.Below(4), 0.4, random);
+    const Result<Assignment> by_value = Assign(problem);
+    problem.most_guests = true;
+    const Result<Assignment> plan = Assign(problem);
+    ASSERT_TRUE(plan.ok() && by_value.ok());
+    ExpectSound(problem, *plan);
+    constexpr double kServed = 1000;  // five values are at most 500
+    AssignmentProblem raised = problem;
+    for (double& value : raised.values) value += kServed;
+    std::vector<uint32_t> left = problem.capacity;
+    const auto served = std::count(plan->outcome.begin(), plan->outcome.end(), AssignmentOutcome::kAssigned);
+    EXPECT_NEAR(plan->value + kServed * static_cast<double>(served), BruteForce(raised, 0, &left), 1e-5);
+    differ += plan->value < by_value->value - 1e-5 ? 1 : 0;
+  }
+  EXPECT_GT(differ, 0);  // a twin that looks at value alone would be seen
+}
+
 TEST(AssignmentTest, HardPreferencesHoldWhateverTheyCost) {
   // One room, for smokers, worth a fortune to a non-smoker; the other guest may have it.
   const AssignmentProblem problem{2, {1}, {1e12, 1}, {1, 0}};

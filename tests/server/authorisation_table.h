@@ -61,6 +61,8 @@ inline constexpr Allowed kAuthorisation[] = {
     {"POST /v1/decisions/batch", "campaigns", ". . x . . x", "", R"({"items":["no-such-item"]})"},
     {"GET /v1/decisions/batch/{id}", "campaigns", ". . x . . x"},
     {"GET /v1/decisions/batch/{id}/plan", "campaigns", ". . x . . x"},
+    {"POST /v1/assignments", "campaigns", ". . x . . x", "",
+     R"({"places":[{"name":"x"}],"guests":[{"name":"x","customer":{"userId":"WHO"}}]})"},
     {"GET /v1/channels", "campaigns", ". . x . . x"},
     {"PUT /v1/channels", "campaigns", ". . x . . x", "", R"({"channels":[]})"},
     {"GET /v1/limits", "campaigns", ". . x . . x"},

@@ -95,6 +95,12 @@ class OpenApiWalk : public EndpointsTest {
     Json& batch = schemas["BatchDecisionRequest"]["properties"];
     batch["from"]["examples"] = {FormatRfc3339(clock_.Now())};
     batch["items"]["items"] = {{"type", "string"}, {"minLength", 1}, {"maxLength", 256}, {"examples", {"tea"}}};
+    Json& assignment = schemas["AssignmentRequest"]["properties"];
+    assignment["contact"]["properties"]["slots"]["items"]["properties"]["at"]["examples"] = {
+        FormatRfc3339({clock_.Now().ms + kDayMs})};
+    assignment["places"]["items"]["properties"]["itemId"] = {
+        {"type", "string"}, {"minLength", 1}, {"maxLength", 256}, {"examples", {"tea"}}};
+    assignment["guests"]["items"]["properties"]["worths"]["items"]["properties"]["place"]["examples"] = {"a"};
     schemas["RegisterRequest"]["properties"]["file"]["examples"] = {store_->Models().front().file};
     schemas["NextPageRequest"]["properties"]["recommendationId"]["examples"] = {
         Post("/v1/recommendations", R"({"count":1})").json["recommendationId"]};
