@@ -135,57 +135,87 @@ class Drawing {
 
   // What a price left over, where there are no dice: customers who are alike all turn away from an arm at the same
   // price, and a limit would stay half empty. Whoever got nothing for its price gets the arm that loses least at the
-  // prices, those who lose least first, as long as it brings money and fits.
+  // prices, those who lose least first, as long as it brings money and fits. Who finds it taken looks again, so that
+  // customers who all want the same hour fill the others.
   void HandOutTheRest(std::span<const uint32_t> order, std::span<const double> prices, const DrawSink& sink,
                       Plan* plan) {
-    struct Rest {
-      float worth, value;
-      uint32_t turn, customer;
-      Arm arm;
-    };
-    std::vector<Rest> rest;
-    std::vector<uint32_t> customers;
+    std::vector<uint32_t> customers, too_late;
     for (const uint32_t customer : order) {
       if (plan->drawn[customer].reason == DrawReason::kPriced) customers.push_back(customer);
     }
-    std::vector<Ready> ready;
-    for (size_t begin = 0; begin < customers.size(); begin += kRestAtOnce) {
-      const std::span<const uint32_t> some =
-          std::span(customers).subspan(begin, std::min(kRestAtOnce, customers.size() - begin));
-      MakeReady(some, *plan, prices, &ready);
-      for (size_t j = 0; j < some.size(); ++j) {
-        for (size_t k = 0; k < ready[j].shortlist.size(); ++k) {
-          const WorthArm& arm = ready[j].shortlist[k];
-          if (arm.arm.IsNothing() || !(ready[j].values[k] > 0) || !limits_.Fits(arm.arm, plan->used)) continue;
-          rest.push_back({arm.worth, ready[j].values[k], static_cast<uint32_t>(begin + j), some[j], arm.arm});
-          break;  // the shortlist begins with what is worth most
+    const size_t looks_max = order.size() + kRestLooksMin;
+    for (size_t looks = 0; !customers.empty() && looks < looks_max; customers.swap(too_late)) {
+      looks += customers.size();
+      too_late.clear();
+      const std::vector<Rest> rest = FindRest(customers, prices, *plan);
+      for (size_t k = 0; k < rest.size();) {
+        const size_t first = k, turn = rest[k].turn;
+        bool is_taken = false;
+        for (; k < rest.size() && rest[k].turn == turn; ++k) {
+          if (is_taken || !limits_.Fits(rest[k].arm, plan->used)) continue;
+          Give(rest[k], prices, sink, plan);
+          is_taken = true;
         }
+        if (!is_taken) too_late.push_back(rest[first].customer);
       }
-    }
-    std::sort(rest.begin(), rest.end(),
-              [](const Rest& a, const Rest& b) { return a.worth != b.worth ? a.worth > b.worth : a.turn < b.turn; });
-    for (const Rest& one : rest) {
-      if (!limits_.Fits(one.arm, plan->used)) continue;
-      DrawnArm& drawn = plan->drawn[one.customer];
-      drawn.arm = one.arm;
-      drawn.worth = one.worth;
-      drawn.value = one.value;
-      drawn.propensity = 1;
-      drawn.arms_left = 1;
-      drawn.turn = turn_++;
-      drawn.reason = DrawReason::kBest;
-      plan->value += one.value;
-      plan->expected_value += one.value;
-      limits_.Take(one.arm, plan->used);
-      ++plan->sends;
-      left_ = {{.arm = one.arm, .worth = one.worth}};
-      probabilities_ = {1};
-      if (sink) sink({one.customer, left_, probabilities_, drawn, prices});
+      if (too_late.size() == customers.size()) return;
     }
   }
 
  private:
   static constexpr size_t kRestAtOnce = 4096;
+  static constexpr size_t kRestLooksMin = 200'000;      // of the second turn, beside one for each customer
+  static constexpr size_t kRestWholeListsMax = 65'536;  // customers whose whole shortlists are at hand
+
+  // An arm that may be given in the second turn. Arms of one customer stand together, the best first.
+  struct Rest {
+    float worth, value;
+    uint32_t turn, customer;
+    Arm arm;
+  };
+
+  // For each of the customers what fits and brings money; customers by what they lose.
+  std::vector<Rest> FindRest(std::span<const uint32_t> customers, std::span<const double> prices, const Plan& plan) {
+    const size_t arms_max = customers.size() <= kRestWholeListsMax ? options_.shortlist.arms_max : 1;
+    std::vector<Rest> rest;
+    std::vector<float> best(customers.size(), 0);  // worth of the first arm
+    std::vector<Ready> ready;
+    for (size_t begin = 0; begin < customers.size(); begin += kRestAtOnce) {
+      const std::span<const uint32_t> some = customers.subspan(begin, std::min(kRestAtOnce, customers.size() - begin));
+      MakeReady(some, plan, prices, &ready);
+      for (size_t j = 0; j < some.size(); ++j) {
+        size_t found = 0;
+        for (size_t k = 0; k < ready[j].shortlist.size() && found < arms_max; ++k) {
+          const WorthArm& arm = ready[j].shortlist[k];  // those worth most first
+          if (arm.arm.IsNothing() || !(ready[j].values[k] > 0) || !limits_.Fits(arm.arm, plan.used)) continue;
+          rest.push_back({arm.worth, ready[j].values[k], static_cast<uint32_t>(begin + j), some[j], arm.arm});
+          if (found++ == 0) best[begin + j] = arm.worth;
+        }
+      }
+    }
+    std::stable_sort(rest.begin(), rest.end(), [&](const Rest& a, const Rest& b) {
+      return best[a.turn] != best[b.turn] ? best[a.turn] > best[b.turn] : a.turn < b.turn;
+    });
+    return rest;
+  }
+
+  void Give(const Rest& one, std::span<const double> prices, const DrawSink& sink, Plan* plan) {
+    DrawnArm& drawn = plan->drawn[one.customer];
+    drawn.arm = one.arm;
+    drawn.worth = one.worth;
+    drawn.value = one.value;
+    drawn.propensity = 1;
+    drawn.arms_left = 1;
+    drawn.turn = turn_++;
+    drawn.reason = DrawReason::kBest;
+    plan->value += one.value;
+    plan->expected_value += one.value;
+    limits_.Take(one.arm, plan->used);
+    ++plan->sends;
+    left_ = {{.arm = one.arm, .worth = one.worth}};
+    probabilities_ = {1};
+    if (sink) sink({one.customer, left_, probabilities_, drawn, prices});
+  }
 
   // Why nothing would be the best: asked only where it might be.
   DrawReason ReasonOfNothing(const Ready& one, ArmSearch* search) const {

@@ -6,8 +6,9 @@
 //   order       = a seeded shuffle
 //
 //   the rest    = without dice, what is left of a limit at the end is handed out in a second turn
-//   (DrawOptions::hand_out) prices      = those of the dual, corrected on the way for what has been used otherwise than
-//   foreseen
+//   (DrawOptions::hand_out),
+//                 in which who comes too late for an arm looks again
+//   prices      = those of the dual, corrected on the way for what has been used otherwise than foreseen
 //                 (price_steering.h)
 //
 // Prices that were rehearsed (price_rehearsal.h) keep the pace at each turn instead, n_k the sends that the limit has

@@ -318,6 +318,31 @@ TEST(PlanDrawTest, ALimitIsUsedUpByCustomersWhoAreAllAlike) {
   EXPECT_LT(DrawPlan(instance.shape, limits, instance.Source(), prices, twin).sends, 120u);
 }
 
+// They all want the same hour, and of each hour there is a little: the second turn goes on to the other hours. Who
+// takes part in it once only, as the twin that was here, serves one hour.
+TEST(PlanDrawTest, EachHourIsUsedUpByCustomersWhoAreAllAlike) {
+  for (const uint32_t customers : {30u, 400u}) {
+    RandomInstance instance(1, 2, 1, 1, 9, 0);
+    CustomerArms one = instance.arms[0];
+    std::vector<SharedLimit> hours;
+    for (size_t s = 0; s < kSlots; ++s) {
+      one.channel_slot[s] = s % 24 == 5 ? 1 + 0.01f * static_cast<float>(s) : kNotAllowed;
+      hours.push_back(LimitOf("hour", 2, {1}, {}, {static_cast<uint8_t>(s)}));
+    }
+    instance.kind_slot.assign(instance.kind_slot.size(), 0);
+    instance.arms.assign(customers, one);
+    const LimitSet limits = LimitSet::Make(instance.shape, hours).Take();
+    const DualPrices prices = FindPrices(instance.shape, limits, instance.Source(), customers, {});
+    const Plan plan = DrawPlan(instance.shape, limits, instance.Source(), prices, {});
+    EXPECT_EQ(plan.sends, 14u) << customers;
+    double best = 0;  // the better content in each hour, twice
+    for (uint8_t s = 5; s < kSlots; s = static_cast<uint8_t>(s + 24)) {
+      best += 2 * std::max(instance.Value(0, {0, 0, s}), instance.Value(0, {1, 0, s}));
+    }
+    EXPECT_NEAR(plan.value, best, 1e-3 * best) << customers;
+  }
+}
+
 TEST(PlanDrawTest, SaysWhyNothingIsSent) {
   RandomInstance instance(4, 2, 2, 1, 3, 0);
   for (float& x : instance.arms[0].channel_slot) x = kNotAllowed;
