@@ -303,7 +303,7 @@ BatchLimit LimitOf(std::string name, double amount, BatchLimit::Unit unit, std::
   limit.unit = unit;
   limit.channels = std::move(channels);
   limit.contents = std::move(contents);
-  limit.minutes_per_send = 6;
+  if (unit == BatchLimit::Unit::kMinutes) limit.minutes = {{"call", 6}};
   return limit;
 }
 
@@ -381,7 +381,7 @@ Recount CountAgain(const std::string& path, const std::vector<BatchLimit>& limit
       if (!names(limits[k].channels, fields[3]) || !names(limits[k].contents, fields[1])) continue;
       double of_send = 1;
       if (limits[k].unit == BatchLimit::Unit::kMoney) of_send = channel->cost;
-      if (limits[k].unit == BatchLimit::Unit::kMinutes) of_send = limits[k].minutes_per_send;
+      if (limits[k].unit == BatchLimit::Unit::kMinutes) of_send = limits[k].minutes.at("call");
       used[k][limits[k].per_hour ? slot : 0] += of_send;
     }
   }

@@ -98,6 +98,7 @@ std::string BatchRecordToJson(const BatchRecord& record) {
   out.Key("plannedValue").Number(record.planned_value).Key("bound").Number(record.bound);
   out.Key("gap").Number(record.gap());
   WriteCounts(out.Key("sendsByChannel"), record.sends_by_channel);
+  WriteCounts(out.Key("sendsByItem"), record.sends_by_item);
   WriteCounts(out.Key("nothing"), record.nothing);
   out.Key("limits").BeginArray();
   for (const LimitReport& limit : record.limits) {
@@ -134,6 +135,7 @@ Result<BatchRecord> ReadBatchRecordJson(const std::string& text) {
     Read(json, "plannedValue", &record.planned_value);
     Read(json, "bound", &record.bound);
     Read(json, "sendsByChannel", &record.sends_by_channel);
+    Read(json, "sendsByItem", &record.sends_by_item);
     Read(json, "nothing", &record.nothing);
     for (const Json& limit : json.at("limits")) record.limits.push_back(ReadLimit(limit));
   } catch (const Json::exception& error) {

@@ -170,6 +170,74 @@ std::vector<BudgetSettings> Budgets(JsonFields& parent) {
   return budgets;
 }
 
+std::vector<AgentSettings> Agents(JsonFields& parent) {
+  std::vector<AgentSettings> agents;
+  const std::vector<const Json*> entries = parent.Objects("agents", kListMax);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    JsonFields fields(*entries[i], parent.Place("agents", i));
+    AgentSettings team;
+    team.name = fields.RequiredText("name", limits::kExternalIdBytesMax);
+    const auto minutes = fields.Number("minutesPerHour", 0, kNumberMax);
+    if (!minutes) fields.FailField("minutesPerHour", "is needed: of all its agents together");
+    team.minutes_per_hour = minutes.value_or(0);
+    const std::vector<const Json*> channels = fields.Objects("channels", kListMax);
+    for (size_t c = 0; c < channels.size(); ++c) {
+      JsonFields channel(*channels[c], fields.Place("channels", c));
+      const std::string name = channel.RequiredText("channel", limits::kExternalIdBytesMax);
+      const auto of_contact = channel.Number("minutesPerContact", 0, kNumberMax);
+      if (!of_contact) channel.FailField("minutesPerContact", "is needed: of one agent");
+      if (!team.minutes_per_contact.emplace(name, of_contact.value_or(0)).second) {
+        channel.FailField("channel", "stands there twice; say one number of minutes");
+      }
+      fields.Fail(channel.Finish());
+    }
+    parent.Fail(fields.Finish());
+    agents.push_back(std::move(team));
+  }
+  return agents;
+}
+
+StockSettings Stock(JsonFields& parent) {
+  StockSettings stock;
+  const Json* json = parent.Find("stock");
+  if (json == nullptr) return stock;
+  JsonFields fields(*json, "stock.");
+  Set(stock.of_catalogue, fields.Flag("fromCatalogue"));
+  const std::vector<const Json*> entries = fields.Objects("items", limits::kBatchContentsMax);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    JsonFields item(*entries[i], fields.Place("items", i));
+    const std::string id = item.RequiredId("itemId");
+    const auto amount = item.Count("amount", 0, size_t{1} << 40);
+    if (!amount) item.FailField("amount", "is needed: to how many customers at most");
+    if (!stock.items.emplace(id, amount.value_or(0)).second)
+      item.FailField("itemId", "stands there twice; say one amount");
+    fields.Fail(item.Finish());
+  }
+  parent.Fail(fields.Finish());
+  return stock;
+}
+
+void WriteAgents(JsonWriter& out, const std::vector<AgentSettings>& agents) {
+  out.BeginArray();
+  for (const AgentSettings& team : agents) {
+    out.BeginObject().Key("name").String(team.name).Key("minutesPerHour").Number(team.minutes_per_hour);
+    out.Key("channels").BeginArray();
+    for (const auto& [channel, minutes] : team.minutes_per_contact) {
+      out.BeginObject().Key("channel").String(channel).Key("minutesPerContact").Number(minutes).EndObject();
+    }
+    out.EndArray().EndObject();
+  }
+  out.EndArray();
+}
+
+void WriteStock(JsonWriter& out, const StockSettings& stock) {
+  out.BeginObject().Key("fromCatalogue").Bool(stock.of_catalogue).Key("items").BeginArray();
+  for (const auto& [item, amount] : stock.items) {
+    out.BeginObject().Key("itemId").String(item).Key("amount").Unsigned(amount).EndObject();
+  }
+  out.EndArray().EndObject();
+}
+
 void WriteHours(JsonWriter& out, const std::vector<DayHours>& hours) {
   const auto time = [](int minute) {
     char text[8];
@@ -224,6 +292,8 @@ Status ReadLimits(std::string_view text, ContactSettings* settings) {
   if (fields.Find("caps") != nullptr) limits.caps = Caps(fields);
   if (fields.Find("quietHours") != nullptr) limits.quiet = Hours(fields, "quietHours");
   limits.budgets = Budgets(fields);
+  limits.agents = Agents(fields);
+  limits.stock = Stock(fields);
   Set(limits.time_zone, fields.Text("timezone", limits::kShortTextBytesMax));
   if (const Json* zones = fields.Find("countryTimezones")) {
     JsonFields names(*zones, "countryTimezones.");
@@ -246,6 +316,15 @@ Status ReadLimits(std::string_view text, ContactSettings* settings) {
   Set(limits.holdout_name, fields.Text("holdout", limits::kShortTextBytesMax));
   RAPPORT_RETURN_IF_ERROR(fields.Finish());
   settings->limits = std::move(limits);
+  return Status::Ok();
+}
+
+Status CheckStockItems(const ContactSettings& settings, const Catalog& catalog) {
+  for (const auto& [id, amount] : settings.limits.stock.items) {
+    const Item* item = catalog.Find(id);
+    if (item != nullptr && item->catalogued) continue;
+    return Status::InvalidArgument("stock: there is no item " + QuoteForMessage(id) + " in the catalogue");
+  }
   return Status::Ok();
 }
 
@@ -292,7 +371,10 @@ std::string LimitsToJson(const ContactSettings& settings) {
     WriteTexts(out.Key("channels"), budget.channels);
     out.EndObject();
   }
-  out.EndArray().Key("timezone").String(limits.time_zone).Key("countryTimezones").BeginObject();
+  out.EndArray();
+  WriteAgents(out.Key("agents"), limits.agents);
+  WriteStock(out.Key("stock"), limits.stock);
+  out.Key("timezone").String(limits.time_zone).Key("countryTimezones").BeginObject();
   for (const auto& [country, zone] : limits.country_zones) out.Key(country).String(zone);
   out.EndObject().Key("responseMargin").Number(limits.response_margin);
   out.Key("responseToOrder").Number(limits.response_to_order).Key("lifetimeValue").Number(limits.lifetime_value);

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "data/catalog.h"
 #include "data/store.h"
 #include "engine/contact/contact_settings.h"
 
@@ -22,6 +23,8 @@ inline constexpr char kLimitsSetting[] = "limits";
 Status ReadChannels(std::string_view json, ContactSettings* settings);
 // Replaces its limits.
 Status ReadLimits(std::string_view json, ContactSettings* settings);
+// Whether what the limits give a stock is in the catalogue: to be asked when they are given, items go later on.
+Status CheckStockItems(const ContactSettings& settings, const Catalog& catalog);
 std::string ChannelsToJson(const ContactSettings& settings);
 std::string LimitsToJson(const ContactSettings& settings);
 

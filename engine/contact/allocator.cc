@@ -22,7 +22,11 @@ Status CheckBatchLimit(const PlanFrame& frame, const BatchLimit& limit) {
     return Status::InvalidArgument("limit " + limit.name + ": " + what);
   };
   if (!(limit.amount >= 0 && limit.amount <= kAmountMax)) return bad("its amount is not between 0 and 1e12");
-  if (!(limit.minutes_per_send > 0 && limit.minutes_per_send <= 1e6)) return bad("minutes per send must be above 0");
+  if (limit.unit == BatchLimit::Unit::kMinutes && limit.minutes.empty()) return bad("it says no minutes of a send");
+  for (const auto& [channel, minutes] : limit.minutes) {
+    if (!(minutes > 0 && minutes <= 1e9)) return bad("minutes per send must be above 0");
+    if (frame.settings.FindChannel(channel) == nullptr) return bad("there is no channel " + channel);
+  }
   if (!limit.hours_taken.empty() && limit.hours_taken.size() != kSlots) return bad("what is taken is not by hour");
   if (limit.per_hour && !limit.contents.empty()) return bad("it is per hour and names contents; make two limits");
   for (const std::string& name : limit.channels) {
@@ -50,7 +54,10 @@ SharedLimit Counted(const PlanFrame& frame, const BatchLimit& limit) {
     const ChannelSettings& settings = frame.settings.channels[channel.settings];
     double of_send = 1;
     if (limit.unit == BatchLimit::Unit::kMoney) of_send = settings.cost;
-    if (limit.unit == BatchLimit::Unit::kMinutes) of_send = limit.minutes_per_send;
+    if (limit.unit == BatchLimit::Unit::kMinutes) {
+      const auto minutes = limit.minutes.find(settings.name);
+      of_send = minutes != limit.minutes.end() ? minutes->second : 0;
+    }
     const bool is_meant = Names(limit.channels, settings.name);
     counted.per_send.push_back(is_meant ? static_cast<int64_t>(std::ceil(of_send * counted.units_per_one - 1e-6)) : 0);
   }
@@ -74,6 +81,22 @@ LimitReport ReportOf(const BatchLimit& limit, std::span<const SharedLimit> count
     report.hours_priced += limit.per_hour && prices[k] > 0 ? 1 : 0;
   }
   return report;
+}
+
+void AddAgents(const PlanFrame& frame, std::vector<BatchLimit>* limits) {
+  for (const AgentSettings& team : frame.settings.limits.agents) {
+    const bool is_needed = std::any_of(frame.channels.begin(), frame.channels.end(), [&](const PlanChannel& channel) {
+      return team.minutes_per_contact.contains(frame.settings.channels[channel.settings].name);
+    });
+    if (!is_needed) continue;
+    BatchLimit limit;
+    limit.name = team.name + " minutes per hour";
+    limit.amount = team.minutes_per_hour;
+    limit.unit = BatchLimit::Unit::kMinutes;
+    limit.minutes = team.minutes_per_contact;
+    limit.per_hour = true;
+    limits->push_back(std::move(limit));
+  }
 }
 
 void AppendField(const std::string& text, std::string* out) {
@@ -119,6 +142,15 @@ std::vector<BatchLimit> LimitsOfSettings(const PlanFrame& frame) {
     limit.amount = static_cast<double>(settings.capacity_per_hour);
     limit.channels = {settings.name};
     limit.per_hour = true;
+    limits.push_back(std::move(limit));
+  }
+  AddAgents(frame, &limits);
+  for (const PlanContent& content : frame.contents) {
+    if (!content.stock) continue;
+    BatchLimit limit;
+    limit.name = "stock of " + content.name;
+    limit.amount = static_cast<double>(*content.stock);
+    limit.contents = {content.name};
     limits.push_back(std::move(limit));
   }
   return limits;

@@ -3,6 +3,7 @@
 // hours.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,15 +18,15 @@ struct BatchLimit {
   std::string name;
   double amount = 0;  // 0: none at all
   Unit unit = Unit::kSends;
-  double minutes_per_send = 1;        // of agents, for kMinutes
-  std::vector<std::string> channels;  // empty: all of the plan
-  std::vector<std::string> contents;  // external ids; empty: all
-  bool per_hour = false;              // the amount holds for each hour of the plan by itself; not with contents
-  double taken = 0;                   // used up before the plan; not of an hourly one
-  std::vector<double> hours_taken;    // likewise, by slot, of an hourly one; empty: nothing
+  std::map<std::string, double> minutes;  // of agents that one send takes, by channel, for kMinutes; others take none
+  std::vector<std::string> channels;      // empty: all of the plan
+  std::vector<std::string> contents;      // external ids; empty: all
+  bool per_hour = false;                  // the amount holds for each hour of the plan by itself; not with contents
+  double taken = 0;                       // used up before the plan; not of an hourly one
+  std::vector<double> hours_taken;        // likewise, by slot, of an hourly one; empty: nothing
 };
 
-// What the settings say: budgets, and the channels' capacities per hour.
+// What the settings say: budgets, the channels' capacities per hour, agents' minutes per hour, stock of contents.
 std::vector<BatchLimit> LimitsOfSettings(const PlanFrame& frame);
 
 struct BatchOptions {

@@ -37,6 +37,9 @@ Result<PlanContent> ContentOf(const Catalog& catalog, const std::string& id, con
   content.kind = names.Kind(item->kind);
   content.margin = MarginOf(*item, limits);
   content.topic = TopicOf(*item);
+  const StockSettings& stock = limits.stock;
+  if (stock.of_catalogue && item->stock) content.stock = static_cast<uint64_t>(std::max(int64_t{0}, *item->stock));
+  if (const auto given = stock.items.find(id); given != stock.items.end()) content.stock = given->second;
   return content;
 }
 
@@ -189,13 +192,18 @@ Status FindCustomers(const Store& store, const BatchRequest& request, const Batc
   return Status::Ok();
 }
 
-// Places of the channels' hours that earlier decisions have taken.
+// Places of the channels' hours, and agents' minutes in them, that earlier decisions have taken.
 void TakeHours(const Store& store, const PlanFrame& frame, std::vector<BatchLimit>* limits) {
   for (BatchLimit& limit : *limits) {
-    if (!limit.per_hour || limit.channels.size() != 1) continue;
-    const std::vector<uint64_t> planned =
-        store.PlannedByHour(PlannedOf::kChannel, limit.channels.front(), frame.from.ms / kHourMs, kSlots);
-    limit.hours_taken.assign(planned.begin(), planned.end());
+    if (!limit.per_hour) continue;
+    std::map<std::string, double> of_contact = limit.minutes;
+    for (const std::string& channel : limit.channels) of_contact.emplace(channel, 1);
+    limit.hours_taken.assign(kSlots, 0);
+    for (const auto& [channel, units] : of_contact) {
+      const std::vector<uint64_t> planned =
+          store.PlannedByHour(PlannedOf::kChannel, channel, frame.from.ms / kHourMs, kSlots);
+      for (size_t s = 0; s < kSlots; ++s) limit.hours_taken[s] += units * static_cast<double>(planned[s]);
+    }
   }
 }
 

@@ -61,9 +61,10 @@ struct BatchHooks {
 Status CheckBatchRequest(const Store& store, std::shared_ptr<const ContactSettings> settings,
                          std::shared_ptr<const ResponseSet> responses, const BatchRequest& request);
 
-// The limits are the settings' budgets and capacities, less what the store knows to be planned in the channels' hours.
-// An item with an audience is for its customers; of variants each customer gets one (variants.h). kInvalidArgument: an
-// item that may not be said to anybody (not there, not on sale during the whole plan), an unknown channel, no customer.
+// The limits are the settings' budgets, capacities, agents' minutes and stock, less what the store knows to be planned
+// in the channels' hours. An item with an audience is for its customers; of variants each customer gets one
+// (variants.h). kInvalidArgument: an item that may not be said to anybody (not there, not on sale during the whole
+// plan), an unknown channel, no customer.
 Result<std::unique_ptr<BatchDecision>> DecideBatch(const Store& store, std::shared_ptr<const ContactSettings> settings,
                                                    std::shared_ptr<const ResponseSet> responses,
                                                    const BatchRequest& request, const BatchHooks& hooks = {});

@@ -159,9 +159,13 @@ class Keeper {
     record_.limits = batch.plan.report;
   }
 
-  // What earlier runs of this batch have spent of its budgets.
+  // What earlier runs of this batch have spent of its budgets and taken of its stock.
   Status TakeOff(const PlanFrame& frame, std::vector<BatchLimit>* limits) {
     for (BatchLimit& limit : *limits) {
+      for (const std::string& content : limit.contents) {
+        const auto sends = record_.sends_by_item.find(content);
+        if (sends != record_.sends_by_item.end()) limit.taken += static_cast<double>(sends->second);
+      }
       if (limit.unit != BatchLimit::Unit::kMoney) continue;
       for (const auto& [name, sends] : record_.sends_by_channel) {
         const ChannelSettings* channel = frame.settings.FindChannel(name);
@@ -358,6 +362,7 @@ class Keeper {
       } else {
         ++record_.sends;
         ++record_.sends_by_channel[decision.settings->channels[decision.outcome.chosen.channel].name];
+        ++record_.sends_by_item[decision.contents[decision.outcome.chosen.content].external_id];
         record_.value += decision.outcome.chosen.value;
       }
       std::move(one.operations.begin(), one.operations.end(), std::back_inserter(operations));

@@ -30,6 +30,7 @@ struct BatchRecord {
   double value = 0;                                  // of the sends kept, money
   double planned_value = 0, bound = 0;               // of the last run's plan: what it is worth, what none can exceed
   std::map<std::string, uint64_t> sends_by_channel;  // kept
+  std::map<std::string, uint64_t> sends_by_item;     // kept
   std::map<std::string, uint64_t> nothing;           // customers who get nothing, by reason
   std::vector<LimitReport> limits;                   // of the last run's plan
 

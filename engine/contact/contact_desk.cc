@@ -197,23 +197,22 @@ void ContactDesk::DecideWithin(const DecisionRequest& request, DecisionInput* in
   const ContactSettings& settings = input->settings;
   const int64_t first = HourNumber(input->from);
   const auto hours = static_cast<size_t>(HourNumber(input->until) - first + 1);
-  const auto full = [&](PlannedOf of, const std::string& name, uint64_t capacity) {
-    std::vector<uint8_t> list;
-    if (capacity == 0) return list;
-    for (const uint64_t used : capacity_.Used(of, name, first, hours)) list.push_back(used >= capacity ? 1 : 0);
-    return list;
-  };
   input->full_hours.resize(settings.channels.size());
   input->full_place_hours.resize(settings.places.size());
   bool at_place = false;
   for (const uint32_t index : input->channels) {
     const ChannelSettings& channel = settings.channels[index];
     at_place |= channel.at_place;
-    input->full_hours[index] = full(PlannedOf::kChannel, channel.name, channel.capacity_per_hour);
+    for (const uint64_t left : capacity_.Left(settings, channel, first, hours)) {
+      input->full_hours[index].push_back(left == 0 ? 1 : 0);
+    }
   }
   for (size_t index = 0; at_place && index < settings.places.size(); ++index) {
     const PlaceSettings& place = settings.places[index];
-    input->full_place_hours[index] = full(PlannedOf::kPlace, place.name, place.capacity_per_hour);
+    if (place.capacity_per_hour == 0) continue;
+    for (const uint64_t used : capacity_.Used(PlannedOf::kPlace, place.name, first, hours)) {
+      input->full_place_hours[index].push_back(used >= place.capacity_per_hour ? 1 : 0);
+    }
   }
   // Somebody may take the last one between the look and the draw: then that hour is full, and the draw is another one.
   for (;;) {
@@ -376,11 +375,10 @@ Result<std::vector<ContactRefusal>> ContactDesk::RefusalsAt(const ContactSetting
   return refusals;
 }
 
-std::optional<uint64_t> ContactDesk::LeftInHour(const ContactSettings&, const ChannelSettings& channel,
+std::optional<uint64_t> ContactDesk::LeftInHour(const ContactSettings& settings, const ChannelSettings& channel,
                                                 Timestamp time) const {
-  if (channel.capacity_per_hour == 0) return std::nullopt;
-  const uint64_t used = capacity_.Used(PlannedOf::kChannel, channel.name, HourNumber(time), 1)[0];
-  return channel.capacity_per_hour - std::min(used, channel.capacity_per_hour);
+  const std::vector<uint64_t> left = capacity_.Left(settings, channel, HourNumber(time), 1);
+  return left.empty() ? std::nullopt : std::optional(left[0]);
 }
 
 void ContactDesk::Settle(CustomerId customer, const std::string& id) {

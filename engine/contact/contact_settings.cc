@@ -95,6 +95,37 @@ Status CheckCaps(const ContactSettings& settings) {
   return Status::Ok();
 }
 
+Status CheckAgents(const ContactSettings& settings) {
+  constexpr double kMinutesMax = 1e9;
+  std::set<std::string> names, channels;
+  for (const AgentSettings& team : settings.limits.agents) {
+    const std::string field = "agents " + QuoteForMessage(team.name);
+    if (team.name.empty()) return Wrong("a team of agents", "has no name");
+    if (!names.insert(team.name).second) return Wrong(field, "stands there twice");
+    if (!(team.minutes_per_hour >= 0 && team.minutes_per_hour <= kMinutesMax)) {
+      return Wrong(field + ": minutesPerHour", "must be 0 (nobody is there) to a thousand millions");
+    }
+    if (team.minutes_per_contact.empty()) return Wrong(field, "names no channel: say what a contact takes, like call");
+    for (const auto& [channel, minutes] : team.minutes_per_contact) {
+      if (settings.FindChannel(channel) == nullptr) {
+        return Wrong(field, "names the unknown channel " + QuoteForMessage(channel));
+      }
+      if (!channels.insert(channel).second) {
+        return Wrong("channel " + QuoteForMessage(channel), "stands in two teams; a contact takes the minutes of one");
+      }
+      if (!(minutes > 0 && minutes <= kMinutesMax)) {
+        return Wrong(field + ": minutesPerContact", "must be above 0; a channel that takes no agent stands in no team");
+      }
+      if (team.minutes_per_hour > 0 && minutes > team.minutes_per_hour) {
+        return Wrong(field, "has fewer minutes in an hour than one contact on " + QuoteForMessage(channel) +
+                                " takes: none would ever fit; raise minutesPerHour, or set it to 0 to have none");
+      }
+    }
+  }
+  if (settings.limits.agents.size() > 64) return Wrong("agents", "must be at most 64 teams");
+  return Status::Ok();
+}
+
 }  // namespace
 
 bool DayHours::Holds(int weekday, int minute_of_day) const {
@@ -107,6 +138,13 @@ bool DayHours::Holds(int weekday, int minute_of_day) const {
 const ChannelSettings* ContactSettings::FindChannel(const std::string& name) const {
   for (const ChannelSettings& channel : channels) {
     if (channel.name == name) return &channel;
+  }
+  return nullptr;
+}
+
+const AgentSettings* ContactSettings::FindAgents(const std::string& channel) const {
+  for (const AgentSettings& team : limits.agents) {
+    if (team.minutes_per_contact.contains(channel)) return &team;
   }
   return nullptr;
 }
@@ -153,6 +191,7 @@ Status Validate(const ContactSettings& settings) {
         return Wrong(field, "names the unknown channel " + QuoteForMessage(channel));
     }
   }
+  RAPPORT_RETURN_IF_ERROR(CheckAgents(settings));
   RAPPORT_RETURN_IF_ERROR(CheckMoney(limits.response_margin, "responseMargin"));
   RAPPORT_RETURN_IF_ERROR(CheckMoney(limits.lifetime_value, "lifetimeValue"));
   RAPPORT_RETURN_IF_ERROR(CheckMoney(limits.temperature, "temperature"));

@@ -62,11 +62,26 @@ struct BudgetSettings {
   std::vector<std::string> channels;  // empty: all
 };
 
+// A team that makes contacts. Its minutes hold in each hour, for single decisions and batches together.
+struct AgentSettings {
+  std::string name;                                   // "call centre"
+  double minutes_per_hour = 0;                        // of all its agents; 0: nobody is there
+  std::map<std::string, double> minutes_per_contact;  // by channel; each channel in one team at most
+};
+
+// To how many customers one batch may send a content at most.
+struct StockSettings {
+  bool of_catalogue = false;              // as many as the item has in stock, where that is counted
+  std::map<std::string, uint64_t> items;  // by external id, instead of it; 0: to nobody
+};
+
 struct ContactLimits {
   std::vector<FrequencyCap> caps{{.count = 2, .rolling_ms = 7 * 24 * 3600 * int64_t{1000}, .purpose = "marketing"},
                                  {.count = 1, .rolling_ms = 24 * 3600 * int64_t{1000}, .purpose = "marketing"}};
   std::vector<DayHours> quiet{{.days = 0x7f, .from_minute = 21 * 60, .until_minute = 8 * 60}};
   std::vector<BudgetSettings> budgets;
+  std::vector<AgentSettings> agents;
+  StockSettings stock;
   std::string time_zone = "UTC";                     // of the shop, where a customer's is not known
   std::map<std::string, std::string> country_zones;  // "CH" -> "Europe/Zurich", for customers without a zone
   double response_margin = 5;                        // what a response earns, where the item has no margin of its own
@@ -85,6 +100,8 @@ struct ContactSettings {
   ContactLimits limits;
 
   const ChannelSettings* FindChannel(const std::string& name) const;
+  // Whose minutes a contact on the channel takes; null: nobody's.
+  const AgentSettings* FindAgents(const std::string& channel) const;
   // email, sms, push, message, call, post, in-app: with the traits that carry their addresses.
   static std::vector<ChannelSettings> DefaultChannels();
 };

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,11 +34,12 @@ struct PlanChannel {
 
 struct PlanContent {
   ItemId item;
-  std::string name;           // external id
-  uint32_t row = kNoContent;  // in the response model
-  uint8_t kind = 0;           // in the response model
-  double margin = 0;          // what a response is worth, >= 0
-  std::string topic;          // empty: none
+  std::string name;                    // external id
+  uint32_t row = kNoContent;           // in the response model
+  uint8_t kind = 0;                    // in the response model
+  double margin = 0;                   // what a response is worth, >= 0
+  std::string topic;                   // empty: none
+  std::optional<uint64_t> stock = {};  // to how many customers at most
 };
 
 // The same for all customers. References outlive what is made from it.

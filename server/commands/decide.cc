@@ -81,13 +81,14 @@ void PrintRecord(const BatchRecord& record, Terminal& terminal) {
 }
 
 // Limits of a file over those of the store.
-Status UseLimitsFile(const std::string& path, ContactSettings* settings) {
+Status UseLimitsFile(const std::string& path, const Store& store, ContactSettings* settings) {
   if (path.empty()) return Status::Ok();
   const Result<std::string> text = ReadFile(path, kListBytesMax);
   if (!text.ok()) return text.status();
   const Status read = ReadLimits(*text, settings);
   if (!read.ok()) return Status(read.code(), path + ": " + read.message());
-  return Validate(*settings);
+  RAPPORT_RETURN_IF_ERROR(Validate(*settings));
+  return CheckStockItems(*settings, *store.catalog());
 }
 
 Status PlanOnly(const DecideArguments& arguments, Terminal& terminal) {
@@ -102,7 +103,7 @@ Status PlanOnly(const DecideArguments& arguments, Terminal& terminal) {
   }
   Result<ContactSettings> settings = LoadContactSettings(store);
   if (!settings.ok()) return settings.status();
-  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, &*settings));
+  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, store, &*settings));
   const Result<std::unique_ptr<BatchDecision>> batch =
       (*engine)->PlanBatch(arguments.request, std::make_shared<const ContactSettings>(settings.Take()));
   if (!batch.ok()) return batch.status();
@@ -138,7 +139,7 @@ Status KeepHere(const DecideArguments& arguments, Store& store, Terminal& termin
   Result<ContactSettings> settings = LoadContactSettings(store);
   if (!settings.ok()) return settings.status();
   RAPPORT_RETURN_IF_ERROR((*engine)->UseContactSettings(*settings));
-  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, &*settings));
+  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, store, &*settings));
   BatchKeeping keeping;
   UseJson(&keeping);
   keeping.name = arguments.name;

@@ -49,6 +49,7 @@ Status ReadOwnLimits(const Engine& engine, JsonFields& fields, AskedBatch* asked
   const Status read = ReadLimits(own->dump(), &settings);
   if (!read.ok()) return Status(read.code(), "limits: " + read.message());
   RAPPORT_RETURN_IF_ERROR(Validate(settings));
+  RAPPORT_RETURN_IF_ERROR(CheckStockItems(settings, *engine.store().catalog()));
   asked->settings = std::make_shared<const ContactSettings>(std::move(settings));
   return Status::Ok();
 }

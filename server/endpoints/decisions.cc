@@ -57,6 +57,7 @@ class SettingsDoor {
     ContactSettings settings = *engine_.contact_settings();
     RAPPORT_RETURN_IF_ERROR(read(request.body, &settings));
     RAPPORT_RETURN_IF_ERROR(Validate(settings));
+    if (read == &ReadLimits) RAPPORT_RETURN_IF_ERROR(CheckStockItems(settings, *engine_.store().catalog()));
     const auto results = engine_.store().ApplyAndWait({PutSetting{name, request.body}});
     if (!results.ok()) return results.status();
     RAPPORT_RETURN_IF_ERROR((*results)[0].status);

@@ -100,6 +100,19 @@ class DecisionsTest(TemporaryFolder):
             self.assertEqual({row["channel"] for row in sent}, {"email"})
             [complains] = [row for row in rows if row["customer"] == "u3"]
             self.assertEqual((complains["arm"], complains["reason"]), ("", "open-complaint"))
+            # Agents' minutes and stock: nothing beyond them, and what they are worth.
+            with open(limits, "w", encoding="utf-8") as file:
+                json.dump({"quietHours": [{"from": "09:00", "until": "08:00"}], "agents": [
+                    {"name": "desk", "minutesPerHour": 4, "channels": [{"channel": "email", "minutesPerContact": 2}]}],
+                    "stock": {"items": [{"itemId": "a", "amount": 3}, {"itemId": "b", "amount": 4}]}}, file)
+            done = rapport("decide", "--dry-run", "--data", self.folder, "--items", "a,b", "--limits", limits, "--out", plan,
+                           timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("stock of a: 3 of 3 used", done.stdout)
+            self.assertIn("desk minutes per hour: 14 of 672 used", done.stdout)
+            with open(plan, encoding="utf-8", newline="") as file:
+                rows = [row for row in csv.DictReader(file) if row["arm"]]
+            self.assertEqual(sorted(row["arm"] for row in rows), ["a"] * 3 + ["b"] * 4)
             # For an audience to which nobody belongs.
             done = rapport("decide", "--dry-run", "--data", self.folder, "--items", "vip", "--out", plan, timeout=60)
             self.assertEqual(done.returncode, 0, done.stderr)

@@ -52,7 +52,7 @@ class AllocatorTest : public ::testing::Test {
 TEST_F(AllocatorTest, AmountsAreNeverMoreThanSaid) {
   const std::vector<BatchLimit> limits = {
       {.name = "money", .amount = 3.1, .unit = BatchLimit::Unit::kMoney},
-      {.name = "agents", .amount = 13, .unit = BatchLimit::Unit::kMinutes, .minutes_per_send = 6, .channels = {"call"}},
+      {.name = "agents", .amount = 13, .unit = BatchLimit::Unit::kMinutes, .minutes = {{"call", 6}}},
       {.name = "hours", .amount = 1.9, .channels = {"email"}, .per_hour = true}};
   const Result<std::vector<SharedLimit>> counted = CountLimits(*frame_, customers_->shape(), limits);
   ASSERT_TRUE(counted.ok()) << counted.status().ToString();

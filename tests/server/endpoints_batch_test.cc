@@ -102,6 +102,41 @@ TEST_F(BatchTest, TheSameNameAgainChangesNothingAndAnotherRequestIsRefused) {
   EXPECT_NE(other.detail().find("another request"), std::string::npos);
 }
 
+// Seven hours of five minutes, and a stock of each kind: the report tells use and price of each.
+TEST_F(BatchTest, AgentsAndStockOfOneBatch) {
+  Put("/v1/items", R"({"itemId":"pot","title":"Tea pot","stock":2})");
+  Put("/v1/channels", R"({"channels":[{"name":"call","address":"email","cost":"0.01","consentRequired":false}]})");
+  const auto batch = [&](const std::string& name, int minutes, int tea) {
+    const std::string limits =
+        R"({"caps":[],"quietHours":[{"from":"09:00","until":"08:00"}],"agents":[{"name":"desk","minutesPerHour":)" +
+        std::to_string(minutes) + R"(,"channels":[{"channel":"call","minutesPerContact":2.5}]}],
+        "stock":{"fromCatalogue":true,"items":[{"itemId":"tea","amount":)" +
+        std::to_string(tea) + "}]}}";
+    const Answered started =
+        Post("/v1/decisions/batch", R"({"name":")" + name + R"(","items":["tea","pot"],"limits":)" + limits + "}");
+    EXPECT_EQ(started.status, 202) << started.body;
+    return Finished(name);
+  };
+  json record = batch("minutes", 5, 100);
+  EXPECT_EQ(record["sends"], 14) << record.dump();
+  ASSERT_EQ(record["limits"].size(), 3u);
+  EXPECT_EQ(record["limits"][0]["name"], "desk minutes per hour");
+  EXPECT_EQ(record["limits"][0]["hours"], 168);
+  EXPECT_EQ(record["limits"][0]["used"], 35);
+  EXPECT_GT(record["limits"][0]["price"].get<double>(), 0);
+  EXPECT_EQ(record["limits"][2]["name"], "stock of pot");
+  EXPECT_EQ(record["limits"][2]["amount"], 2);
+  EXPECT_LE(record["sendsByItem"].value("pot", 0), 2);
+  // The calls that are planned take the same agents' minutes again.
+  record = batch("again", 5, 100);
+  EXPECT_EQ(record["sends"], 0) << record.dump();
+  record = batch("stock", 100, 3);
+  EXPECT_EQ(record["sends"], 5) << record.dump();
+  EXPECT_EQ(record["sendsByItem"], json::parse(R"({"pot":2,"tea":3})"));
+  EXPECT_GT(record["limits"][1]["price"].get<double>(), 0);
+  EXPECT_LT(record["gap"].get<double>(), 0.05);
+}
+
 TEST_F(BatchTest, BadInputIsToldWhatToDo) {
   const auto refused = [&](const std::string& body, const std::string& word) {
     const Answered answer = Post("/v1/decisions/batch", body);
@@ -116,6 +151,7 @@ TEST_F(BatchTest, BadInputIsToldWhatToDo) {
   refused(R"({"items":["tea"],"channels":["pigeon"]})", "pigeon");
   refused(R"({"items":["tea"],"purpose":"*"})", "purpose");
   refused(R"({"items":["tea"],"limits":{"budgets":[{"name":"x","amount":-1}]}})", "never negative");
+  refused(R"({"items":["tea"],"limits":{"stock":{"items":[{"itemId":"gone","amount":1}]}}})", "'gone'");
   refused(R"({"items":["tea"],"exploration":2})", "exploration");
   refused(R"({"items":["tea"],"sead":2})", "sead");
   EXPECT_EQ(Get("/v1/decisions/batch/unknown").status, 404);

@@ -291,11 +291,37 @@ TEST_F(DecisionsTest, SettingsAreCheckedAsAWholeAndSurvive) {
   refused("/v1/limits", R"({"caps":[{"count":1,"per":"day","channel":"pigeon"}]})", "pigeon");
   refused("/v1/limits", R"({"quietHours":[{"from":"00:00","until":"24:00"}]})", "no minute");
   refused("/v1/limits", R"({"exploration":0})", "exploration");
+  const auto team = [](const std::string& rest) { return R"({"agents":[{"name":"desk",)" + rest + "}]}"; };
+  refused("/v1/limits", team(R"("minutesPerHour":60)"), "names no channel");
+  refused("/v1/limits", team(R"("channels":[{"channel":"call","minutesPerContact":6}])"), "minutesPerHour is needed");
+  refused("/v1/limits", team(R"("minutesPerHour":-1,"channels":[])"), "agents[0].minutesPerHour");
+  refused("/v1/limits", team(R"("minutesPerHour":60,"channels":[{"channel":"call"}])"), "minutesPerContact is needed");
+  refused("/v1/limits", team(R"("minutesPerHour":60,"channels":[{"channel":"call","minutesPerContact":0}])"),
+          "above 0");
+  refused("/v1/limits", team(R"("minutesPerHour":60,"channels":[{"channel":"pigeon","minutesPerContact":6}])"),
+          "pigeon");
+  refused("/v1/limits", team(R"("minutesPerHour":5,"channels":[{"channel":"call","minutesPerContact":6}])"),
+          "none would ever fit");
+  refused("/v1/limits", team(R"("minutesPerHour":60,"channels":[{"channel":"call","minutesPerContact":6},
+                                                  {"channel":"call","minutesPerContact":7}])"),
+          "twice");
+  refused("/v1/limits", R"({"agents":[
+    {"name":"a","minutesPerHour":60,"channels":[{"channel":"call","minutesPerContact":6}]},
+    {"name":"b","minutesPerHour":60,"channels":[{"channel":"call","minutesPerContact":6}]}]})",
+          "two teams");
+  refused("/v1/limits", R"({"stock":{"items":[{"itemId":"no-such","amount":3}]}})", "'no-such'");
+  refused("/v1/limits", R"({"stock":{"items":[{"itemId":"tea","amount":-3}]}})", "stock.items[0].amount");
+  refused("/v1/limits", R"({"stock":{"items":[{"itemId":"tea","amount":3},{"itemId":"tea","amount":4}]}})", "twice");
+  refused("/v1/limits", R"({"stock":{"fromCatalog":true}})", "fromCatalog");
   refused("/v1/limits", R"({"quietHour":[]})", "quietHour");
   refused("/v1/channels", R"({"channels":[{"name":"email"},{"name":"email"}]})", "twice");
   refused("/v1/channels", R"({"channels":[{"name":"email","cost":-1}]})", "cost");
   refused("/v1/channels", R"({})", "channels");
-  EXPECT_EQ(Put("/v1/limits", R"({"caps":[{"count":1,"per":"day","channel":"sms"}]})").status, 200);
+  EXPECT_EQ(Put("/v1/limits", R"({"caps":[{"count":1,"per":"day","channel":"sms"}],
+    "agents":[{"name":"desk","minutesPerHour":0,"channels":[{"channel":"sms","minutesPerContact":6}]}],
+    "stock":{"fromCatalogue":true,"items":[{"itemId":"tea","amount":3}]}})")
+                .status,
+            200);
   // The limits name a channel: it cannot go away under them.
   refused("/v1/channels", R"({"channels":[{"name":"email"}]})", "sms");
   EXPECT_EQ(Put("/v1/channels", R"({"channels":[{"name":"sms","cost":"0.07","quietHours":[]}],

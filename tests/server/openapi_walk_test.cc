@@ -101,6 +101,8 @@ class OpenApiWalk : public EndpointsTest {
     assignment["places"]["items"]["properties"]["itemId"] = {
         {"type", "string"}, {"minLength", 1}, {"maxLength", 256}, {"examples", {"tea"}}};
     assignment["guests"]["items"]["properties"]["worths"]["items"]["properties"]["place"]["examples"] = {"a"};
+    schemas["Limits"]["properties"]["stock"]["properties"]["items"]["items"]["properties"]["itemId"] =
+        assignment["places"]["items"]["properties"]["itemId"];
     schemas["RegisterRequest"]["properties"]["file"]["examples"] = {store_->Models().front().file};
     schemas["NextPageRequest"]["properties"]["recommendationId"]["examples"] = {
         Post("/v1/recommendations", R"({"count":1})").json["recommendationId"]};
