@@ -119,12 +119,19 @@ struct Fitted {
   double ndcg20 = 0;
 };
 
-std::string NameOf(const AlsOptions& options) { return "iALS d = " + std::to_string(options.factors); }
-ordered_json SettingsOf(const AlsOptions& options) {
-  return {{"factors", options.factors},
-          {"unobservedWeight", options.unobserved_weight},
-          {"regularization", options.regularization},
-          {"epochs", options.epochs}};
+// iALS on customers that weigh (n_u / mean)^-customer_power an item.
+struct FactorOptions {
+  AlsOptions als;
+  double customer_power = 0;
+};
+std::string NameOf(const FactorOptions& options) { return "iALS d = " + std::to_string(options.als.factors); }
+ordered_json SettingsOf(const FactorOptions& options) {
+  return {{"factors", options.als.factors},
+          {"unobservedWeight", options.als.unobserved_weight},
+          {"regularization", options.als.regularization},
+          {"customerPower", options.customer_power},
+          {"epochs", options.als.epochs},
+          {"solver", AlsSolverName(options.als.solver)}};
 }
 std::string NameOf(const EaseOptions&) { return "EASE"; }
 ordered_json SettingsOf(const EaseOptions& options) { return {{"regularization", options.regularization}}; }
@@ -133,10 +140,11 @@ ordered_json SettingsOf(const GraphFilterOptions& options) {
   return {{"rank", options.rank}, {"lowPassShare", options.low_pass_share}};
 }
 
-Result<BlockScorer> FitScorer(const PublishedSplit& split, const AlsOptions& options) {
-  Result<AlsFit> fit = FitAls(split.train, options);
+Result<BlockScorer> FitScorer(const PublishedSplit& split, const FactorOptions& options) {
+  const Interactions train = WeighCustomers(split.train, options.customer_power);
+  Result<AlsFit> fit = FitAls(train, options.als);
   if (!fit.ok()) return fit.status();
-  return FactorBlocks(NameOf(options), split, std::make_shared<const AlsModel>(std::move(fit->model)), 0);
+  return FactorBlocks(NameOf(options), train, std::make_shared<const AlsModel>(std::move(fit->model)), 0);
 }
 Result<BlockScorer> FitScorer(const PublishedSplit& split, const EaseOptions& options) {
   Result<EaseByCustomer> fit = EaseByCustomer::Fit(split.train, options);
@@ -163,7 +171,7 @@ Result<Fitted> Fit(const Stage& stage, const Options& options, Journal& journal)
 
 // What was chosen on the validation split.
 struct Choices {
-  AlsOptions als;
+  FactorOptions factors;
   GraphFilterOptions graph;
   std::vector<double> theta;
 };
@@ -171,13 +179,15 @@ struct Choices {
 constexpr size_t kBlendDepth = 300;
 constexpr uint32_t kEaseCustomersMax = 60000;
 
-AlsOptions FactorSettings(double unobserved_weight, double regularization, int factors) {
-  AlsOptions options;
-  options.unobserved_weight = unobserved_weight;
-  options.regularization = regularization;
-  options.epochs = 8;
-  options.factors = factors;
-  options.solver = AlsSolver::kExact;  // as what is compared with
+FactorOptions FactorSettings(double unobserved_weight, double regularization, double customer_power, int factors) {
+  FactorOptions options;
+  options.als.unobserved_weight = unobserved_weight;
+  options.als.regularization = regularization;
+  options.als.epochs = 8;
+  options.als.factors = factors;
+  options.als.solver = AlsSolver::kConjugateGradient;  // the same marks as exact rows, sooner
+  options.als.conjugate_gradient_steps = 4;
+  options.customer_power = customer_power;
   return options;
 }
 
@@ -213,33 +223,36 @@ Result<std::vector<BlockScorer>> FitBlended(const Stage& stage, const Choices& c
     return fitted.status();
   };
   RAPPORT_RETURN_IF_ERROR(add(Fit(stage, choices.graph, journal)));
-  RAPPORT_RETURN_IF_ERROR(add(Fit(stage, choices.als, journal)));
+  RAPPORT_RETURN_IF_ERROR(add(Fit(stage, choices.factors, journal)));
   return scorers;
 }
 
-// Nine settings for iALS at a rank that is quick to fit and four at the blended one, four for the graph filter; then
-// the blend's weights.
+// Eight settings for iALS at the rank that is blended: the best unobserved weight falls as the rank grows, so a rank
+// that is quicker to fit would choose another.
+Result<FactorOptions> ChooseFactors(const Stage& stage, const Arguments& arguments, Journal& journal) {
+  const int factors = arguments.factors.front();
+  std::vector<FactorOptions> settings;
+  for (const double unobserved_weight : {0.012, 0.016, 0.024}) {
+    for (const double customer_power : {0.0, 0.3}) {
+      settings.push_back(FactorSettings(unobserved_weight, 0.0025, customer_power, factors));
+    }
+  }
+  const Result<FactorOptions> best = BestOf(stage, settings, journal);
+  if (!best.ok()) return best.status();
+  std::vector<FactorOptions> around{*best};
+  for (const double share : {0.7, 1.4}) {
+    around.push_back(*best);
+    around.back().als.regularization *= share;
+  }
+  return BestOf(stage, around, journal);
+}
+
+// Four settings for the graph filter, too; then the blend's weights.
 Result<Choices> Choose(const Stage& stage, const Arguments& arguments, Journal& journal) {
   Choices choices;
-  std::vector<AlsOptions> als;
-  for (const double unobserved_weight : {0.006, 0.012, 0.024}) {
-    for (const double regularization : {0.0015, 0.0025, 0.004}) {
-      als.push_back(FactorSettings(unobserved_weight, regularization, arguments.quick ? 16 : 128));
-    }
-  }
-  Result<AlsOptions> best_als = BestOf(stage, als, journal);
-  if (!best_als.ok()) return best_als.status();
-  // The best settings move a little with the rank: four of them again at the rank that is blended.
-  std::vector<AlsOptions> at_rank;
-  for (const double unobserved_share : {1.0, 0.5}) {
-    for (const double regularization_share : {1.0, 1.6}) {
-      at_rank.push_back(FactorSettings(best_als->unobserved_weight * unobserved_share,
-                                       best_als->regularization * regularization_share, arguments.factors.front()));
-    }
-  }
-  best_als = BestOf(stage, at_rank, journal);
-  if (!best_als.ok()) return best_als.status();
-  choices.als = best_als.Take();
+  const Result<FactorOptions> best_factors = ChooseFactors(stage, arguments, journal);
+  if (!best_factors.ok()) return best_factors.status();
+  choices.factors = *best_factors;
   std::vector<GraphFilterOptions> graph;
   for (const double share : {0.1, 0.2, 0.4, 0.8}) {
     graph.push_back({.rank = arguments.quick ? 16 : 256, .low_pass_share = share});
@@ -272,8 +285,8 @@ Status MeasureTest(const Stage& stage, const Arguments& arguments, const Choices
     if (!fitted.ok()) return fitted.status();
   }
   for (size_t i = 1; i < arguments.factors.size(); ++i) {
-    AlsOptions options = choices.als;
-    options.factors = arguments.factors[i];
+    FactorOptions options = choices.factors;
+    options.als.factors = arguments.factors[i];
     const Result<Fitted> fitted = Fit(stage, options, journal);
     if (!fitted.ok()) return fitted.status();
   }

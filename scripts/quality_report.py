@@ -164,7 +164,8 @@ def gowalla_page(rows, plots):
     validation = [row for row in rows if row["stage"] == "validation"]
     text = "## Gowalla, the published split\n```\nbuild/release/bench/rapport_published_split TRAIN TEST\n```\n"
     text += (f"Full ranking over the catalogue, {test[0]['customers']:,} customers; every setting and the blend's weights were chosen "
-             "on a validation split of the training half (a fifth of each customer's items), the test half measured once.\n\n")
+             "on a validation split of the training half (a fifth of each customer's items), the test half measured once. "
+             "Customer power p: an item of a customer with n of them weighs (n / mean n)^-p.\n\n")
     text += table(["", "Recall@20", "NDCG@20", "settings", "fit, s"],
                   [[row["model"], interval(row["recall20"]), interval(row["ndcg20"]), settings_text(row["settings"]),
                     f"{row['fitSeconds']:.0f}"] for row in test])
@@ -177,7 +178,7 @@ def gowalla_page(rows, plots):
 
 
 def settings_text(settings):
-    words = {"unobservedWeight": "unobserved weight", "lowPassShare": "low-pass share"}
+    words = {"unobservedWeight": "unobserved weight", "lowPassShare": "low-pass share", "customerPower": "customer power"}
     parts = []
     for name, value in settings.items():
         if isinstance(value, list):

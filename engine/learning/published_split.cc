@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/parallel.h"
 #include "base/random.h"
@@ -109,16 +110,27 @@ BlockScorer PopularityBlocks(const PublishedSplit& split) {
           }};
 }
 
-BlockScorer FactorBlocks(std::string name, const PublishedSplit& split, std::shared_ptr<const AlsModel> model,
+Interactions WeighCustomers(const Interactions& train, double power) {
+  Interactions weighed = train;
+  if (power == 0 || train.nnz() == 0) return weighed;
+  const double mean = static_cast<double>(train.nnz()) / train.rows;
+  for (uint32_t u = 0; u < train.rows; ++u) {
+    const auto count = static_cast<double>(train.offsets[u + 1] - train.offsets[u]);
+    const auto share = static_cast<float>(std::pow(count / mean, -power));
+    for (uint64_t i = train.offsets[u]; i < train.offsets[u + 1]; ++i) weighed.weights[i] *= share;
+  }
+  return weighed;
+}
+
+BlockScorer FactorBlocks(std::string name, const Interactions& train, std::shared_ptr<const AlsModel> model,
                          int threads) {
   const auto d = static_cast<size_t>(model->options.factors);
-  auto users = std::make_shared<std::vector<float>>(split.train.rows * d);
-  ParallelFor(split.train.rows, 64, threads, [&](size_t begin, size_t end, size_t) {
+  auto users = std::make_shared<std::vector<float>>(train.rows * d);
+  ParallelFor(train.rows, 64, threads, [&](size_t begin, size_t end, size_t) {
     FoldInScratch scratch;
     for (size_t u = begin; u < end; ++u) {
       const auto row = static_cast<uint32_t>(u);
-      FoldIn(*model, split.train.RowColumns(row), split.train.RowWeights(row), scratch,
-             std::span(*users).subspan(u * d, d));
+      FoldIn(*model, train.RowColumns(row), train.RowWeights(row), scratch, std::span(*users).subspan(u * d, d));
     }
   });
   return {std::move(name), [model, users, d](uint32_t first, uint32_t count, std::span<float> scores) {

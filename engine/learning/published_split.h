@@ -30,6 +30,10 @@ Result<PublishedSplit> ParsePublishedSplit(std::string_view train_text, std::str
 // with probability `share`, by seed.
 PublishedSplit SplitForValidation(const PublishedSplit& split, double share, uint64_t seed);
 
+// The same with a customer's items weighing (n_u / mean n)^-power each, n_u how many there are: who has many says less
+// with each. 0 changes nothing.
+Interactions WeighCustomers(const Interactions& train, double power);
+
 // Scores of every item for the training customers first .. first + count: (count, items) row major. Called from several
 // threads at once. The larger the better.
 struct BlockScorer {
@@ -38,8 +42,8 @@ struct BlockScorer {
 };
 
 BlockScorer PopularityBlocks(const PublishedSplit& split);
-// Training customers folded in against the final item factors.
-BlockScorer FactorBlocks(std::string name, const PublishedSplit& split, std::shared_ptr<const AlsModel> model,
+// Training customers (the rows that the model was fitted on) folded in against the final item factors.
+BlockScorer FactorBlocks(std::string name, const Interactions& train, std::shared_ptr<const AlsModel> model,
                          int threads);
 BlockScorer EaseBlocks(std::string name, std::shared_ptr<const EaseByCustomer> model, uint32_t items);
 // Each training customer's own items through the graph filter.

@@ -24,6 +24,21 @@ TEST(PublishedSplitTest, ParsesAndNamesTheBadLine) {
   EXPECT_FALSE(ParsePublishedSplit("", "0 1\n").ok());
 }
 
+TEST(PublishedSplitTest, CustomersWithManyItemsWeighLessEach) {
+  const PublishedSplit split = ParsePublishedSplit("0 0 1 2 3\n1 0 1\n2 2\n3 3\n", "0 1\n").Take();
+  const auto weights = [&](double power, uint32_t customer) {
+    const Interactions weighed = WeighCustomers(split.train, power);
+    EXPECT_EQ(weighed.columns, split.train.columns);
+    const auto row = weighed.RowWeights(customer);
+    return std::vector<float>(row.begin(), row.end());
+  };
+  EXPECT_EQ(weights(0, 0), std::vector<float>(4, 1));  // of 2 items on average
+  EXPECT_EQ(weights(1, 0), std::vector<float>(4, 0.5F));
+  EXPECT_EQ(weights(1, 1), std::vector<float>(2, 1));
+  EXPECT_EQ(weights(1, 2), std::vector<float>(1, 2));
+  EXPECT_NEAR(weights(0.5, 0)[0], std::sqrt(0.5), 1e-6);
+}
+
 // Four groups of customers with ten items each; test items are of the own group.
 PublishedSplit Planted() {
   std::string train, test;
@@ -54,7 +69,7 @@ TEST(PublishedSplitTest, ModelsFindPlantedGroupsAndPopularityDoesNot) {
   EaseOptions ease_options;
   ease_options.regularization = 10;
   auto ease = std::make_shared<const EaseByCustomer>(EaseByCustomer::Fit(split.train, ease_options).Take());
-  const BlockScorer factors = FactorBlocks("iALS", split, als, 1),
+  const BlockScorer factors = FactorBlocks("iALS", split.train, als, 1),
                     shallow = EaseBlocks("EASE", ease, split.train.columns_count);
   EXPECT_GT(Mean(MeasureSplit(split, factors, 1).ndcg20), 0.99);
   EXPECT_GT(Mean(MeasureSplit(split, shallow, 2).ndcg20), 0.99);
