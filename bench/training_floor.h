@@ -62,11 +62,10 @@ inline double ArithmeticRate() {
 
 inline double RowOperations(double n, double d, int steps) {
   if (n == 0) return 0;
-  if (n < static_cast<double>(kConjugateGradientRowMin)) return n * n * d + n * n * n / 3 + 4 * n * d;
-  return (steps + 1) * 4 * n * d;
+  return (steps + 0.5) * 4 * n * d;  // the last step forms no product
 }
 
-// Of one epoch: rows by steps or the dual; per half-epoch one Gram matrix (half of it) and both sides turned.
+// Of one epoch: rows by steps; per half-epoch one Gram matrix (half of it) and both sides turned.
 inline double EpochOperations(const Interactions& by_customer, const Interactions& by_item, int factors, int steps) {
   const double d = factors;
   double sum = (5.0 * by_customer.rows + 5.0 * by_item.rows) * d * d;  // rows d^2 once, and 2 d^2 for both twice

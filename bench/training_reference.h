@@ -100,7 +100,7 @@ inline void DoubleHalfEpoch(const Interactions& rows, const AlsOptions& options,
       Eigen::VectorXd x = solved.row(row).transpose();
       if (n == 0) {
         x.setZero();
-      } else if (solver == AlsSolver::kConjugateGradient && n >= kConjugateGradientRowMin) {
+      } else if (solver == AlsSolver::kConjugateGradient) {
         TakeSteps(system, options.conjugate_gradient_steps, x);
       } else if (solver == AlsSolver::kBlocks && n > static_cast<size_t>(options.block_size)) {
         TakeBlocks(system, options.block_size, x);

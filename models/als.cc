@@ -3,7 +3,6 @@
 // every row of the other side, anew (als_row.h) or from its last solution, turned likewise (als_steps.h).
 #include "models/als.h"
 
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -11,18 +10,17 @@
 #include "base/huge_pages.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "models/als_axes.h"
 #include "models/als_row.h"
 #include "models/als_steps.h"
-#include "models/kernels.h"
 
 namespace rapport {
 namespace {
 
 constexpr size_t kRowGrain = 64;      // rows solved per block
-constexpr size_t kDenseGrain = 1024;  // rows summed or rotated per block
-// Off-diagonal entries of a Gram matrix up to this share of their diagonals are rounding of float factors.
-constexpr double kAxesTolerance = 1e-6;
-constexpr double kAxesNoise = 1e-12;  // the same for columns that are themselves only rounding
+constexpr size_t kDenseGrain = 1024;  // rows whose loss is summed per block
+// Where rounding of the fixed side would weigh more than this many times its own share of D, it is turned in double.
+constexpr double kRoundingGainMax = 4;
 constexpr int kExactFactorsMax = 64;  // more: kAuto takes steps instead, docs/MODELS.md section 2
 
 constexpr std::pair<AlsSolver, std::string_view> kSolverNames[] = {
@@ -30,8 +28,6 @@ constexpr std::pair<AlsSolver, std::string_view> kSolverNames[] = {
     {AlsSolver::kExact, "exact"},
     {AlsSolver::kConjugateGradient, "conjugate-gradient"},
     {AlsSolver::kBlocks, "blocks"}};
-
-size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 Status CheckOptions(const AlsOptions& o) {
   const auto positive = [](double v) { return std::isfinite(v) && v > 0; };
@@ -57,92 +53,10 @@ Status CheckOptions(const AlsOptions& o) {
   return {};
 }
 
-// The upper triangle of rows [begin, end) as a padded double matrix, 64 rows at a time.
-std::vector<double> BlockGram(std::span<const float> factors, size_t d, size_t begin, size_t end) {
-  constexpr size_t kChunk = 64;
-  const size_t stride = RoundUp(d, 16);
-  const kernels::Kernels& kernel = kernels::BestKernels();
-  std::vector<double> matrix(stride * stride), rows(kChunk * stride);
-  for (size_t chunk = begin; chunk < end; chunk += kChunk) {
-    const size_t count = std::min(end - chunk, kChunk);
-    for (size_t r = 0; r < count; ++r) {
-      std::copy_n(factors.data() + (chunk + r) * d, d, rows.data() + r * stride);
-    }
-    kernel.add_outer_double(rows.data(), count, stride, matrix.data());
-  }
-  return matrix;
-}
-
-// F^T F (d, d) in double. Blocks are fixed and added in order, so the threads do not matter.
-std::vector<double> Gram(std::span<const float> factors, size_t d, int threads) {
-  const size_t rows = factors.size() / d, stride = RoundUp(d, 16);
-  std::vector<double> gram(d * d);
-  // A bounded number of blocks is kept at a time: their matrices would outweigh the factors.
-  constexpr size_t kBlocksAtOnce = 64;
-  for (size_t first = 0; first < rows; first += kBlocksAtOnce * kDenseGrain) {
-    const size_t count = std::min(rows - first, kBlocksAtOnce * kDenseGrain);
-    std::vector<std::vector<double>> parts((count + kDenseGrain - 1) / kDenseGrain);
-    ParallelFor(count, kDenseGrain, threads, [&](size_t begin, size_t end, size_t block) {
-      parts[block] = BlockGram(factors, d, first + begin, first + end);
-    });
-    for (const std::vector<double>& part : parts) {
-      for (size_t i = 0; i < d; ++i) {
-        for (size_t j = i; j < d; ++j) gram[i * d + j] += part[i * stride + j];
-      }
-    }
-  }
-  for (size_t i = 0; i < d; ++i) {
-    for (size_t j = 0; j < i; ++j) gram[i * d + j] = gram[j * d + i];
-  }
-  return gram;
-}
-
-bool IsDiagonal(std::span<const double> gram, size_t d) {
-  double largest = 0;
-  for (size_t i = 0; i < d; ++i) largest = std::max(largest, gram[i * d + i]);
-  for (size_t i = 0; i < d; ++i) {
-    for (size_t j = i + 1; j < d; ++j) {
-      const double allowed = kAxesTolerance * std::sqrt(gram[i * d + i] * gram[j * d + j]) + kAxesNoise * largest;
-      if (!(std::abs(gram[i * d + j]) <= allowed)) return false;
-    }
-  }
-  return true;
-}
-
-struct PrincipalAxes {
-  std::vector<double> basis;   // (d, stride): columns are the axes, largest first
-  std::vector<double> masses;  // (d): eigenvalues, >= 0
-};
-
-Result<PrincipalAxes> FindPrincipalAxes(std::span<const double> gram, size_t d) {
-  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const auto size = static_cast<Eigen::Index>(d);
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(Eigen::Map<const Matrix>(gram.data(), size, size));
-  if (solver.info() != Eigen::Success || !solver.eigenvalues().allFinite()) {
-    return Status::Internal("als: the factors have left the range of numbers");
-  }
-  const size_t stride = RoundUp(d, 16);
-  PrincipalAxes axes{std::vector<double>(d * stride), std::vector<double>(d)};
-  for (size_t k = 0; k < d; ++k) {
-    const auto column = static_cast<Eigen::Index>(d - 1 - k);  // Eigen sorts ascending
-    axes.masses[k] = std::max(0.0, solver.eigenvalues()(column));
-    for (size_t j = 0; j < d; ++j)
-      axes.basis[j * stride + k] = solver.eigenvectors()(static_cast<Eigen::Index>(j), column);
-  }
-  return axes;
-}
-
-void Rotate(std::span<float> factors, size_t d, const PrincipalAxes& axes, int threads) {
-  const kernels::Kernels& kernel = kernels::BestKernels();
-  ParallelFor(factors.size() / d, kDenseGrain, threads, [&](size_t begin, size_t end, size_t) {
-    kernel.rotate_rows(factors.data() + begin * d, end - begin, d, axes.basis.data(), RoundUp(d, 16));
-  });
-}
-
 // One row: `x` holds its last solution and takes the next.
 bool SolveRow(const AlsSide& side, const AlsOptions& options, AlsSolver solver, std::span<const uint32_t> columns,
               std::span<const float> weights, double shift, FoldInScratch& scratch, std::span<float> x) {
-  const bool steps = solver == AlsSolver::kConjugateGradient && columns.size() >= kConjugateGradientRowMin;
+  const bool steps = solver == AlsSolver::kConjugateGradient && CanTakeSteps(side.factors_count, columns.size());
   const bool blocks = solver == AlsSolver::kBlocks && columns.size() > static_cast<size_t>(options.block_size);
   if (steps && ConjugateGradientSteps(side, shift, columns, weights, options.conjugate_gradient_steps, scratch, x)) {
     return true;
@@ -155,20 +69,36 @@ bool SolveRow(const AlsSide& side, const AlsOptions& options, AlsSolver solver, 
 
 // Asks for the first factors of a row that is solved next: the others are asked for on the way.
 void PrefetchHead(const AlsSide& side, std::span<const uint32_t> columns) {
-  for (uint32_t column : columns.subspan(0, std::min<size_t>(columns.size(), 8))) {
+  for (uint32_t column : columns.subspan(0, std::min<size_t>(columns.size(), 16))) {
     const float* factor = side.factors + size_t{column} * side.factors_count;
     for (size_t k = 0; k < side.factors_count; k += 16) __builtin_prefetch(factor + k);
   }
 }
 
+// Turns `fixed` into principal axes, in float where its rounding does not matter, and returns them.
+Result<PrincipalAxes> TurnFixedSide(const AlsOptions& options, std::span<float> fixed) {
+  const auto d = static_cast<size_t>(options.factors);
+  std::vector<double> gram = Gram(fixed, d, Precision::kFloat, options.threads);
+  Result<PrincipalAxes> axes = FindPrincipalAxes(gram, d);
+  if (!axes.ok()) return axes;
+  const double shift_min = AlsShift(options, 1, fixed.size() / d);
+  const bool safe = RoundingGain(gram, *axes, options.unobserved_weight, shift_min) <= kRoundingGainMax;
+  if (!safe) {
+    axes = FindPrincipalAxes(Gram(fixed, d, Precision::kDouble, options.threads), d);
+    if (!axes.ok()) return axes;
+  }
+  Turn(fixed, *axes, safe ? Precision::kFloat : Precision::kDouble, options.threads);
+  return axes;
+}
+
 // Turns `fixed` into principal axes and solves every row of `rows` for `solved`.
 Status HalfEpoch(const Interactions& rows, const AlsOptions& options, std::span<float> fixed, std::span<float> solved) {
   const auto d = static_cast<size_t>(options.factors);
-  Result<PrincipalAxes> axes = FindPrincipalAxes(Gram(fixed, d, options.threads), d);
+  const Result<PrincipalAxes> axes = TurnFixedSide(options, fixed);
   if (!axes.ok()) return axes.status();
-  Rotate(fixed, d, *axes, options.threads);
   const AlsSolver solver = ResolveAlsSolver(options);
-  if (solver != AlsSolver::kExact) Rotate(solved, d, *axes, options.threads);
+  // Only where the steps start from: float does.
+  if (solver != AlsSolver::kExact) Turn(solved, *axes, Precision::kFloat, options.threads);
   std::vector<double> diagonal(d);
   for (size_t k = 0; k < d; ++k) diagonal[k] = options.unobserved_weight * axes->masses[k];
   const AlsSide side{fixed.data(), d, diagonal.data()};
@@ -289,10 +219,11 @@ Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options
   fit.model.item_factors = InitialItemFactors(by_customer.columns_count, options);
   ResizeInHugePages(fit.customer_factors, size_t{by_customer.rows} * d);
   RAPPORT_RETURN_IF_ERROR(Alternate(by_customer, tracking, progress, fit));
-  Result<PrincipalAxes> axes = FindPrincipalAxes(Gram(fit.model.item_factors, d, options.threads), d);
+  Result<PrincipalAxes> axes =
+      FindPrincipalAxes(Gram(fit.model.item_factors, d, Precision::kDouble, options.threads), d);
   if (!axes.ok()) return axes.status();
-  Rotate(fit.model.item_factors, d, *axes, options.threads);
-  Rotate(fit.customer_factors, d, *axes, options.threads);
+  Turn(fit.model.item_factors, *axes, Precision::kDouble, options.threads);
+  Turn(fit.customer_factors, *axes, Precision::kDouble, options.threads);
   RAPPORT_RETURN_IF_ERROR(CheckAndPrepare(fit.model));
   return fit;
 }
@@ -307,8 +238,8 @@ double AlsLoss(const Interactions& by_customer, const AlsOptions& options, std::
   double loss = ItemPenalty(by_customer, options, item_factors);
   for (double part : parts) loss += part;
   // sum_all (x.y)^2 = <X^T X, Y^T Y>
-  const std::vector<double> customers = Gram(customer_factors, d, options.threads);
-  const std::vector<double> items = Gram(item_factors, d, options.threads);
+  const std::vector<double> customers = Gram(customer_factors, d, Precision::kDouble, options.threads);
+  const std::vector<double> items = Gram(item_factors, d, Precision::kDouble, options.threads);
   for (size_t k = 0; k < customers.size(); ++k) loss += options.unobserved_weight * customers[k] * items[k];
   return loss;
 }
@@ -335,12 +266,12 @@ Status CheckAndPrepare(AlsModel& model) {
   for (float factor : model.item_factors) {
     if (!std::isfinite(factor)) return Status::DataLoss("als: a factor is not a finite number");
   }
-  model.gram = Gram(model.item_factors, d, model.options.threads);
+  model.gram = Gram(model.item_factors, d, Precision::kDouble, model.options.threads);
   if (!IsDiagonal(model.gram, d)) {
     Result<PrincipalAxes> axes = FindPrincipalAxes(model.gram, d);
     if (!axes.ok()) return axes.status();
-    Rotate(model.item_factors, d, *axes, model.options.threads);
-    model.gram = Gram(model.item_factors, d, model.options.threads);
+    Turn(model.item_factors, *axes, Precision::kDouble, model.options.threads);
+    model.gram = Gram(model.item_factors, d, Precision::kDouble, model.options.threads);
   }
   model.quantized = Quantize(model.item_factors, d);
   return {};

@@ -71,15 +71,6 @@ class WeightedRows {
   std::vector<float> sum_;  // add_scaled wants a place for its sum; nobody reads it
 };
 
-bool StoreFinite(const double* from, std::span<float> to) {
-  bool finite = true;
-  for (size_t k = 0; k < to.size(); ++k) {
-    to[k] = static_cast<float>(from[k]);
-    finite = finite && std::isfinite(to[k]);
-  }
-  return finite;
-}
-
 // One block of a row. `error`: t = w^1/2 - R x, kept up to date.
 class Block {
  public:
@@ -172,107 +163,62 @@ std::vector<float> Errors(const AlsSide& side, std::span<const uint32_t> indices
   return errors;
 }
 
-// Sums over the rows of a system as they lie, by add_projection; where d is no multiple of 16, over padded copies of
-// 1,024 rows at a time.
-class Projection {
+// Long rows' factors have left the near caches by the next pass.
+constexpr size_t kNearFloats = 1u << 16;
+constexpr size_t kRowsAhead = 8;
+constexpr size_t kCopiedFloatsMax = 1u << 22;
+
+// The rows of a system for the kernel, which wants sizes that are a multiple of 16: padded copies where they are not.
+class PaddedRows {
  public:
-  Projection(const AlsSide& side, std::span<const uint32_t> indices, std::span<const float> weights,
-             FoldInScratch& scratch)
-      : side_(side),
-        indices_(indices),
-        weights_(weights),
-        stride_(RoundUp(side.factors_count, 16)),
-        far_(indices.size() * stride_ > kNearFloats),
-        scratch_(scratch) {}
-
-  // out = sum_S w (target - f.v) f
-  void Sum(float target, bool first_pass, const float* v, double* out) {
-    std::fill_n(out, stride_, 0.0);
-    const auto add = kernels::BestKernels().add_projection;
-    if (side_.factors_count == stride_) {
-      // A long row's factors have left the near caches by the next pass.
-      const size_t ahead = first_pass || far_ ? kRowsAhead : 0;
-      add(side_.factors, indices_.data(), weights_.data(), indices_.size(), stride_, v, target, ahead, out);
-      return;
-    }
-    for (size_t first = 0; first < indices_.size(); first += kCopiedRows) {
-      const size_t count = std::min(indices_.size() - first, kCopiedRows);
-      Copy(indices_.subspan(first, count));
-      add(scratch_.rows.data(), places_.data(), weights_.data() + first, count, stride_, v, target, 0, out);
-    }
-  }
-
- private:
-  void Copy(std::span<const uint32_t> indices) {
-    const size_t d = side_.factors_count;
-    scratch_.rows.assign(indices.size() * stride_, 0.0f);
+  PaddedRows(const AlsSide& side, std::span<const uint32_t> indices, FoldInScratch& scratch)
+      : table_(side.factors), indices_(indices.data()) {
+    const size_t d = side.factors_count, stride = RoundUp(d, 16);
+    if (d == stride) return;
+    scratch.rows.assign(indices.size() * stride, 0.0f);
     places_.resize(indices.size());
     for (size_t i = 0; i < indices.size(); ++i) {
-      std::copy_n(side_.factors + size_t{indices[i]} * d, d, scratch_.rows.data() + i * stride_);
+      std::copy_n(side.factors + size_t{indices[i]} * d, d, scratch.rows.data() + i * stride);
       places_[i] = static_cast<uint32_t>(i);
     }
+    table_ = scratch.rows.data();
+    indices_ = places_.data();
   }
+  const float* table() const { return table_; }
+  const uint32_t* indices() const { return indices_; }
 
-  static constexpr size_t kNearFloats = 1u << 16;
-  static constexpr size_t kRowsAhead = 8;
-  static constexpr size_t kCopiedRows = 1024;
-  const AlsSide& side_;
-  const std::span<const uint32_t> indices_;
-  const std::span<const float> weights_;
-  const size_t stride_;
-  const bool far_;
-  FoldInScratch& scratch_;
+ private:
+  const float* table_;
+  const uint32_t* indices_;
   std::vector<uint32_t> places_;
 };
 
 }  // namespace
 
+bool CanTakeSteps(size_t factors_count, size_t entries) {
+  return entries > 0 && (factors_count % 16 == 0 || entries <= kCopiedFloatsMax / RoundUp(factors_count, 16));
+}
+
 bool ConjugateGradientSteps(const AlsSide& side, double shift, std::span<const uint32_t> indices,
                             std::span<const float> weights, int steps, FoldInScratch& scratch, std::span<float> x) {
   const size_t d = side.factors_count, stride = RoundUp(d, 16);
-  Projection rows(side, indices, weights, scratch);
+  const PaddedRows rows(side, indices, scratch);
   scratch.wide.resize(6 * stride);
-  scratch.vector.assign(stride, 0.0f);
-  float* direction = scratch.vector.data();  // in float, because the rows are; what is kept is in double
-  double* solution = scratch.wide.data();
-  double* residual = solution + stride;
-  double* product = residual + stride;
-  double* p = product + stride;
-  double* diagonal = p + stride;
-  double* inverse = diagonal + stride;
-
+  scratch.vector.resize(stride);
+  double* diagonal = scratch.wide.data();
+  double* at = diagonal;
+  for (size_t k = 0; k < d; ++k) diagonal[k] = side.diagonal[k] + shift;
+  std::fill(diagonal + d, diagonal + stride, 1.0);
+  float* direction = scratch.vector.data();
   std::copy(x.begin(), x.end(), direction);
-  rows.Sum(1.0f, true, direction, residual);
-  double rest = 0;  // r . D^-1 r
-  for (size_t k = 0; k < d; ++k) {
-    diagonal[k] = side.diagonal[k] + shift;
-    inverse[k] = 1 / diagonal[k];
-    solution[k] = x[k];
-    residual[k] -= diagonal[k] * solution[k];
-    p[k] = residual[k] * inverse[k];
-    rest += residual[k] * p[k];
-  }
-  for (int step = 0; step < steps && rest > 0; ++step) {
-    for (size_t k = 0; k < d; ++k) direction[k] = static_cast<float>(p[k]);
-    rows.Sum(0.0f, false, direction, product);
-    double curvature = 0;
-    for (size_t k = 0; k < d; ++k) {
-      product[k] = diagonal[k] * direction[k] - product[k];
-      curvature += product[k] * direction[k];
-    }
-    if (!(curvature > 0)) break;  // nothing is left to gain
-    const double length = rest / curvature;
-    double next = 0;
-    for (size_t k = 0; k < d; ++k) {
-      solution[k] += length * direction[k];
-      residual[k] -= length * product[k];
-      next += residual[k] * residual[k] * inverse[k];
-    }
-    const double turn = next / rest;
-    for (size_t k = 0; k < d; ++k) p[k] = residual[k] * inverse[k] + turn * p[k];
-    rest = next;
-  }
-  return StoreFinite(solution, x);
+  std::fill(direction + d, direction + stride, 0.0f);
+  const auto next = [&] { return at += stride; };
+  const kernels::StepVectors vectors{diagonal, next(), next(), next(), next(), next(), direction};
+  const size_t again = indices.size() * stride > kNearFloats ? kRowsAhead : 0;
+  kernels::BestKernels().conjugate_gradients(
+      {rows.table(), rows.indices(), weights.data(), indices.size(), kRowsAhead, again}, stride, steps, vectors);
+  std::copy_n(direction, d, x.begin());
+  return std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); });
 }
 
 bool BlockSteps(const AlsSide& side, double shift, std::span<const uint32_t> indices, std::span<const float> weights,

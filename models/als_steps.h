@@ -13,7 +13,8 @@
 //                         (Rendle, Krichene, Zhang, Koren, "iALS++: Speeding up Matrix Factorization with Subspace
 //                         Optimization", 2021, arXiv 2110.14044). In principal axes blocks meet in observed cells only.
 //
-// Vectors are kept in double, products with rows are summed as in kernels.h.
+// Vectors are kept in double, products with rows are summed as in kernels.h. The last conjugate step x += c p needs
+// only its length c = r.D^-1 r / (sum w (f.p)^2 + p.D p), no product: half a pass over the rows less.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +24,13 @@
 
 namespace rapport {
 
-// Rows with fewer entries are solved exactly: the dual costs as much as three steps at 16 entries, half as much again
-// at 25 (docs/MODELS.md section 2).
-inline constexpr size_t kConjugateGradientRowMin = 25;
+// Conjugate gradients ask for rows as they lie in memory or, where the factors are no multiple of 16, for a copy of
+// them, which is made for up to 16 MiB. Rows that cannot have it are solved exactly.
+bool CanTakeSteps(size_t factors_count, size_t entries);
 
 // Each takes the row's last solution in `x` (d floats) and leaves the next there. False when it is not finite; `x` is
-// then undefined. REQUIRES entries, and what SolveAlsRow requires.
+// then undefined. REQUIRES what SolveAlsRow requires, and entries; steps
+// what CanTakeSteps says.
 bool ConjugateGradientSteps(const AlsSide& side, double shift, std::span<const uint32_t> indices,
                             std::span<const float> weights, int steps, FoldInScratch& scratch, std::span<float> x);
 bool BlockSteps(const AlsSide& side, double shift, std::span<const uint32_t> indices, std::span<const float> weights,

@@ -1,4 +1,4 @@
-// Three compilations of kernels_rows_body.h and kernels_square_body.h and the choice between them.
+// Three compilations of kernels_*_body.h, and the choice between them.
 #include "models/kernels.h"
 
 // The promise of equal bits: a product and its sum are two roundings on every instruction set.
@@ -16,7 +16,9 @@ typedef float Octet __attribute__((vector_size(32)));
 namespace baseline {
 #define RAPPORT_LANES 4
 #include "models/kernels_rows_body.h"
+#include "models/kernels_rows_named_body.h"
 #include "models/kernels_square_body.h"
+#include "models/kernels_steps_body.h"
 #undef RAPPORT_LANES
 }  // namespace baseline
 
@@ -27,7 +29,9 @@ namespace baseline {
 namespace avx2 {
 #define RAPPORT_LANES 8
 #include "models/kernels_rows_body.h"
+#include "models/kernels_rows_named_body.h"
 #include "models/kernels_square_body.h"
+#include "models/kernels_steps_body.h"
 #undef RAPPORT_LANES
 }  // namespace avx2
 #pragma GCC pop_options
@@ -37,7 +41,9 @@ namespace avx2 {
 namespace avx512 {
 #define RAPPORT_LANES 16
 #include "models/kernels_rows_body.h"
+#include "models/kernels_rows_named_body.h"
 #include "models/kernels_square_body.h"
+#include "models/kernels_steps_body.h"
 #undef RAPPORT_LANES
 }  // namespace avx512
 #pragma GCC pop_options

@@ -1,4 +1,4 @@
-// The hot loops of models/, written once (kernels_rows_body.h, kernels_square_body.h) and compiled for three
+// The hot loops of models/, written once (kernels_*_body.h) and compiled for three
 // instruction sets; the best one that the processor has is chosen at run time, so the binary stays portable.
 //
 // Promise: every set gives the same bits. Each output element is summed in one fixed order, and products are never
@@ -19,6 +19,20 @@ namespace rapport::kernels {
 
 enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
 
+// Rows table[indices[r]] with weights > 0; how far ahead to ask for them in the first pass and in those after it.
+struct StepRows {
+  const float* table = nullptr;
+  const uint32_t* indices = nullptr;
+  const float* weights = nullptr;
+  size_t count = 0, ahead = 0, ahead_again = 0;
+};
+// Vectors of `size` elements each, the caller's.
+struct StepVectors {
+  const double* diagonal = nullptr;  // > 0, also where the rows are padded
+  double *solution = nullptr, *residual = nullptr, *product = nullptr, *inverse = nullptr, *turned = nullptr;
+  float* direction = nullptr;
+};
+
 // A table of functions; immutable, any thread.
 struct Kernels {
   // out[r] = rows[r] . vector for `count` rows of `size` (any size, no padding): 16 lanes, lane l sums the elements
@@ -30,6 +44,8 @@ struct Kernels {
   // first, from r = 0, and then added.
   void (*add_outer)(const float* rows, size_t count, size_t stride, float* matrix);
   void (*add_outer_double)(const double* rows, size_t count, size_t stride, double* matrix);
+  // The same with the sums over 64 rows in float, these added in double; stride <= kSizeMax.
+  void (*add_outer_wide)(const float* rows, size_t count, size_t stride, double* matrix);
   // sum += sum_r coefficients[r] rows[r], each product and sum in double, in the order of r.
   void (*add_combination)(const float* rows, size_t count, size_t stride, const float* coefficients, double* sum);
   // sum += sum_r c_r row_r, c_r = weights[r] (target - row_r . vector), row_r = table[indices[r]] of `size` (a multiple
@@ -37,6 +53,11 @@ struct Kernels {
   // the row that is `ahead` further on (0: does not).
   void (*add_projection)(const float* table, const uint32_t* indices, const float* weights, size_t count, size_t size,
                          const float* vector, float target, size_t ahead, double* sum);
+  // `steps` (>= 1) of conjugate gradients for (sum w f f^T + diagonal) x = sum w f, preconditioned by the diagonal. Of
+  // `vectors`, `direction` holds x at the start and at the end and `diagonal` is given; the rest is working space.
+  // `size` as for add_projection, with which products are formed; the last step forms none, for its length needs only
+  // sum w (f . direction)^2. Vectors are kept in double, their dots summed in 16 lanes.
+  void (*conjugate_gradients)(const StepRows& rows, size_t size, int steps, const StepVectors& vectors);
   // In place: upper triangle of a symmetric positive definite matrix -> U with U^T U = matrix. False, matrix undefined,
   // when a pivot falls below `pivot_ratio_min` of its diagonal or is not finite.
   bool (*cholesky)(float* matrix, size_t size, size_t stride, float pivot_ratio_min);
@@ -44,6 +65,8 @@ struct Kernels {
   void (*cholesky_solve)(const float* upper, size_t size, size_t stride, float* vector, float* scratch);
   // rows[r] <- rows[r] basis, in double, rounded once; rows (count, size), basis (size, stride).
   void (*rotate_rows)(float* rows, size_t count, size_t size, const double* basis, size_t stride);
+  // The same in float.
+  void (*rotate_rows_float)(float* rows, size_t count, size_t size, const float* basis, size_t stride);
   // Bit i: scores[i] >= threshold; 64 scores. Not a number reaches nothing.
   uint64_t (*reaching)(const float* scores, float threshold);
 };

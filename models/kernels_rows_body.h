@@ -22,6 +22,14 @@ static inline WideVector LoadWide(const double* p) {
 }
 static inline void StoreWide(double* p, WideVector v) { __builtin_memcpy(p, &v, sizeof(v)); }
 
+static inline void AddWide(double* to, Vector v) {
+  HalfVector low, high;
+  __builtin_memcpy(&low, &v, sizeof(low));
+  __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof(low), sizeof(high));
+  StoreWide(to, LoadWide(to) + __builtin_convertvector(low, WideVector));
+  StoreWide(to + kWideLanes, LoadWide(to + kWideLanes) + __builtin_convertvector(high, WideVector));
+}
+
 // The 16 lane sums of one row, folded to four: (l, l + 8), then (l, l + 4). REQUIRES size % 16 == 0.
 static inline Quad FoldedLanes(const float* row, const float* vector, size_t size) {
 #if RAPPORT_LANES == 16
@@ -127,64 +135,6 @@ static void AddCombination(const float* rows, size_t count, size_t stride, const
     }
     StoreWide(sum + j, a);
     StoreWide(sum + j + kWideLanes, b);
-  }
-}
-
-// The 16 lane sums of four rows, the vector read once for all. REQUIRES size % 16 == 0.
-static inline Quad FourDots(const float* const* rows, const float* vector, size_t size) {
-#if RAPPORT_LANES == 16
-  Vector sums[4] = {};
-  for (size_t j = 0; j < size; j += 16) {
-    const Vector v = Load(vector + j);
-    sums[0] += Load(rows[0] + j) * v;
-    sums[1] += Load(rows[1] + j) * v;
-    sums[2] += Load(rows[2] + j) * v;
-    sums[3] += Load(rows[3] + j) * v;
-  }
-  Quad folded[4];
-  for (size_t i = 0; i < 4; ++i) {
-    const Octet low = __builtin_shufflevector(sums[i], sums[i], 0, 1, 2, 3, 4, 5, 6, 7);
-    const Octet half = low + __builtin_shufflevector(sums[i], sums[i], 8, 9, 10, 11, 12, 13, 14, 15);
-    folded[i] = __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
-  }
-  return FoldFour(folded[0], folded[1], folded[2], folded[3]);
-#else
-  return FoldFour(FoldedLanes(rows[0], vector, size), FoldedLanes(rows[1], vector, size),
-                  FoldedLanes(rows[2], vector, size), FoldedLanes(rows[3], vector, size));
-#endif
-}
-
-// Four rows at a time while they are in the nearest cache: their dots, then their share of the sum.
-static void AddProjection(const float* table, const uint32_t* indices, const float* weights, size_t count, size_t size,
-                          const float* vector, float target, size_t ahead, double* sum) {
-  constexpr size_t kChunk = 64;
-  float part[kSizeMax];
-  for (size_t first = 0; first < count; first += kChunk) {
-    const size_t end = count - first < kChunk ? count : first + kChunk;
-    for (size_t j = 0; j < size; j += kLanes) Store(part + j, Vector{});
-    for (size_t r = first; r < end; r += 4) {
-      const size_t rows_here = end - r < 4 ? end - r : 4;
-      const float* rows[4];
-      for (size_t i = 0; i < 4; ++i) {
-        const size_t at = r + (i < rows_here ? i : 0);
-        rows[i] = table + size_t{indices[at]} * size;
-        if (ahead == 0 || at + ahead >= count) continue;
-        const float* next = table + size_t{indices[at + ahead]} * size;
-        for (size_t j = 0; j < size; j += 16) __builtin_prefetch(next + j);
-      }
-      Quad weight{};  // a row that stands in for a missing one adds nothing
-      __builtin_memcpy(&weight, weights + r, rows_here * sizeof(float));
-      const Quad c = weight * (target - FourDots(rows, vector, size));
-      for (size_t j = 0; j < size; j += kLanes) {
-        Vector v = Load(part + j);
-        v += c[0] * Load(rows[0] + j);
-        v += c[1] * Load(rows[1] + j);
-        v += c[2] * Load(rows[2] + j);
-        v += c[3] * Load(rows[3] + j);
-        Store(part + j, v);
-      }
-    }
-    for (size_t j = 0; j < size; ++j) sum[j] += part[j];
   }
 }
 

@@ -70,6 +70,54 @@ static void AddOuterDouble(const double* rows, size_t count, size_t stride, doub
   }
 }
 
+// sums[r][c] += sum_j left[r][j left_step] right[c][j right_step ..], one tile in registers, products in float.
+constexpr size_t kTileRows = kLanes == 16 ? 8 : 4, kTileColumns = 2;
+__attribute__((always_inline)) static inline void AddTile(const float* const* left, size_t left_step,
+                                                          const float* const* right, size_t right_step, size_t count,
+                                                          Vector (*sums)[kTileColumns]) {
+  for (size_t j = 0; j < count; ++j) {
+    Vector v[kTileColumns];
+#pragma GCC unroll 2
+    for (size_t c = 0; c < kTileColumns; ++c) v[c] = Load(right[c] + j * right_step);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < kTileRows; ++r) {
+      const float factor = left[r][j * left_step];
+#pragma GCC unroll 2
+      for (size_t c = 0; c < kTileColumns; ++c) sums[r][c] += factor * v[c];
+    }
+  }
+}
+
+// In panels of one register's width, as AddOuterDouble; 64 rows at a time are summed in float.
+static void AddOuterWide(const float* rows, size_t count, size_t stride, double* matrix) {
+  constexpr size_t kPanelRows = 64;
+  float packed[kPanelRows * kSizeMax];
+  for (size_t first = 0; first < count; first += kPanelRows) {
+    const size_t here = count - first < kPanelRows ? count - first : kPanelRows;
+    for (size_t r = 0; r < here; ++r) {
+      const float* row = rows + (first + r) * stride;
+      for (size_t j = 0; j < stride; j += kLanes) Store(packed + j * here + r * kLanes, Load(row + j));
+    }
+    const auto column = [&](size_t j) { return packed + j / kLanes * kLanes * here + j % kLanes; };
+    for (size_t i = 0; i < stride; i += kTileRows) {
+      const float* left[kTileRows];
+      for (size_t r = 0; r < kTileRows; ++r) left[r] = column(i + r);
+      for (size_t j = i / kLanes * kLanes; j < stride; j += 2 * kLanes) {
+        const bool both = j + kLanes < stride;
+        const float* right[kTileColumns] = {column(j), column(both ? j + kLanes : j)};
+        Vector sums[kTileRows][kTileColumns] = {};
+        AddTile(left, kLanes, right, kLanes, here, sums);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < kTileRows; ++r) {
+          double* out = matrix + (i + r) * stride + j;
+          AddWide(out, sums[r][0]);
+          if (both) AddWide(out + kLanes, sums[r][1]);
+        }
+      }
+    }
+  }
+}
+
 // One finished row of U leaves the rows [begin, end) below it. Lanes left of a diagonal hold rubbish that nobody reads.
 static inline void EliminateOne(float* matrix, size_t stride, size_t pivot, size_t begin, size_t end) {
   const float* source = matrix + pivot * stride;
@@ -166,5 +214,37 @@ static void RotateRows(float* rows, size_t count, size_t size, const double* bas
   }
 }
 
-static constexpr Kernels kTable{DotRows,       AddScaled, AddOuter,      AddOuterDouble, AddCombination,
-                                AddProjection, Cholesky,  CholeskySolve, RotateRows,     Reaching};
+// As RotateRows, products and sums in float.
+static void RotateRowsFloat(float* rows, size_t count, size_t size, const float* basis, size_t stride) {
+  constexpr size_t kChunk = 32;
+  float copy[kChunk * kSizeMax], panel[kTileColumns][kSizeMax * kLanes];
+  for (size_t first = 0; first < count; first += kChunk) {
+    const size_t chunk = count - first < kChunk ? count - first : kChunk;
+    float* out = rows + first * size;
+    __builtin_memcpy(copy, out, chunk * size * sizeof(float));
+    for (size_t k = 0; k < size; k += kTileColumns * kLanes) {
+      const bool both = k + kLanes < stride;
+      for (size_t j = 0; j < size; ++j) {
+        Store(panel[0] + j * kLanes, Load(basis + j * stride + k));
+        if (both) Store(panel[1] + j * kLanes, Load(basis + j * stride + k + kLanes));
+      }
+      const float* right[kTileColumns] = {panel[0], both ? panel[1] : panel[0]};
+      const size_t lanes = size - k < kTileColumns * kLanes ? size - k : kTileColumns * kLanes;
+      for (size_t tile = 0; tile < chunk; tile += kTileRows) {
+        const float* left[kTileRows];  // the last tile repeats its last row
+        for (size_t r = 0; r < kTileRows; ++r) left[r] = copy + (tile + r < chunk ? tile + r : chunk - 1) * size;
+        Vector sums[kTileRows][kTileColumns] = {};
+        AddTile(left, 1, right, kLanes, size, sums);
+        float turned[kTileRows][kTileColumns * kLanes];
+#pragma GCC unroll 8
+        for (size_t r = 0; r < kTileRows; ++r) {
+          Store(turned[r], sums[r][0]);
+          Store(turned[r] + kLanes, sums[r][1]);
+        }
+        for (size_t r = 0; r < kTileRows && tile + r < chunk; ++r) {
+          __builtin_memcpy(out + (tile + r) * size + k, turned[r], lanes * sizeof(float));
+        }
+      }
+    }
+  }
+}

@@ -195,7 +195,7 @@ void SolveSide(const Interactions& rows, const AlsOptions& o, Matrix& fixed, Mat
     const auto indices = rows.RowColumns(r);
     const auto weights = rows.RowWeights(r);
     const RowProblem problem = MakeProblem(fixed, gram, o, indices, weights, breakage);
-    if (steps && indices.size() >= kConjugateGradientRowMin) {
+    if (steps && !indices.empty()) {
       if (breakage == Breakage::kColdStart) solved[r].assign(gram.size(), 0.0);
       solved[r] = ConjugateGradients(problem, o.conjugate_gradient_steps, solved[r]);
     } else if (blocks && indices.size() > static_cast<size_t>(o.block_size)) {
