@@ -1,9 +1,9 @@
 // The joint decision where the truth is known (engine/learning/joint_evaluation.h):
 //   rapport_joint [--dials 0,0.25,0.5,0.75,1] [--worlds 101,102,103,104,105] [--contacts 0,5,20,80] [--customers 2400]
-//                 [--budget 0.02] [--no-model] [--json] [--out FILE]
+//                 [--budget 0.02] [--no-model] [--parts] [--json] [--out FILE]
 // A table for people, or JSON: {"options", "rows": [{"dial", "contacts" (null: all), "policy", "sends", "spentPerSend",
 // "value", "shareOfOracle", "gainOfJoint", "worstWorldGain"}]}. Worlds 101 to 105 are for measuring: choose on others.
-// --no-model leaves out what is learned by the response model.
+// --no-model leaves out what is learned by the response model; --parts adds the learned model with parts of the truth.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
@@ -73,6 +73,7 @@ int Run(int argc, char** argv) {
   app.add_option("--budget", options.budget_per_send, "money per send");
   app.add_option("--threads", options.threads, "0: all cores");
   app.add_flag("--no-model", no_model, "without what the response model learns");
+  app.add_flag("--parts", options.parts, "with rows in which one part of the learned model is the truth");
   app.add_flag("--json", json, "for machines");
   app.add_option("--out", out, "the JSON to a file as well");
   CLI11_PARSE(app, argc, argv);

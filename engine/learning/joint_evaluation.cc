@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "base/parallel.h"
@@ -23,18 +24,19 @@ struct Judged {
 };
 
 size_t At(JointPolicy policy) { return static_cast<size_t>(policy); }
+bool IsPart(JointPolicy policy) { return policy > JointPolicy::kOracle; }
 
 // Responses of all arms from their logits.
 void ToResponses(std::vector<double>& logits) {
   for (double& value : logits) value = std::isfinite(value) ? Sigmoid(value) : kNotAnArm;
 }
 
-// The table of all arms as the learned model sees it: the additive parts once, then a sum per arm.
-void LearnedResponses(const ResponseModel& model, const ContactWorld& world, const CustomerResponse& customer,
-                      const std::vector<float>& affinity, double recent_sends, std::vector<double>* responses) {
+// The table of all arms as the learned model sees it, logits: the additive parts once, then a sum per arm.
+void LearnedLogits(const ResponseModel& model, const ContactWorld& world, const CustomerResponse& customer,
+                   const std::vector<float>& affinity, double recent_sends, std::vector<double>* logits) {
   ResponseTable table;
   model.FillTable(customer, table);
-  responses->assign(world.contents.size() * kHoursOfWeek * kContactChannels, kNotAnArm);
+  logits->assign(world.contents.size() * kHoursOfWeek * kContactChannels, -std::numeric_limits<double>::infinity());
   std::array<double, kContactChannels> fatigue{};
   for (uint8_t c = 0; c < kContactChannels; ++c) fatigue[c] = model.Fatigue(c, static_cast<float>(recent_sends));
   for (uint32_t i = 0; i < world.contents.size(); ++i) {
@@ -46,10 +48,31 @@ void LearnedResponses(const ResponseModel& model, const ContactWorld& world, con
         if (!InSendingWindow(h)) continue;
         const double logit =
             fixed + table.hour_channel[c * kHoursOfWeek + h] + table.kind_hour[kind * kHoursOfWeek + h];
-        (*responses)[ArmIndex(i, h, c)] = Sigmoid(logit);
+        (*logits)[ArmIndex(i, h, c)] = logit;
       }
     }
   }
+}
+
+// What of a table the means over each one of its axes do not explain (the means over two are 0 by construction).
+InteractionTable ThreeWay(const InteractionTable& table) {
+  InteractionTable rest = table;
+  const std::array<size_t, 3> sizes{kContactKinds, kPartsOfWeek, kContactChannels};
+  const auto cell = [](const std::array<size_t, 3>& at) { return InteractionCell(at[0], at[1], at[2]); };
+  for (size_t axis = 0; axis < 3; ++axis) {
+    const size_t other = (axis + 1) % 3, third = (axis + 2) % 3;
+    for (size_t j = 0; j < sizes[other]; ++j) {
+      for (size_t k = 0; k < sizes[third]; ++k) {
+        std::array<size_t, 3> at{};
+        at[other] = j, at[third] = k;
+        double mean = 0;
+        for (at[axis] = 0; at[axis] < sizes[axis]; ++at[axis]) mean += table[cell(at)];
+        mean /= static_cast<double>(sizes[axis]);
+        for (at[axis] = 0; at[axis] < sizes[axis]; ++at[axis]) rest[cell(at)] -= mean;
+      }
+    }
+  }
+  return rest;
 }
 
 // Slope and remaining deviation of the true taste, given what the visits say, over all customers: for the observer.
@@ -83,12 +106,14 @@ class WorldJudge {
     if (!rates.ok()) return rates.status();
     if (options_.learned) RAPPORT_RETURN_IF_ERROR(FitModel());
     taste_ = RegressTaste(shop_, known_);
+    if (options_.parts && model_) ReadTruth();
     for (auto& offers : offers_) offers.resize(known_.size());
     ParallelFor(known_.size(), kGrain, options_.threads, [&](size_t begin, size_t end, size_t) {
       for (size_t u = begin; u < end; ++u) {
         OfferSimple(*rates, u);
         OfferKnowing(u, rates->leave());
         if (model_) OfferLearned(u);
+        if (model_ && options_.parts) OfferParts(u);
       }
     });
     for (size_t stratum = 0; stratum < options_.contacts.size(); ++stratum) Judge(world_number, stratum, judged);
@@ -140,12 +165,61 @@ class WorldJudge {
       leave[c] = model_->UnsubscribeProbability(c, static_cast<float>(customer.recent_sends));
     }
     std::vector<double> responses;
-    LearnedResponses(*model_, world_, model_->FoldIn(EvidenceOf(customer)), customer.affinity, customer.recent_sends,
-                     &responses);
+    LearnedLogits(*model_, world_, model_->FoldIn(EvidenceOf(customer)), customer.affinity, customer.recent_sends,
+                  &responses);
+    ToResponses(responses);
     Of(JointPolicy::kJoint, u) = JointOffers(money(), responses, leave);
     Of(JointPolicy::kSeparateModel, u) = SeparateOffers(money(), responses, leave);
-    LearnedResponses(*model_, world_, model_->FoldIn({}), {}, customer.recent_sends, &responses);
+    LearnedLogits(*model_, world_, model_->FoldIn({}), {}, customer.recent_sends, &responses);
+    ToResponses(responses);
     Of(JointPolicy::kGlobal, u) = JointOffers(money(), responses, leave);
+  }
+
+  // Everybody's true part, and what of it is interaction of three.
+  void ReadTruth() {
+    shared_ = ArmLogits(world_, PersonVector{}, 0);
+    ContactWorld plain = world_, three = world_;
+    plain.population.fill(0);
+    three.population = ThreeWay(world_.population);
+    const std::vector<double> without = ArmLogits(plain, PersonVector{}, 0);
+    three_way_ = ArmLogits(three, PersonVector{}, 0);
+    for (size_t arm = 0; arm < three_way_.size(); ++arm) three_way_[arm] -= without[arm];
+  }
+
+  // The learned table with one part after the other in place of the truth.
+  void OfferParts(size_t u) {
+    const KnownCustomer& customer = known_[u];
+    const ContactPerson& person = world_.people[u];
+    ChannelRates leave{}, truly_leave{};
+    for (uint8_t c = 0; c < kContactChannels; ++c) {
+      leave[c] = model_->UnsubscribeProbability(c, static_cast<float>(customer.recent_sends));
+      truly_leave[c] = TrueUnsubscribe(world_, person, c, customer.recent_sends);
+    }
+    std::vector<double> all, shared, rested;
+    const CustomerResponse known = model_->FoldIn(EvidenceOf(customer));
+    LearnedLogits(*model_, world_, known, customer.affinity, customer.recent_sends, &all);
+    LearnedLogits(*model_, world_, model_->FoldIn({}), {}, customer.recent_sends, &shared);
+    LearnedLogits(*model_, world_, model_->FoldIn({}), {}, 0, &rested);
+    PersonVector situation{};
+    std::copy(person.At(world_.end).begin() + kSituationAt, person.At(world_.end).end(),
+              situation.begin() + kSituationAt);
+    const std::vector<double> own = ArmLogits(world_, person.At(world_.end), 0);
+    const std::vector<double> of_situation = ArmLogits(world_, situation, 0);
+    const double tired = person.fatigue * customer.recent_sends;
+    const auto offer = [&](JointPolicy policy, const ChannelRates& rates, const auto& logit_of) {
+      std::vector<double> responses(all.size(), kNotAnArm);
+      for (size_t arm = 0; arm < all.size(); ++arm) {
+        if (std::isfinite(all[arm])) responses[arm] = Sigmoid(logit_of(arm));
+      }
+      Of(policy, u) = JointOffers(money(), responses, rates);
+    };
+    offer(JointPolicy::kTrueLeaving, truly_leave, [&](size_t a) { return all[a] - shared[a] + rested[a] - tired; });
+    offer(JointPolicy::kTrueShared, leave, [&](size_t a) { return all[a] - rested[a] + shared_[a]; });
+    offer(JointPolicy::kTrueOwn, leave, [&](size_t a) { return shared[a] + own[a] - shared_[a]; });
+    offer(JointPolicy::kTrueThreeWay, leave, [&](size_t a) { return all[a] + three_way_[a]; });
+    offer(JointPolicy::kTrueSituation, leave, [&](size_t a) { return all[a] + of_situation[a] - shared_[a]; });
+    offer(JointPolicy::kTrueInteractions, leave,
+          [&](size_t a) { return all[a] + three_way_[a] + of_situation[a] - shared_[a]; });
   }
 
   double TrueValue(size_t u, const ContactArm& arm) const {
@@ -168,6 +242,7 @@ class WorldJudge {
     const size_t first = judged->size();
     judged->resize(first + members.size());
     for (size_t p = 0; p < kJointPolicies; ++p) {
+      if (IsPart(static_cast<JointPolicy>(p)) && !options_.parts) continue;
       std::vector<Offers> offers;
       for (const size_t u : members) offers.push_back(offers_[p][u]);
       const std::vector<size_t> channels = AssignChannels(
@@ -187,6 +262,7 @@ class WorldJudge {
   const std::vector<KnownCustomer> known_;
   std::optional<ResponseModel> model_;
   TasteGivenVisits taste_;
+  std::vector<double> shared_, three_way_;  // true logits by arm, for parts
   std::array<std::vector<Offers>, kJointPolicies> offers_;
 };
 
@@ -238,7 +314,8 @@ JointRow MakeRow(const JointOptions& options, const std::vector<Judged>& judged,
 }
 
 bool NeedsFit(JointPolicy policy) {
-  return policy == JointPolicy::kJoint || policy == JointPolicy::kSeparateModel || policy == JointPolicy::kGlobal;
+  return policy == JointPolicy::kJoint || policy == JointPolicy::kSeparateModel || policy == JointPolicy::kGlobal ||
+         IsPart(policy);
 }
 
 void AddRows(const JointOptions& options, double dial, const std::vector<Judged>& judged, JointReport* report) {
@@ -251,6 +328,7 @@ void AddRows(const JointOptions& options, double dial, const std::vector<Judged>
     for (size_t p = 0; p < kJointPolicies; ++p) {
       const auto policy = static_cast<JointPolicy>(p);
       if (!options.learned && NeedsFit(policy)) continue;
+      if (!options.parts && IsPart(policy)) continue;
       JointRow row = MakeRow(options, members, policy);
       row.dial = dial;
       row.contacts = stratum < 0 ? -1 : static_cast<int64_t>(options.contacts[static_cast<size_t>(stratum)]);
@@ -270,7 +348,13 @@ const char* JointPolicyName(JointPolicy policy) {
                                                   "global, learned",
                                                   "observer who knows the population",
                                                   "separate, true probabilities",
-                                                  "oracle"};
+                                                  "oracle",
+                                                  "learned, true fatigue and leaving",
+                                                  "learned, true everybody's part",
+                                                  "learned, true own part",
+                                                  "learned + everybody's interaction of three",
+                                                  "learned + own interactions",
+                                                  "learned + both interactions"};
   return kNames[At(policy)];
 }
 

@@ -7,6 +7,9 @@
 // is drawn, so that nothing but the choice differs between policies. Customers who left every channel are not judged.
 //
 //   gain of joint over P   sum of joint's values / sum of P's - 1         share of the oracle   sum of P's / sum of its
+//   parts (asked for)      the learned model with one of its parts in place of the truth, for where the rest is lost:
+//                          logit = everybody's part + the customer's own part - fatigue; the interactions are those of
+//                          simulated_contacts.h, "of three" what no pair of kind, part of the week and channel explains
 //   intervals              95 %, bootstrap by customer, customers of all worlds of one dial together, paired
 #pragma once
 
@@ -31,8 +34,15 @@ enum class JointPolicy : uint8_t {
   kObserver,        // Bayes, knowing the population's true parameters: how far any learner can come
   kSeparateOracle,  // true probabilities, each by its own average
   kOracle,          // true probabilities, all arms together
+  // Of JointOptions::parts: the learned model, all arms together, with the truth about
+  kTrueLeaving,       // fatigue and unsubscribing
+  kTrueShared,        // everybody's part
+  kTrueOwn,           // the customer's own part
+  kTrueThreeWay,      // everybody's interaction of three, added: the model has no such part
+  kTrueSituation,     // the customer's own interactions, added: likewise
+  kTrueInteractions,  // both of these
 };
-inline constexpr size_t kJointPolicies = 9;
+inline constexpr size_t kJointPolicies = 15, kJointParts = 6;  // the last ones are the parts
 const char* JointPolicyName(JointPolicy policy);
 
 struct JointOptions {
@@ -42,6 +52,7 @@ struct JointOptions {
   size_t customers = 2400;                                // of one world
   size_t items = 300;                                     // of its shop
   double budget_per_send = 0.02;                          // money; the costs of channels are in simulated_contacts.h
+  bool parts = false;                                     // with rows for the learned model's parts
   bool learned = true;  // false: the policies that need no fit of the response model, for a look at the world alone
   ResponseOptions response;
   uint64_t seed = 1;  // of the bootstrap

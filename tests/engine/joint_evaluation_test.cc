@@ -165,7 +165,7 @@ const JointRow& RowOf(const JointReport& report, double dial, JointPolicy policy
 TEST(JointEvaluationTest, WithTrueProbabilitiesTheGainIsNoneAtDial0AndLargeAtHalf) {
   const Result<JointReport> report = EvaluateJoint(Small());
   ASSERT_TRUE(report.ok()) << report.status().message();
-  EXPECT_EQ(report->rows.size(), 2u * 3 * (kJointPolicies - 3));
+  EXPECT_EQ(report->rows.size(), 2u * 3 * (kJointPolicies - 3 - kJointParts));
   const Interval none = RowOf(*report, 0, JointPolicy::kSeparateOracle).gain_of_joint;
   EXPECT_NEAR(none.mean, 0, 0.005);
   EXPECT_GT(RowOf(*report, 0.5, JointPolicy::kSeparateOracle).gain_of_joint.lower, 0.15);
@@ -187,6 +187,7 @@ TEST(JointEvaluationTest, TheLearnedModelIsTheSameOnAnyNumberOfThreads) {
   options.dials = {0.5};
   options.worlds = {3};
   options.response.rounds = 3;
+  options.parts = true;
   options.threads = 1;
   const Result<JointReport> one = EvaluateJoint(options);
   options.threads = 3;
@@ -197,6 +198,12 @@ TEST(JointEvaluationTest, TheLearnedModelIsTheSameOnAnyNumberOfThreads) {
   for (size_t r = 0; r < one->rows.size(); ++r) {
     EXPECT_EQ(one->rows[r].value.mean, three->rows[r].value.mean);
     EXPECT_EQ(one->rows[r].gain_of_joint.upper, three->rows[r].gain_of_joint.upper);
+  }
+  // The truth in place of what was learned from few is worth something, and never more than all of it.
+  const double joint = RowOf(*one, 0.5, JointPolicy::kJoint).value.mean;
+  for (const JointPolicy part : {JointPolicy::kTrueShared, JointPolicy::kTrueOwn, JointPolicy::kTrueInteractions}) {
+    EXPECT_GT(RowOf(*one, 0.5, part).value.mean, joint) << JointPolicyName(part);
+    EXPECT_LT(RowOf(*one, 0.5, part).share_of_oracle.mean, 1) << JointPolicyName(part);
   }
 }
 
