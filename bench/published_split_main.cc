@@ -281,7 +281,8 @@ Status MeasureTest(const Stage& stage, const Arguments& arguments, const Choices
     Report(stage, BlendBlocks("blend", stage.split, *scorers, choices.theta, kBlendDepth), {{"theta", choices.theta}},
            0, journal);
   }
-  if (!arguments.quick) {
+  const bool shallow_known = journal.Known(stage.name, NameOf(Shallow()), SettingsOf(Shallow())).has_value();
+  if (!arguments.quick && !shallow_known) {  // ten minutes, and nothing else needs it
     const Result<Fitted> fitted = Fit(stage, Shallow(), journal);
     if (!fitted.ok()) return fitted.status();
   }
