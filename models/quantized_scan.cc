@@ -1,10 +1,13 @@
 #include "models/quantized_scan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 
+#include "base/huge_pages.h"
 #include "models/kernels.h"
 
 namespace rapport {
@@ -15,7 +18,8 @@ constexpr double kNormMin = 1e-15, kNormMax = 1e15;  // of a customer; of an ite
 constexpr double kRounding = 0x1.0p-24;              // u
 constexpr double kRadiusGrowth = 1 + 0x1.0p-16;
 constexpr float kSlack = 1e-36f;
-constexpr size_t kChunkBlocks = 64;  // scanned with one threshold
+constexpr size_t kSparse = 8;        // fewer than one in so many allowed: most blocks have none
+constexpr size_t kChunkBlocks = 32;  // scanned with one threshold
 
 float RoundedUp(double value) {
   return value == 0 ? 0.0f : std::nextafter(static_cast<float>(value), std::numeric_limits<float>::infinity());
@@ -23,6 +27,12 @@ float RoundedUp(double value) {
 
 bool AllFinite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
+
+double Norm(std::span<const float> values) {
+  double sum = 0;
+  for (const double value : values) sum += value * value;
+  return std::sqrt(sum);
 }
 
 // Codes of one vector, its unit, and the lengths that the bound needs.
@@ -42,11 +52,10 @@ Coded Encode(std::span<const float> values, int8_t* codes) {
     const double code = out.unit > 0 ? std::clamp(std::nearbyint(value / out.unit), -kCodeMax, kCodeMax) : 0.0;
     codes[k] = static_cast<int8_t>(code);
     const double coded = code * out.unit, error = value - coded;
-    out.norm += value * value;
     out.error_norm += error * error;
     out.coded_norm += coded * coded;
   }
-  out.norm = std::sqrt(out.norm);
+  out.norm = Norm(values);
   out.error_norm = std::sqrt(out.error_norm);
   out.coded_norm = std::sqrt(out.coded_norm);
   return out;
@@ -59,7 +68,13 @@ class Search {
          ScanScratch& scratch)
       : copy_(copy), item_factors_(item_factors), user_(user), k_(k), scratch_(scratch) {
     const size_t groups = (copy.factors + scan::kGroupFactors - 1) / scan::kGroupFactors;
-    items_ = {copy.lines.data(), copy.scales.data(), copy.norms.data(), copy.errors.data(), copy.items, groups};
+    items_ = {copy.lines.data(),
+              copy.order.data(),
+              copy.scales.data(),
+              copy.norms.data(),
+              copy.errors.data(),
+              copy.items,
+              groups};
   }
 
   // False: the bound does not hold for this customer.
@@ -81,24 +96,28 @@ class Search {
               static_cast<float>(kRadiusGrowth * norm_weight),
               static_cast<float>(kRadiusGrowth * (1 + 4 * kRounding) * coded.coded_norm),
               kSlack};
+    reach_ = static_cast<float>(kRadiusGrowth * coded.norm / (1 - roundings));
     return true;
   }
 
   // Finds everything that can be among the best k with a score of `lowest` or more.
   void Scan(const scan::Kernels& kernels, std::span<const uint64_t> allowed, float lowest) {
     threshold_ = lowest;
-    size_t blocks = copy_.scales.size() / scan::kBlockItems;
-    if (!allowed.empty()) blocks = std::min(blocks, allowed.size() * 64 / scan::kBlockItems);
-    size_t limit = 2 * k_ + 256;
+    const scan::Allowed bits = BitsFor(allowed);
+    const size_t blocks = copy_.scales.size() / scan::kBlockItems;
+    size_t limit = 2 * k_ + 256, narrow_at = kChunkBlocks;
     for (size_t begin = 0; begin < blocks; begin += kChunkBlocks) {
+      if (reach_ * copy_.norms[begin * scan::kBlockItems] + kSlack < threshold_) break;
       const size_t end = std::min(blocks, begin + kChunkBlocks), room = count_ + (end - begin) * scan::kBlockItems;
       if (scratch_.survivors.size() < room) scratch_.survivors.resize(2 * room);
-      count_ += kernels.survivors(items_, query_, begin, end, allowed.empty() ? nullptr : allowed.data(), threshold_,
-                                  scratch_.survivors.data() + count_);
-      if (count_ < limit && end < blocks) continue;
+      count_ += kernels.survivors(items_, query_, begin, end, bits, threshold_, scratch_.survivors.data() + count_);
+      // Early and now and then: the higher the threshold, the sooner the scan ends.
+      if (count_ < limit && end < narrow_at && end < blocks) continue;
       Narrow();
       limit = std::max<size_t>(1024 + 2 * k_, 2 * count_);
+      if (end >= narrow_at) narrow_at *= 4;
     }
+    Narrow();
   }
 
   std::vector<Scored> Certify(float lowest) {
@@ -120,6 +139,30 @@ class Search {
 
  private:
   std::span<scan::Survivor> Found() { return std::span(scratch_.survivors).first(count_); }
+  // Where few are allowed, the bits of their places; else those of the items, with one for each.
+  scan::Allowed BitsFor(std::span<const uint64_t> allowed) {
+    if (allowed.empty()) return {};
+    const size_t words = (copy_.items + 63) / 64;
+    allowed = allowed.first(std::min(words, allowed.size()));
+    size_t count = 0;
+    for (const uint64_t word : allowed) count += static_cast<size_t>(std::popcount(word));
+    if (count * kSparse >= copy_.items) {
+      if (allowed.size() == words) return {nullptr, allowed.data()};
+      scratch_.bits.assign(allowed.begin(), allowed.end());  // what a bitmap does not speak of is not allowed
+      scratch_.bits.resize(words);
+      return {nullptr, scratch_.bits.data()};
+    }
+    scratch_.bits.assign(words, 0);
+    for (size_t w = 0; w < allowed.size(); ++w) {
+      for (uint64_t bits = allowed[w]; bits != 0; bits &= bits - 1) {
+        const size_t item = 64 * w + static_cast<size_t>(std::countr_zero(bits));
+        if (item >= copy_.items) break;
+        const uint32_t place = copy_.places[item];
+        scratch_.bits[place / 64] |= uint64_t{1} << (place % 64);
+      }
+    }
+    return {scratch_.bits.data(), nullptr};
+  }
   // Raises the threshold to the k-th largest lower bound and drops what cannot reach it.
   void Narrow() {
     if (count_ < k_) return;
@@ -151,6 +194,7 @@ class Search {
   scan::Items items_{};
   scan::Query query_{};
   float threshold_ = 0;
+  float reach_ = 0;   // (1 + g) |x|
   size_t count_ = 0;  // of scratch.survivors in use
 };
 
@@ -158,29 +202,40 @@ class Search {
 
 QuantizedItems Quantize(std::span<const float> item_factors, size_t factors) {
   if (factors == 0 || factors > kernels::kSizeMax || item_factors.size() < factors) return {};
-  QuantizedItems copy;
   const size_t items = item_factors.size() / factors;
-  const size_t blocks = (items + scan::kBlockItems - 1) / scan::kBlockItems;
-  const size_t groups = (factors + scan::kGroupFactors - 1) / scan::kGroupFactors;
+  const auto row = [&](size_t i) { return item_factors.subspan(i * factors, factors); };
+  std::vector<float> norms(items);
+  for (size_t i = 0; i < items; ++i) {
+    if (!AllFinite(row(i))) return {};
+    const double norm = Norm(row(i));
+    if (!(norm <= kNormMax)) return {};
+    norms[i] = RoundedUp(norm);
+  }
+  QuantizedItems copy;
   copy.items = static_cast<uint32_t>(items);
   copy.factors = static_cast<uint32_t>(factors);
-  copy.lines.resize(blocks * groups);
+  const size_t blocks = (items + scan::kBlockItems - 1) / scan::kBlockItems;
+  const size_t groups = (factors + scan::kGroupFactors - 1) / scan::kGroupFactors;
+  copy.order.resize(blocks * scan::kBlockItems);
+  std::iota(copy.order.begin(), copy.order.begin() + static_cast<ptrdiff_t>(items), 0u);
+  std::stable_sort(copy.order.begin(), copy.order.begin() + static_cast<ptrdiff_t>(items),
+                   [&](uint32_t a, uint32_t b) { return norms[a] > norms[b]; });
+  copy.places.resize(items);
+  for (size_t place = 0; place < items; ++place) copy.places[copy.order[place]] = static_cast<uint32_t>(place);
+  ResizeInHugePages(copy.lines, blocks * groups);
   std::fill_n(copy.lines.data()->bytes, copy.lines.size() * sizeof(scan::Line), uint8_t{128});
   for (std::vector<float>* column : {&copy.scales, &copy.norms, &copy.errors}) {
     column->resize(blocks * scan::kBlockItems);
   }
   std::vector<int8_t> codes(factors);
-  for (size_t i = 0; i < items; ++i) {
-    const std::span<const float> row = item_factors.subspan(i * factors, factors);
-    if (!AllFinite(row)) return {};
-    const Coded coded = Encode(row, codes.data());
-    if (!(coded.norm <= kNormMax)) return {};
-    copy.scales[i] = coded.unit;
-    copy.norms[i] = RoundedUp(coded.norm);
-    copy.errors[i] = RoundedUp(coded.error_norm);
-    scan::Line* lines = copy.lines.data() + i / scan::kBlockItems * groups;
+  for (size_t place = 0; place < items; ++place) {
+    const Coded coded = Encode(row(copy.order[place]), codes.data());
+    copy.scales[place] = coded.unit;
+    copy.norms[place] = norms[copy.order[place]];
+    copy.errors[place] = RoundedUp(coded.error_norm);
+    scan::Line* lines = copy.lines.data() + place / scan::kBlockItems * groups;
     for (size_t k = 0; k < factors; ++k) {
-      const size_t at = i % scan::kBlockItems * scan::kGroupFactors + k % scan::kGroupFactors;
+      const size_t at = place % scan::kBlockItems * scan::kGroupFactors + k % scan::kGroupFactors;
       lines[k / scan::kGroupFactors].bytes[at] = static_cast<uint8_t>(codes[k] + 128);
     }
   }

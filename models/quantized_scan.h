@@ -15,6 +15,9 @@
 // with norms in double, both factors 2^-16 larger for the roundings of radius_i itself, and c = 1e-36 for what falls
 // below the range of floats. Held for finite factors and 1e-15 <= |x| <= 1e15, |y_i| <= 1e15; beyond that all is read.
 //
+// Items stand in the copy by falling norm. No score is above (1 + g) |x| |y_i|: where that is below L, it is for all
+// that follow, and the scan ends. How soon depends on the factors: docs/MODELS.md section 3.
+//
 //   scan      keep i while middle_i + radius_i >= L, L = the k-th largest of middle_j - radius_j so far
 //   certify   score the k with the highest middle; T = the lowest of these; score all whose upper bound reaches T.
 // What is left out has a score below T, and k have T or more: the answer is complete, ties included.
@@ -33,8 +36,10 @@ namespace rapport {
 struct QuantizedItems {
   uint32_t items = 0;  // 0: no copy; searches read the floats
   uint32_t factors = 0;
-  std::vector<scan::Line> lines;             // layout: scan_kernels.h
-  std::vector<float> scales, norms, errors;  // (items, rounded up to 16): s_i, |y_i|, |e_i|
+  std::vector<uint32_t> order;               // (items, rounded up to 16): the item at each place; largest norm first
+  std::vector<uint32_t> places;              // (items): where each item stands
+  std::vector<scan::Line> lines;             // by place; layout: scan_kernels.h
+  std::vector<float> scales, norms, errors;  // (items, rounded up to 16), by place: s_i, |y_i|, |e_i|
   bool operator==(const QuantizedItems&) const = default;
 };
 
@@ -47,6 +52,7 @@ struct ScanScratch {
   std::vector<int16_t> words;
   std::vector<scan::Survivor> survivors;
   std::vector<float> floats;
+  std::vector<uint64_t> bits;
 };
 
 enum class ScoreFloor { kNone, kAboveZero };  // as TopK, or as TopKPositive

@@ -2,8 +2,9 @@
 // Integer sums are exact, so every set gives the same integers; the bounds around them may differ in a last bit, which
 // changes what is looked at twice and never the answer.
 //
-// Layout: blocks of 16 items; per block and group of 4 factors one line of 64 bytes, item after item:
-//   line(block, group).bytes[4 i + j] = q[16 block + i][4 group + j] + 128        (0 in factors beyond the last: 128)
+// Layout: blocks of 16 places; per block and group of 4 factors one line of 64 bytes, item after item:
+//   line(block, group).bytes[4 i + j] = q[order[16 block + i]][4 group + j] + 128        (0 in factors beyond the last:
+//   128)
 #pragma once
 
 #include <cstddef>
@@ -23,8 +24,9 @@ struct alignas(64) Line {
 
 // Views of one copy and one customer; the caller owns what they point to.
 struct Items {
-  const Line* lines;    // (blocks, groups)
-  const float* scales;  // (blocks x 16) each: s_i, |y_i|, |e_i|
+  const Line* lines;      // (blocks, groups)
+  const uint32_t* order;  // (blocks x 16) each: the item at this place; s_i, |y_i|, |e_i|
+  const float* scales;
   const float* norms;
   const float* errors;
   size_t count;
@@ -39,6 +41,12 @@ struct Query {
   float error_weight;
   float slack;
 };
+// A bit for each; null: no limit. By place, blocks without one are not read; by item, what reaches the threshold is
+// asked last: cheaper where most blocks have one.
+struct Allowed {
+  const uint64_t* places = nullptr;
+  const uint64_t* items = nullptr;
+};
 struct Survivor {
   uint32_t index;
   float lower, upper;  // the score lies between them
@@ -48,9 +56,9 @@ struct Survivor {
 struct Kernels {
   // out[16 b + i] = p . q of item i in block b, for `blocks` blocks.
   void (*dots)(const Items& items, const Query& query, size_t blocks, int32_t* out);
-  // The items of blocks [begin, end) whose bit in `allowed` (null: all) is set and whose upper bound reaches
-  // `threshold`, ascending, to `out` (16 per block). Returns how many.
-  size_t (*survivors)(const Items& items, const Query& query, size_t begin, size_t end, const uint64_t* allowed,
+  // The allowed items of blocks [begin, end) whose upper bound reaches `threshold`, in the order of their places, to
+  // `out` (16 per block). Returns how many.
+  size_t (*survivors)(const Items& items, const Query& query, size_t begin, size_t end, const Allowed& allowed,
                       float threshold, Survivor* out);
 };
 

@@ -9,14 +9,21 @@ static void Dots(const Items& items, const Query& query, size_t blocks, int32_t*
   }
 }
 
-static size_t Survivors(const Items& items, const Query& query, size_t begin, size_t end, const uint64_t* allowed,
+// The processor's own reading ahead ends with each page.
+constexpr size_t kBlocksAhead = 8;
+static inline void PrefetchBlock(const Line* lines, size_t groups) {
+  for (size_t g = 0; g < groups; ++g) __builtin_prefetch(lines + g);
+}
+
+static size_t Survivors(const Items& items, const Query& query, size_t begin, size_t end, const Allowed& allowed,
                         float threshold, Survivor* out) {
   size_t count = 0;
   for (size_t block = begin; block < end; ++block) {
     const size_t first = block * kBlockItems;
     uint32_t bits = items.count - first >= kBlockItems ? 0xffffu : (1u << (items.count - first)) - 1;
-    if (allowed != nullptr) bits &= static_cast<uint32_t>(allowed[first / 64] >> (first % 64));
+    if (allowed.places != nullptr) bits &= static_cast<uint32_t>(allowed.places[first / 64] >> (first % 64));
     if (bits == 0) continue;
+    if (block + kBlocksAhead < end) PrefetchBlock(items.lines + (block + kBlocksAhead) * items.groups, items.groups);
     int32_t dots[kBlockItems];
     BlockDots(items.lines + block * items.groups, items.groups, query, dots);
     const float *scales = items.scales + first, *norms = items.norms + first, *errors = items.errors + first;
@@ -28,7 +35,9 @@ static size_t Survivors(const Items& items, const Query& query, size_t begin, si
     }
     for (bits &= ReachMask(upper, threshold); bits != 0; bits &= bits - 1) {
       const auto i = static_cast<size_t>(__builtin_ctz(bits));
-      out[count++] = {static_cast<uint32_t>(first + i), middle[i] - radius[i], upper[i]};
+      const uint32_t item = items.order[first + i];
+      if (allowed.items != nullptr && (allowed.items[item / 64] >> (item % 64) & 1) == 0) continue;
+      out[count++] = {item, middle[i] - radius[i], upper[i]};
     }
   }
   return count;

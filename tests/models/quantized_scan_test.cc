@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "base/random.h"
@@ -191,8 +192,13 @@ TEST(ScanKernelsTest, EverySetGivesTheSameIntegers) {
           expected[i] += (byte - 128) * codes[k];
         }
       }
-      const scan::Items view{
-          copy.lines.data(), copy.scales.data(), copy.norms.data(), copy.errors.data(), items, groups};
+      const scan::Items view{copy.lines.data(),
+                             copy.order.data(),
+                             copy.scales.data(),
+                             copy.norms.data(),
+                             copy.errors.data(),
+                             items,
+                             groups};
       for (InstructionSet set : SupportedSets()) {
         std::vector<int32_t> dots(blocks * 16, -1);
         scan::KernelsOf(set).dots(view, query, blocks, dots.data());
@@ -210,7 +216,7 @@ TEST(QuantizedScanTest, ACodeIsTheNearestOfItsScale) {
   for (size_t i = 0; i < 50; ++i) {
     double norm = 0, error = 0;
     for (size_t k = 0; k < factors; ++k) {
-      const double value = data.values[i * factors + k];
+      const double value = data.values[copy.order[i] * factors + k];
       const int code = copy.lines[i / 16 * groups + k / 4].bytes[i % 16 * 4 + k % 4] - 128;
       const double left = value - double{copy.scales[i]} * code;
       EXPECT_LE(std::abs(left), 0.5001 * copy.scales[i]);
@@ -253,6 +259,56 @@ TEST(QuantizedScanTest, HalfTheBoundIsCaught) {  // the broken twin
   for (float& norm : copy.norms) norm /= 2;
   for (float& error : copy.errors) error /= 2;
   EXPECT_EQ(best(), 1u) << "half the bound would still do: this case has lost its teeth";
+}
+
+// The kernels of this machine, counting the blocks that they are asked for.
+size_t blocks_asked_for = 0;
+scan::Kernels CountingKernels() {
+  scan::Kernels kernels = scan::BestKernels();
+  kernels.survivors = [](const scan::Items& items, const scan::Query& query, size_t begin, size_t end,
+                         const scan::Allowed& allowed, float threshold, scan::Survivor* out) {
+    blocks_asked_for += end - begin;
+    return scan::BestKernels().survivors(items, query, begin, end, allowed, threshold, out);
+  };
+  return kernels;
+}
+
+TEST(QuantizedScanTest, TheScanEndsWhereNormsCannotReachTheBest) {
+  Random random(8);
+  ScanScratch scratch;
+  Factors data = Make(Kind::kRandom, 20000, 16, random);
+  for (size_t i = 0; i < data.items; ++i) {  // lengths by a power law, in no order
+    const float length = static_cast<float>(1 / std::sqrt(1 + static_cast<double>(random.Below(data.items))));
+    for (size_t k = 0; k < data.factors; ++k) data.values[i * data.factors + k] *= length;
+  }
+  const QuantizedItems copy = Quantize(data.values, data.factors);
+  EXPECT_TRUE(std::is_sorted(copy.norms.begin(), copy.norms.begin() + 20000, std::greater<>()));
+  for (uint32_t place = 0; place < copy.items; ++place) EXPECT_EQ(copy.places[copy.order[place]], place);
+  std::vector<float> scores(data.items);
+  ScoreAll(data.values, data.user, scores);
+  for (const int per_mille : {-1, 10, 100, 300, 900}) {  // few: bits by place; many: bits by item
+    const std::vector<uint64_t> allowed = Bitmap(data.items, per_mille, random);
+    blocks_asked_for = 0;
+    const auto best =
+        BestItems(copy, data.values, data.user, 20, allowed, ScoreFloor::kNone, scratch, CountingKernels());
+    EXPECT_EQ(best, TopK(scores, 20, allowed)) << per_mille;
+    if (per_mille < 0 || per_mille == 900) {
+      EXPECT_LT(blocks_asked_for, 20000 / 16 / 4) << per_mille;
+    }
+  }
+}
+
+TEST(QuantizedScanTest, AnEndTooSoonIsCaught) {  // the broken twin: a norm too small where a chunk begins
+  Random random(9);
+  ScanScratch scratch;
+  const Factors data = Make(Kind::kRandom, 3000, 16, random);
+  QuantizedItems copy = Quantize(data.values, data.factors);
+  std::vector<float> scores(data.items);
+  ScoreAll(data.values, data.user, scores);
+  const auto best = [&] { return BestItems(copy, data.values, data.user, 100, {}, ScoreFloor::kNone, scratch); };
+  EXPECT_EQ(best(), TopK(scores, 100));
+  copy.norms[512] = 0;
+  EXPECT_NE(best(), TopK(scores, 100));
 }
 
 }  // namespace
