@@ -15,6 +15,18 @@ static inline Vector Load(const float* p) {
   return v;
 }
 static inline void Store(float* p, Vector v) { __builtin_memcpy(p, &v, sizeof(v)); }
+// The first `lanes` of two registers.
+static inline void StoreLanes(float* p, Vector a, Vector b, size_t lanes) {
+  if (lanes == 2 * kLanes) {
+    Store(p, a);
+    Store(p + kLanes, b);
+    return;
+  }
+  float both[2 * kLanes];
+  Store(both, a);
+  Store(both + kLanes, b);
+  __builtin_memcpy(p, both, lanes * sizeof(float));
+}
 static inline WideVector LoadWide(const double* p) {
   WideVector v;
   __builtin_memcpy(&v, p, sizeof(v));

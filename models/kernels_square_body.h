@@ -235,14 +235,10 @@ static void RotateRowsFloat(float* rows, size_t count, size_t size, const float*
         for (size_t r = 0; r < kTileRows; ++r) left[r] = copy + (tile + r < chunk ? tile + r : chunk - 1) * size;
         Vector sums[kTileRows][kTileColumns] = {};
         AddTile(left, 1, right, kLanes, size, sums);
-        float turned[kTileRows][kTileColumns * kLanes];
 #pragma GCC unroll 8
         for (size_t r = 0; r < kTileRows; ++r) {
-          Store(turned[r], sums[r][0]);
-          Store(turned[r] + kLanes, sums[r][1]);
-        }
-        for (size_t r = 0; r < kTileRows && tile + r < chunk; ++r) {
-          __builtin_memcpy(out + (tile + r) * size + k, turned[r], lanes * sizeof(float));
+          if (tile + r >= chunk) break;
+          StoreLanes(out + (tile + r) * size + k, sums[r][0], sums[r][1], lanes);
         }
       }
     }

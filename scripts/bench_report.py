@@ -43,7 +43,10 @@ def head(rows, skipped):
                     "" if row["target"] == "stated" else "yes" if row["met"] else "**no**"] for row in rows])
     missed = [row for row in judged if not row["met"] and row.get("note")]
     if missed:
-        text += "\nMissed, and why:\n" + "".join(f"- `{row['name']}`: {row['note']}\n" for row in missed)
+        names = {}  # of the rows that share a reason
+        for row in missed:
+            names.setdefault(row["note"], []).append(f"`{row['name']}`")
+        text += "\nMissed, and why:\n" + "".join(f"- {', '.join(rows)}: {note}\n" for note, rows in names.items())
     return text + "\n"
 
 
