@@ -29,8 +29,8 @@ namespace rapport {
 bool CanTakeSteps(size_t factors_count, size_t entries);
 
 // Each takes the row's last solution in `x` (d floats) and leaves the next there. False when it is not finite; `x` is
-// then undefined. REQUIRES what SolveAlsRow requires, and entries; steps
-// what CanTakeSteps says.
+// then undefined. REQUIRES entries, what SolveAlsRow requires, and
+// for conjugate gradients CanTakeSteps.
 bool ConjugateGradientSteps(const AlsSide& side, double shift, std::span<const uint32_t> indices,
                             std::span<const float> weights, int steps, FoldInScratch& scratch, std::span<float> x);
 bool BlockSteps(const AlsSide& side, double shift, std::span<const uint32_t> indices, std::span<const float> weights,

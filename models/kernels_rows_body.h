@@ -42,33 +42,31 @@ static inline void AddWide(double* to, Vector v) {
   StoreWide(to + kWideLanes, LoadWide(to + kWideLanes) + __builtin_convertvector(high, WideVector));
 }
 
-// The 16 lane sums of one row, folded to four: (l, l + 8), then (l, l + 4). REQUIRES size % 16 == 0.
-static inline Quad FoldedLanes(const float* row, const float* vector, size_t size) {
+// Of 16 lanes that stand in 16 / kLanes registers: (l, l + 8), then (l, l + 4).
+static inline Quad FoldLanes(const Vector* sum) {
 #if RAPPORT_LANES == 16
-  Vector sum{};
-  for (size_t j = 0; j < size; j += 16) sum += Load(row + j) * Load(vector + j);
-  const Octet low = __builtin_shufflevector(sum, sum, 0, 1, 2, 3, 4, 5, 6, 7);
-  const Octet high = __builtin_shufflevector(sum, sum, 8, 9, 10, 11, 12, 13, 14, 15);
-  const Octet folded = low + high;
-  return __builtin_shufflevector(folded, folded, 0, 1, 2, 3) + __builtin_shufflevector(folded, folded, 4, 5, 6, 7);
+  const Octet low = __builtin_shufflevector(sum[0], sum[0], 0, 1, 2, 3, 4, 5, 6, 7);
+  const Octet half = low + __builtin_shufflevector(sum[0], sum[0], 8, 9, 10, 11, 12, 13, 14, 15);
+  return __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
 #elif RAPPORT_LANES == 8
-  Vector a{}, b{};
-  for (size_t j = 0; j < size; j += 16) {
-    a += Load(row + j) * Load(vector + j);
-    b += Load(row + j + 8) * Load(vector + j + 8);
-  }
-  const Vector folded = a + b;
-  return __builtin_shufflevector(folded, folded, 0, 1, 2, 3) + __builtin_shufflevector(folded, folded, 4, 5, 6, 7);
+  const Vector half = sum[0] + sum[1];
+  return __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
 #else
-  Vector a{}, b{}, c{}, d{};
-  for (size_t j = 0; j < size; j += 16) {
-    a += Load(row + j) * Load(vector + j);
-    b += Load(row + j + 4) * Load(vector + j + 4);
-    c += Load(row + j + 8) * Load(vector + j + 8);
-    d += Load(row + j + 12) * Load(vector + j + 12);
-  }
-  return (a + c) + (b + d);
+  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 #endif
+}
+
+// The 16 lane sums of one row, folded to four. REQUIRES size % 16 == 0.
+static inline Quad FoldedLanes(const float* row, const float* vector, size_t size) {
+  constexpr size_t kParts = 16 / kLanes;
+  Vector sums[kParts] = {};
+  for (size_t j = 0; j < size; j += 16) {
+#pragma GCC unroll 4
+    for (size_t part = 0; part < kParts; ++part) {
+      sums[part] += Load(row + j + part * kLanes) * Load(vector + j + part * kLanes);
+    }
+  }
+  return FoldLanes(sums);
 }
 
 // Last two folds, (l, l + 2) and (l, l + 1), of four rows at once.

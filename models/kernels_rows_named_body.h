@@ -19,20 +19,6 @@ static inline void NamedRows(const float* table, const uint32_t* indices, size_t
   }
 }
 
-// Of 16 lanes that stand in 16 / kLanes registers: (l, l + 8), then (l, l + 4).
-static inline Quad FoldLanes(const Vector* sum) {
-#if RAPPORT_LANES == 16
-  const Octet low = __builtin_shufflevector(sum[0], sum[0], 0, 1, 2, 3, 4, 5, 6, 7);
-  const Octet half = low + __builtin_shufflevector(sum[0], sum[0], 8, 9, 10, 11, 12, 13, 14, 15);
-  return __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
-#elif RAPPORT_LANES == 8
-  const Vector half = sum[0] + sum[1];
-  return __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
-#else
-  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
-#endif
-}
-
 // The dots of four rows, the vector read once for all. REQUIRES size % 16 == 0.
 static inline Quad FourDots(const float* const* rows, const float* vector, size_t size) {
   constexpr size_t kParts = 16 / kLanes;

@@ -2,11 +2,9 @@
 // checkpoint of the server that holds it; keeps nothing.
 #include "base/file.h"
 #include "base/limits.h"
-#include "engine/engine.h"
 #include "server/assignment_json.h"
-#include "server/commands/command.h"
+#include "server/commands/contact_engine.h"
 #include "server/commands/store_access.h"
-#include "server/contact_settings_json.h"
 
 namespace rapport {
 namespace {
@@ -24,13 +22,9 @@ Status RunAssign(const AssignArguments& arguments, Terminal& terminal) {
   const Result<std::unique_ptr<StoreSession>> session =
       StoreSession::Open(arguments.folder, StorePurpose::kRead, ReadingStoreOptions());
   if (!session.ok()) return session.status();
-  Store& store = (*session)->store();
-  const Result<std::unique_ptr<Engine>> engine = Engine::Open(store, EngineOptions{});
-  if (!engine.ok()) return engine.status();
-  Result<ContactSettings> settings = LoadContactSettings(store);
-  if (!settings.ok()) return settings.status();
-  RAPPORT_RETURN_IF_ERROR((*engine)->UseContactSettings(settings.Take()));
-  const Result<AssignAnswer> answer = (*engine)->Assign(*request);
+  const Result<ContactEngine> contact = OpenContactEngine((*session)->store(), "assign", terminal);
+  if (!contact.ok()) return contact.status();
+  const Result<AssignAnswer> answer = contact->engine->Assign(*request);
   if (!answer.ok()) return Status(answer.status().code(), arguments.file + ": " + answer.status().message());
   const std::string told =
       arguments.json ? AssignAnswerToJson(*request, *answer) + "\n" : AssignAnswerToText(*request, *answer);

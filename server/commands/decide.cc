@@ -8,9 +8,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "data/io/byte_sink.h"
-#include "engine/engine.h"
 #include "server/batch_record_json.h"
-#include "server/commands/command.h"
+#include "server/commands/contact_engine.h"
 #include "server/commands/store_access.h"
 #include "server/contact_settings_json.h"
 
@@ -96,16 +95,11 @@ Status PlanOnly(const DecideArguments& arguments, Terminal& terminal) {
       StoreSession::Open(arguments.folder, StorePurpose::kRead, ReadingStoreOptions());
   if (!session.ok()) return session.status();
   Store& store = (*session)->store();
-  const Result<std::unique_ptr<Engine>> engine = Engine::Open(store, EngineOptions{});
-  if (!engine.ok()) return engine.status();
-  if (const std::string& note = (*engine)->startup_note(); !note.empty()) {
-    std::fprintf(terminal.error, "rapport decide: %s\n", note.c_str());
-  }
-  Result<ContactSettings> settings = LoadContactSettings(store);
-  if (!settings.ok()) return settings.status();
-  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, store, &*settings));
-  const Result<std::unique_ptr<BatchDecision>> batch =
-      (*engine)->PlanBatch(arguments.request, std::make_shared<const ContactSettings>(settings.Take()));
+  Result<ContactEngine> contact = OpenContactEngine(store, "decide", terminal);
+  if (!contact.ok()) return contact.status();
+  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, store, &contact->settings));
+  const Result<std::unique_ptr<BatchDecision>> batch = contact->engine->PlanBatch(
+      arguments.request, std::make_shared<const ContactSettings>(std::move(contact->settings)));
   if (!batch.ok()) return batch.status();
   RAPPORT_RETURN_IF_ERROR(WritePlan(**batch, arguments.out));
   const BatchPlan& plan = (*batch)->plan;
@@ -134,18 +128,15 @@ Status WritePages(const BatchRecord& record, const std::string& path,
 }
 
 Status KeepHere(const DecideArguments& arguments, Store& store, Terminal& terminal) {
-  const Result<std::unique_ptr<Engine>> engine = Engine::Open(store, EngineOptions{});
-  if (!engine.ok()) return engine.status();
-  Result<ContactSettings> settings = LoadContactSettings(store);
-  if (!settings.ok()) return settings.status();
-  RAPPORT_RETURN_IF_ERROR((*engine)->UseContactSettings(*settings));
-  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, store, &*settings));
+  Result<ContactEngine> contact = OpenContactEngine(store, "decide", terminal);
+  if (!contact.ok()) return contact.status();
+  RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, store, &contact->settings));
   BatchKeeping keeping;
   UseJson(&keeping);
   keeping.name = arguments.name;
-  keeping.settings = std::make_shared<const ContactSettings>(settings.Take());
-  RAPPORT_RETURN_IF_ERROR((*engine)->CheckBatch(arguments.request, keeping));
-  const Result<BatchRecord> record = (*engine)->DecideBatch(arguments.request, keeping);
+  keeping.settings = std::make_shared<const ContactSettings>(std::move(contact->settings));
+  RAPPORT_RETURN_IF_ERROR(contact->engine->CheckBatch(arguments.request, keeping));
+  const Result<BatchRecord> record = contact->engine->DecideBatch(arguments.request, keeping);
   if (!record.ok()) return record.status();
   RAPPORT_RETURN_IF_ERROR(WritePages(*record, arguments.out, [&](uint64_t page) -> Result<std::string> {
     const Result<std::vector<PlanLine>> lines = ReadPlanPage(store, record->name, page);
