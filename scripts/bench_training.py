@@ -9,8 +9,9 @@ from bench_frame import Result, WrongAnswer, ratio, ratio_text, say, spread_text
 
 FACTORS = (64, 128, 256)
 # One loss for all, with nu = 0, where implicit's is the same up to a scale of the factors (bench/peer_trainer.py).
-# --init: where Rapport starts from; from its default of 0.1 it has a higher loss after so few epochs (docs/MODELS.md section 2)
-PROBLEM = ["--unobserved", "0.1", "--regularization", "0.1", "--init", "0.01"]
+PROBLEM = ["--unobserved", "0.1", "--regularization", "0.1"]
+# With where Rapport starts from: from its default of 0.1 it has a higher loss after so few epochs (docs/MODELS.md section 2).
+OURS = [*PROBLEM, "--init", "0.01"]
 STEPS = 2  # of conjugate gradients, the fewest whose loss is at least as low as the peers' after as many epochs
 GAP_EPOCHS = 3
 PARITY_CUSTOMERS = 5_000  # and as many items: what d = 128 and 256 are held to the double reference on
@@ -69,7 +70,7 @@ def shape_of(path):
 
 def rapport_trainer(bench, matrix, d, epochs, *more, threads=1, dump=None):
     return bench.worker([bench.program("rapport_training"), "train", matrix, "--factors", str(d), "--epochs", str(epochs),
-                         "--threads", str(threads), *PROBLEM, *map(str, more), *(["--dump", dump] if dump else [])])
+                         "--threads", str(threads), *OURS, *map(str, more), *(["--dump", dump] if dump else [])])
 
 
 def peer_trainer(bench, python, library, matrix, d, epochs, threads=1):
@@ -103,7 +104,7 @@ def check_parity(bench, matrix, d, more=()):
     small = matrix
     if d > 64:
         small = power_law(bench, PARITY_CUSTOMERS * 70, PARITY_CUSTOMERS, PARITY_CUSTOMERS)
-    return rapport(bench, "parity", small, "--factors", d, "--epochs", GAP_EPOCHS, *PROBLEM, *more)["gap"]
+    return rapport(bench, "parity", small, "--factors", d, "--epochs", GAP_EPOCHS, *OURS, *more)["gap"]
 
 
 def compare(bench, title, matrix, d, plant=None):
@@ -122,9 +123,9 @@ def compare(bench, title, matrix, d, plant=None):
         trainers[library] = peer_trainer(bench, python, library, matrix, d, epochs)
     seen = take_turns(trainers, epochs, dumps)
     for name, prefix in dumps.items():
-        seen[name]["loss"] = rapport(bench, "loss", matrix, prefix, "--factors", d, *PROBLEM)["loss"]
+        seen[name]["loss"] = rapport(bench, "loss", matrix, prefix, "--factors", d, *OURS)["loss"]
     for steps in (STEPS, 3):
-        losses = rapport(bench, "losses", matrix, "--factors", d, "--epochs", epochs, "--steps", steps, *PROBLEM)["losses"]
+        losses = rapport(bench, "losses", matrix, "--factors", d, "--epochs", epochs, "--steps", steps, *OURS)["losses"]
         timed = seen[f"Rapport, {steps} steps"]
         timed["losses"] = losses
         if not abs(timed["loss"] / losses[-1] - 1) <= LOSS_DIGITS:
@@ -323,12 +324,12 @@ def training_wide(bench, epochs=4):
     if 1024 not in widths:
         bench.skip("training with 1,024 factors: many minutes; ask for it with --factors-max 1024")
     for d in widths:
-        parity = [rapport(bench, "parity", power_law(bench, 30_000, 400, 300), "--factors", d, "--epochs", 1, *PROBLEM, *more)
+        parity = [rapport(bench, "parity", power_law(bench, 30_000, 400, 300), "--factors", d, "--epochs", 1, *OURS, *more)
                   for more in WIDE_SOLVERS.values()]
         say(f"  largest gap to the reference {max(one['gap'] for one in parity):.1e}")
         trainers = {name: rapport_trainer(bench, matrix, d, epochs, *more) for name, more in WIDE_SOLVERS.items()}
         seen = take_turns(trainers, epochs)
-        losses = {name: rapport(bench, "losses", matrix, "--factors", d, "--epochs", epochs, *PROBLEM, *more)["losses"]
+        losses = {name: rapport(bench, "losses", matrix, "--factors", d, "--epochs", epochs, *OURS, *more)["losses"]
                   for name, more in WIDE_SOLVERS.items()}
         level = losses["exact"][2] * (1 + 1e-4)
         reached = {}
