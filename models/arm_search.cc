@@ -15,8 +15,8 @@ bool IsBetter(const WorthArm& a, const WorthArm& b) {
 // One arm in a row of 16 through the same loop as the search.
 float OneArm(const CustomerArms& arms, const ArmShape& shape, Arm arm, float margin, float cost) {
   const size_t kind = shape.content_kind[arm.content];
-  const float best =
-      arms.channel_slot[arm.channel * kSlotStride + arm.slot] + arms.kind_slot[kind * kSlotStride + arm.slot];
+  const float best = arms.channel_slot[arm.channel * kSlotStride + arm.slot] +
+                     arms.KindSlots(arm.channel)[kind * kSlotStride + arm.slot];
   float bests[16] = {}, contents[16] = {}, margins[16] = {}, prices[16] = {}, out[16];
   bests[0] = best;
   contents[0] = arms.content_channel[arm.channel * shape.content_stride() + arm.content];
@@ -53,7 +53,7 @@ void ArmSearch::Load() {
   for (size_t c = 0; c < shape_.channels; ++c) {
     float* row = arms_.channel_slot.data() + c * kSlotStride;
     std::fill(row + kSlots, row + kSlotStride, kNotAllowed);
-    kernels_.best_logits(row, arms_.kind_slot, shape_.kinds, kSlotStride, best_logits_.data() + c * shape_.kinds);
+    kernels_.best_logits(row, arms_.KindSlots(c), shape_.kinds, kSlotStride, best_logits_.data() + c * shape_.kinds);
   }
 }
 
@@ -82,7 +82,7 @@ float ArmSearch::Open(const PriceTables& prices, uint32_t pair) {
   const size_t stride = shape_.content_stride(), c = pair / stride, i = pair % stride;
   ++opened_;
   return kernels_.slot_values(arms_.channel_slot.data() + c * kSlotStride,
-                              arms_.kind_slot + shape_.content_kind[i] * kSlotStride,
+                              arms_.KindSlots(c) + shape_.content_kind[i] * kSlotStride,
                               prices.channel_slot.data() + c * kSlotStride, arms_.content_channel[pair], margins_[i],
                               arms_.cost[c] + prices.content_channel[pair], kSlotStride, slots_.data());
 }

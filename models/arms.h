@@ -1,13 +1,13 @@
 // What may be done for one customer: send content i on channel c in slot s (one of the plan's 168 hours), or nothing.
 //
-//   value(i, c, s) = margin_i x P(i, c, s) - cost_c;  logit P = channel_slot[c][s] + kind_slot[kind(i)][s]
+//   value(i, c, s) = margin_i x P(i, c, s) - cost_c;  logit P = channel_slot[c][s] + kind_slot[c][kind(i)][s]
 //                                                              + content_channel[c][i]
 //   value(nothing) = 0;  cost_c is the money of a send and the risk of losing the customer x lifetime value.
 //
 // A logit that is a sum of three tables lets all arms of a customer (50 x 5 x 168 = 42,000) be compared from about
-// 4,200 sums: see arm_search.h. Slots are hours of the plan, the same instants for all customers; who fills the tables
-// turns the customer's own hours into slots.
-// Source: docs/MODELS.md "Allocation".
+// 4,200 sums: see arm_search.h. Most shops' kinds have one table for all channels; where kind, channel and hour act
+// together each channel has its own, at the same number of sums. Slots are hours of the plan, the same instants for all
+// customers; who fills the tables turns the customer's own hours into slots. Source: docs/MODELS.md "Allocation".
 #pragma once
 
 #include <cstddef>
@@ -60,6 +60,9 @@ struct CustomerArms {
   std::vector<float> content_channel;  // (channels, content_stride)
   std::vector<float> cost;             // (channels), money, finite
   const float* kind_slot = nullptr;    // (kinds, kSlotStride), finite; the source owns it
+  size_t kind_slot_step = 0;           // from one channel's table to the next one's; 0: the same for all
+
+  const float* KindSlots(size_t channel) const { return kind_slot + channel * kind_slot_step; }
 };
 
 // Fills the tables of customer 0 .. count - 1. Called from many threads at once, each with tables of its own; the same

@@ -43,6 +43,26 @@ HourBasis MakeHourBasis(int days, int weeks) {
   return basis;
 }
 
+HourBasis MakeDayBasis(int days, int weekend_days) {
+  HourBasis basis;
+  basis.functions = static_cast<size_t>(2 * days + 1 + 2 * weekend_days);
+  for (int h = 0; h < kWeekHours; ++h) {
+    const double contrast = IsWeekend(h) ? std::sqrt(2.5) : -std::sqrt(0.4);  // mean 0, mean square 1
+    const auto turns = [&](int count, double factor) {
+      for (int j = 1; j <= count; ++j) {
+        const double angle = 2 * std::numbers::pi * (j * h % kDayHours) / kDayHours;
+        const double scaled = std::numbers::sqrt2 * factor / (1 + 0.5 * j);
+        basis.values.push_back(scaled * std::cos(angle));
+        basis.values.push_back(scaled * std::sin(angle));
+      }
+    };
+    turns(days, 1);
+    basis.values.push_back(0.7 * contrast);
+    turns(weekend_days, 0.6 * contrast);
+  }
+  return basis;
+}
+
 std::vector<double> KernelRows(const CircularKernel& kernel) {
   const std::vector<double> flat(kHoursOfWeek, 1.0);
   return TiltedRows(kernel, flat);

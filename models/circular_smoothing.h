@@ -31,6 +31,9 @@ struct HourBasis {
   }
 };
 HourBasis MakeHourBasis(int days, int weeks);
+// A few curves for what has little evidence: turns of a day 1..days for all days, the weekend against the working days,
+// and 1..weekend_days turns of a day of that difference. 2 days + 1 + 2 weekend_days functions, mean 0 over the week.
+HourBasis MakeDayBasis(int days, int weekend_days);
 
 struct CircularKernel {
   double width_hours = 1;    // w > 0

@@ -19,14 +19,14 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the file is written as it lies in memory");
 
 constexpr std::string_view kMagic = "RAPPORTR";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;  // 1: without the last three parts
 constexpr size_t kHeaderBytes = 24, kDigestBytes = 32;
 constexpr uint64_t kFileBytesMax = uint64_t{1} << 30;
 
 // Calls `part(field)` for every stored part in the file's order: numbers, arrays of numbers, vectors of numbers. The
 // one list that writing, reading and counting share; never reordered, new parts at the end with a new version.
 template <typename Model, typename Part>
-void Parts(Model& model, const Part& part) {
+void Parts(Model& model, uint32_t version, const Part& part) {
   auto& shape = model.shape;
   part(shape.channels), part(shape.places), part(shape.kinds), part(shape.segments), part(shape.traits);
   part(shape.content_kind);
@@ -43,6 +43,9 @@ void Parts(Model& model, const Part& part) {
   part(report.customers), part(report.trials), part(report.validation_trials);
   part(report.loss_global), part(report.loss_personal), part(report.gain_lower), part(report.trait_gain_lower);
   part(report.stratum_gain), part(report.stratum_trials);
+  if (version < 2) return;
+  part(model.kind_channel_hour), part(model.level_damping);
+  part(report.three_way_gain_lower);
 }
 
 template <typename T>
@@ -50,10 +53,10 @@ struct IsVector : std::false_type {};
 template <typename T>
 struct IsVector<std::vector<T>> : std::true_type {};
 
-uint32_t CountParts() {
+uint32_t CountParts(uint32_t version) {
   uint32_t count = 0;
   ResponseModel model;
-  Parts(model, [&count](auto&) { ++count; });
+  Parts(model, version, [&count](auto&) { ++count; });
   return count;
 }
 
@@ -127,13 +130,14 @@ Status CheckResponseModel(const ResponseModel& model) {
                     model.content_channel.size() == shape.content_kind.size() * c &&
                     model.kind_channel.size() == k * c && model.place.size() == shape.places &&
                     model.fatigue.size() == 2 * c && model.prior_precision.size() == d * d &&
+                    (model.kind_channel_hour.empty() || model.kind_channel_hour.size() == c * k * kHoursOfWeek) &&
                     (model.traits.empty() || model.traits.size() == shape.traits * d) && model.unsubscribe.size() == c;
   if (!fits) return Bad("a part has the wrong size");
   if (std::any_of(shape.content_kind.begin(), shape.content_kind.end(), [k](uint8_t one) { return one >= k; })) {
     return Bad("a content's kind is out of range");
   }
   bool finite = true;
-  Parts(model, [&finite](const auto& part) { finite = finite && IsFinite(part); });
+  Parts(model, kVersion, [&finite](const auto& part) { finite = finite && IsFinite(part); });
   if (!finite) return Bad("a number is not finite");
   if (!(model.trial_half_life_days > 0) || model.activity_weight < 0 || model.unsubscribe_recent < 0) {
     return Bad("a number is out of range");
@@ -146,9 +150,9 @@ Status CheckResponseModel(const ResponseModel& model) {
 
 std::string SerializeResponseModel(const ResponseModel& model) {
   std::string body;
-  Parts(model, [&body](const auto& part) { WritePart(part, body); });
+  Parts(model, kVersion, [&body](const auto& part) { WritePart(part, body); });
   std::string file(kMagic);
-  Append64(file, kVersion | uint64_t{CountParts()} << 32);
+  Append64(file, kVersion | uint64_t{CountParts(kVersion)} << 32);
   Append64(file, kHeaderBytes + body.size() + kDigestBytes);
   file += body;
   const Digest256 digest = Sha256(file);
@@ -169,16 +173,19 @@ Result<ResponseModel> ParseResponseModel(std::string_view file, const std::strin
   uint64_t versions = 0, bytes = 0;
   std::memcpy(&versions, file.data() + 8, 8);
   std::memcpy(&bytes, file.data() + 16, 8);
-  if (static_cast<uint32_t>(versions) > kVersion) {
+  const auto version = static_cast<uint32_t>(versions);
+  if (version > kVersion) {
     return Status::FailedPrecondition("response model file " + name + ": its format is newer than this program's " +
                                       std::to_string(kVersion) + "; upgrade, or train again");
   }
-  if (versions != (kVersion | uint64_t{CountParts()} << 32) || bytes != file.size())
+  if (version == 0 || versions != (version | uint64_t{CountParts(version)} << 32) || bytes != file.size()) {
     return bad("its header is not valid");
+  }
   ResponseModel model;
   Reader reader(body.substr(kHeaderBytes));
-  Parts(model, [&reader](auto& part) { reader.Read(part); });
+  Parts(model, version, [&reader](auto& part) { reader.Read(part); });
   if (!reader.Done()) return bad("its parts do not fit");
+  if (version < 2) model.level_damping = model.damping;  // there was one for both
   RAPPORT_RETURN_IF_ERROR(CheckResponseModel(model));
   model.activity.Prepare();
   return model;

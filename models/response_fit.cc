@@ -1,8 +1,11 @@
 // FitResponse: everybody's part first (a penalised logistic regression, logistic.h), then traits and customers as
 // residuals over it, then what may be believed of them, on the newest trials:
 //   1  the newest share of trials is held back; everybody's part, W and S are fitted on the rest
-//   2  W passes when the held-back trials of customers get likelier beyond doubt (lower end of the interval above 0)
-//   3  damping by stratum, and g, minimise the loss on held-back trials; without a gain they are 0
+//   2  b[c][kind][h] and W pass when the held-back trials get likelier beyond doubt (lower end of the interval by
+//      customer above 0)
+//   3  dampings by stratum, and g, minimise the loss on held-back trials; without a gain they are 0. How much a
+//   customer
+//      answers says nothing of which arm is best: what depends on the arm must gain beside the level
 //   4  everything is fitted again on all trials, with 2 and 3 kept
 #include <algorithm>
 #include <cmath>
@@ -22,6 +25,7 @@ namespace {
 
 constexpr size_t kGrain = 64;
 constexpr double kDampingMax = 1.2, kActivityWeightMax = 1.5;
+constexpr double kLevelErrors = 1, kArmErrors = 2;  // standard errors that a gain must have
 // Held-back trials of a stratum; with fewer than wanted, customers with more evidence speak for it as well, with only
 // their newest trials.
 constexpr size_t kStratumTrialsMin = 100, kStratumTrialsWanted = 3000;
@@ -29,16 +33,24 @@ constexpr std::array<size_t, kResponseStrata> kThinnedTo = {0, 3, 10, 40, 0};
 
 // ---- what may be believed ----
 
-// One held-back trial: everybody's logit, the customer's own part, the activity's.
+// One held-back trial: everybody's logit, the customer's own level and what of the arm, the activity's.
 struct Held {
   uint32_t customer = 0;
   uint8_t stratum = 0;
   bool responded = false;
-  double shared = 0, own = 0, cold = 0, activity = 0;
+  double shared = 0, level = 0, arm = 0, cold = 0, activity = 0;
 };
 
-double Loss(const Held& held, double damping, double activity_weight) {
-  const double eta = held.shared + damping * held.own + activity_weight * held.activity;
+// What a stratum's own parts are multiplied by.
+struct Dampings {
+  double level = 1, arm = 1;
+};
+
+double Eta(const Held& held, const Dampings& damping, double activity_weight) {
+  return held.shared + damping.level * held.level + damping.arm * held.arm + activity_weight * held.activity;
+}
+double Loss(const Held& held, const Dampings& damping, double activity_weight) {
+  const double eta = Eta(held, damping, activity_weight);
   return SoftPlus(held.responded ? -eta : eta);
 }
 
@@ -82,50 +94,89 @@ Interval GainByCustomer(std::span<const Held> held, std::span<const double> gain
 
 using HeldStrata = std::array<std::vector<Held>, kResponseStrata>;
 
+// One factor of `held`'s logits, by Newton: `part` is what it multiplies, `rest` the dampings with it at x.
+template <typename Part, typename Rest>
+double FitFactor(std::span<const Held> held, double start, double high, const Part& part, const Rest& eta) {
+  return Minimise(start, high, [&](double x) {
+    double first = 0, second = 1e-9;
+    for (const Held& one : held) {
+      const double p = Sigmoid(eta(one, x));
+      first += (p - one.responded) * part(one);
+      second += p * (1 - p) * part(one) * part(one);
+    }
+    return std::pair(first, second);
+  });
+}
+
+void FitLevel(std::span<const Held> held, double weight, Dampings& damping) {
+  damping.level = FitFactor(
+      held, damping.level, kDampingMax, [](const Held& one) { return one.level; },
+      [&](const Held& one, double x) {
+        return Eta(one, {x, damping.arm}, weight);
+      });
+}
+void FitArm(std::span<const Held> held, double weight, Dampings& damping) {
+  damping.arm = FitFactor(
+      held, damping.arm, kDampingMax, [](const Held& one) { return one.arm; },
+      [&](const Held& one, double x) {
+        return Eta(one, {damping.level, x}, weight);
+      });
+}
+
+// What is left of a stratum's dampings: the arm's where it gains beside the level alone, the level's where that gains.
+Dampings Believed(std::span<const Held> held, double weight, const Dampings& fitted) {
+  std::vector<double> gains;
+  const auto gain_of = [&](const Dampings& with, const Dampings& without, auto part) {
+    gains.clear();
+    for (const Held& one : held) {
+      if (one.*part != 0) gains.push_back(Loss(one, without, weight) - Loss(one, with, weight));
+    }
+    return gains.size() >= kStratumTrialsMin ? GainInErrors(gains) : 0.0;
+  };
+  Dampings believed = fitted, level_only{fitted.level, 0};
+  FitLevel(held, weight, level_only);
+  if (!(gain_of(fitted, level_only, &Held::arm) > kArmErrors)) believed = level_only;
+  if (!(gain_of(believed, {0, believed.arm}, &Held::level) > kLevelErrors)) believed.level = 0;
+  return believed;
+}
+
 void FitDamping(std::span<const Held> held, const HeldStrata& strata, ResponseModel& model) {
-  std::array<double, kResponseStrata> damping{};
-  damping.fill(1);
+  std::array<Dampings, kResponseStrata> damping;
   double weight = 0.5;
   for (int round = 0; round < 10; ++round) {
     for (size_t s = 0; s < kResponseStrata; ++s) {
-      damping[s] = Minimise(damping[s], kDampingMax, [&](double x) {
-        double first = 0, second = 1e-9;
-        for (const Held& one : strata[s]) {
-          const double p = Sigmoid(one.shared + x * one.own + weight * one.activity);
-          first += (p - one.responded) * one.own;
-          second += p * (1 - p) * one.own * one.own;
-        }
-        return std::pair(first, second);
-      });
+      FitLevel(strata[s], weight, damping[s]);
+      FitArm(strata[s], weight, damping[s]);
     }
-    weight = Minimise(weight, kActivityWeightMax, [&](double x) {
-      double first = 0, second = 1e-9;
-      for (const Held& one : held) {
-        const double p = Sigmoid(one.shared + damping[one.stratum] * one.own + x * one.activity);
-        first += (p - one.responded) * one.activity;
-        second += p * (1 - p) * one.activity * one.activity;
-      }
-      return std::pair(first, second);
-    });
+    weight = FitFactor(
+        held, weight, kActivityWeightMax, [](const Held& one) { return one.activity; },
+        [&](const Held& one, double x) { return Eta(one, damping[one.stratum], x); });
   }
   std::vector<double> gains;
   for (const Held& one : held) {
     if (one.activity != 0)
       gains.push_back(Loss(one, damping[one.stratum], 0) - Loss(one, damping[one.stratum], weight));
   }
-  model.activity_weight = !gains.empty() && GainInErrors(gains) > 1.5 ? static_cast<float>(weight) : 0.0f;
+  if (gains.empty() || !(GainInErrors(gains) > kArmErrors)) weight = 0;
+  model.activity_weight = static_cast<float>(weight);
   for (size_t s = 0; s < kResponseStrata; ++s) {
-    gains.clear();
+    const Dampings believed = Believed(strata[s], weight, damping[s]);
+    model.level_damping[s] = static_cast<float>(believed.level);
+    model.damping[s] = static_cast<float>(believed.arm);
+    double gain = 0;
+    uint64_t trials = 0;
     for (const Held& one : strata[s]) {
-      if (one.own != 0) gains.push_back(Loss(one, 0, weight) - Loss(one, damping[s], weight));
+      if (one.level == 0 && one.arm == 0) continue;
+      gain += Loss(one, {0, 0}, weight) - Loss(one, damping[s], weight);
+      ++trials;
     }
-    model.report.stratum_trials[s] = gains.size();
-    model.report.stratum_gain[s] =
-        gains.empty() ? 0 : std::accumulate(gains.begin(), gains.end(), 0.0) / static_cast<double>(gains.size());
-    const bool gain = gains.size() >= kStratumTrialsMin && GainInErrors(gains) > 1;
-    model.damping[s] = gain ? static_cast<float>(damping[s]) : 0.0f;
+    model.report.stratum_trials[s] = trials;
+    model.report.stratum_gain[s] = trials == 0 ? 0 : gain / static_cast<double>(trials);
     // Nobody had that much before the cut: what holds with less evidence holds with more.
-    if (s >= 2 && gains.size() < kStratumTrialsMin) model.damping[s] = model.damping[s - 1];
+    if (s >= 2 && trials < kStratumTrialsMin) {
+      model.damping[s] = model.damping[s - 1];
+      model.level_damping[s] = model.level_damping[s - 1];
+    }
   }
 }
 
@@ -271,7 +322,8 @@ std::vector<Held> HoldBack(std::span<const CustomerEvidence> evidence, const Hal
       for (const ResponseTrial& trial : halves.later[u].trials) {
         Held held{halves.later[u].index, static_cast<uint8_t>(stratum), trial.responded};
         held.shared = model.GlobalLogit(ArmOf(trial));
-        held.own = VectorScore(shape, z, trial.channel, trial.kind, trial.hour);
+        held.level = z[0];
+        held.arm = VectorScore(shape, z, trial.channel, trial.kind, trial.hour) - z[0];
         held.cold = VectorScore(shape, mean, trial.channel, trial.kind, trial.hour);
         held.activity = here ? std::log(curve[trial.hour] / everybody[trial.hour]) : 0.0;
         by_customer[u].push_back(held);
@@ -301,7 +353,7 @@ bool TraitsPass(std::span<const Held> held, uint64_t seed, ResponseReport& repor
   std::vector<double> gains;
   for (const Held& one : held) {
     const double eta = one.shared + one.cold;
-    gains.push_back(Loss(one, 0, 0) - SoftPlus(one.responded ? -eta : eta));
+    gains.push_back(Loss(one, {0, 0}, 0) - SoftPlus(one.responded ? -eta : eta));
   }
   report.trait_gain_lower = GainByCustomer(held, gains, seed).lower;
   return report.trait_gain_lower > 0;
@@ -311,7 +363,8 @@ void FillReport(std::span<const Held> held, uint64_t seed, ResponseModel& model)
   std::vector<double> gains;
   double global = 0, personal = 0;
   for (const Held& one : held) {
-    const double before = Loss(one, 0, 0), after = Loss(one, model.damping[one.stratum], model.activity_weight);
+    const Dampings damping{model.level_damping[one.stratum], model.damping[one.stratum]};
+    const double before = Loss(one, {0, 0}, 0), after = Loss(one, damping, model.activity_weight);
     global += before;
     personal += after;
     gains.push_back(before - after);
@@ -323,10 +376,38 @@ void FillReport(std::span<const Held> held, uint64_t seed, ResponseModel& model)
   model.report.gain_lower = GainByCustomer(held, gains, seed).lower;
 }
 
-// Everybody's part, W where wanted, S.
-Result<ResponseModel> FitParts(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
-                               bool with_traits, const ResponseOptions& options, ResponseModel model) {
-  FitShared(customers, options, model);
+// Everybody's part.
+ResponseModel WithShared(std::span<const FittedCustomer> customers, bool three_way, const ResponseOptions& options,
+                         ResponseModel model) {
+  FitShared(customers, three_way, options, model);
+  return model;
+}
+
+// Everybody's part on the past; with b[c][kind][h] where that makes held-back trials likelier beyond doubt.
+ResponseModel FitSharedGated(const Halves& halves, const ResponseOptions& options, const ResponseModel& first) {
+  ResponseModel pairs = WithShared(halves.past, false, options, first);
+  if (!MayFitThreeWay(first.shape)) return pairs;
+  ResponseModel three = WithShared(halves.past, true, options, first);
+  std::vector<Held> held;
+  std::vector<double> gains;
+  for (const FittedCustomer& customer : halves.later) {
+    for (const ResponseTrial& trial : customer.trials) {
+      Held one{customer.index, 0, trial.responded};
+      one.shared = pairs.GlobalLogit(ArmOf(trial));
+      const double with = three.GlobalLogit(ArmOf(trial));
+      held.push_back(one);
+      gains.push_back(Loss(one, {0, 0}, 0) - SoftPlus(trial.responded ? -with : with));
+    }
+  }
+  const double lower = GainByCustomer(held, gains, options.seed).lower;
+  ResponseModel& kept = lower > 0 ? three : pairs;
+  kept.report.three_way_gain_lower = lower;
+  return std::move(kept);
+}
+
+// W where wanted, and S. REQUIRES everybody's part.
+Result<ResponseModel> FitOwn(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
+                             bool with_traits, const ResponseOptions& options, ResponseModel model) {
   if (with_traits) FitTraits(evidence, customers, options, model);
   RAPPORT_RETURN_IF_ERROR(FitPrior(evidence, customers, options, model));
   return model;
@@ -345,24 +426,26 @@ Result<ResponseModel> FitResponse(const ResponseShape& shape, std::span<const Cu
   first.shape = shape;
   first.trial_half_life_days = options.trial_half_life_days;
   const Halves halves = Cut(drawn, options.validation_share);
-  ResponseModel empty = first;
   first.activity = FitActivityOn(customers, shape.segments, options);
   bool with_traits = shape.traits > 0;
-  Result<ResponseModel> judged = FitParts(customers, halves.past, with_traits, options, first);
+  const ResponseModel shared = FitSharedGated(halves, options, first);
+  Result<ResponseModel> judged = FitOwn(customers, halves.past, with_traits, options, shared);
   if (!judged.ok()) return judged.status();
   std::vector<Held> held = HoldBack(customers, halves, kResponseStrata, options, *judged);
-  ResponseReport report;
+  ResponseReport report = shared.report;
   if (with_traits && !TraitsPass(held, options.seed, report)) {
     with_traits = false;
-    judged = FitParts(customers, halves.past, false, options, first);
+    judged = FitOwn(customers, halves.past, false, options, shared);
     if (!judged.ok()) return judged.status();
     held = HoldBack(customers, halves, kResponseStrata, options, *judged);
   }
   judged->report = report;
   FitDamping(held, ByStratum(customers, halves, held, options, *judged), *judged);
   FillReport(held, options.seed, *judged);
-  Result<ResponseModel> model = FitParts(customers, drawn, with_traits, options, first);
+  Result<ResponseModel> model = FitOwn(customers, drawn, with_traits, options,
+                                       WithShared(drawn, !shared.kind_channel_hour.empty(), options, first));
   if (!model.ok()) return model.status();
+  model->level_damping = judged->level_damping;
   model->damping = judged->damping;
   model->activity_weight = judged->activity_weight;
   model->report = judged->report;

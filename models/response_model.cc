@@ -14,9 +14,11 @@ VectorShape ShapeOf(const ResponseShape& shape) { return {shape.channels, shape.
 
 void Spread(const ResponseModel& model, std::span<const double> z, CustomerResponse& customer) {
   const VectorShape shape = ShapeOf(model.shape);
-  const double damping = customer.damping;
-  customer.level = static_cast<float>(damping * z[0]);
-  for (const double value : z) customer.vector.push_back(static_cast<float>(damping * value));
+  const double damping = model.damping[customer.stratum];
+  customer.level = static_cast<float>(model.level_damping[customer.stratum] * z[0]);
+  customer.vector.push_back(customer.level);
+  for (const double value : z.subspan(1)) customer.vector.push_back(static_cast<float>(damping * value));
+  if (damping == 0) return;  // the arm's order is everybody's
   for (size_t c = 0; c < shape.channels; ++c) {
     customer.own_channel.push_back(static_cast<float>(damping * z[shape.channel(c)]));
   }
@@ -79,15 +81,15 @@ float ResponseModel::Fatigue(uint8_t channel, float recent_sends) const {
 double ResponseModel::GlobalLogit(const ResponseArm& arm) const {
   return double{level} + channel_hour[size_t{arm.channel} * kHoursOfWeek + arm.hour] +
          kind_hour[size_t{arm.kind} * kHoursOfWeek + arm.hour] + ContentChannel(arm.content, arm.kind, arm.channel) +
-         place[arm.place] + affinity * arm.affinity + Fatigue(arm.channel, arm.recent_sends);
+         ThreeWay(arm.channel, arm.kind, arm.hour) + place[arm.place] + affinity * arm.affinity +
+         Fatigue(arm.channel, arm.recent_sends);
 }
 
 CustomerResponse ResponseModel::FoldIn(const CustomerEvidence& evidence) const {
   CustomerResponse customer;
   customer.stratum = static_cast<uint8_t>(ResponseStratum(evidence.trials.size()));
-  customer.damping = damping[customer.stratum];
   const bool known = !evidence.trials.empty() || (!traits.empty() && !evidence.traits.empty());
-  if (known && customer.damping != 0) {
+  if (known && (damping[customer.stratum] != 0 || level_damping[customer.stratum] != 0)) {
     const std::vector<double> mean = PriorMean(evidence.traits);
     std::vector<double> z(vector_size());
     FoldInVector(ShapeOf(shape), FoldInTrials(evidence.trials), mean, prior_precision, z, {});

@@ -1,14 +1,16 @@
 // Whether a customer answers a contact, and when a customer is here: two heads that share what is known of a customer.
 //
-//   response  logit P(answer | u, h, c, i) = m + b[c][h] + b[kind][h] + b[i][c] + b[place] + a x affinity
-//                                            + f_c(recent sends) + damping x (b_u + p_u . (q_h + r_c + s_kind))
+//   response  logit P(answer | u, h, c, i) = m + b[c][h] + b[kind][h] + b[c][kind][h] + b[i][c] + b[place]
+//                                            + a x affinity + f_c(recent sends)
+//                                            + level damping x b_u + damping x p_u . (q_h + r_c + s_kind)
 //                                            + g x log(P(h | u) / P(h))
 //   activity  P(h | u): see activity_model.h; damped by itself, it enters the response with the weight g >= 0
 //   h is the hour of the week on the customer's own wall clock; what depends on h is smooth on the circle.
 //   (b_u, p_u) ~ N(W traits_u, S): traits alone are the cold start, kept only if they passed their gate. The personal
-//   part is multiplied by a damping that depends on the stratum of evidence (how many trials); nothing known and no
-//   traits: exactly the global curve, bit for bit. unsubscribe  logit P(leaves | c) = u_c + w x log(1 + recent sends),
-//   w >= 0, u_c shrunk to all channels'
+//   part is multiplied by dampings that depend on the stratum of evidence (how many trials): one for how much the
+//   customer answers, one for what depends on the arm, which has to earn its place beside the first. Nothing known and
+//   no traits: exactly the global curve, bit for bit. b[c][kind][h] is there where it passed its gate. unsubscribe
+//   logit P(leaves | c) = u_c + w x log(1 + recent sends), w >= 0, u_c shrunk to all channels'
 // Source: docs/MODELS.md "Timing and channel".
 #pragma once
 
@@ -84,17 +86,17 @@ inline ResponseArm ArmOf(const ResponseTrial& trial) {
 // curve.
 struct CustomerResponse {
   uint8_t stratum = 0;
-  float damping = 0;               // of this stratum
-  float level = 0;                 // damping x b_u, logit
-  std::vector<float> vector;       // damping x (b_u, p_u)
+  float level = 0;                 // level damping x b_u, logit
+  std::vector<float> vector;       // (level, p_u), damped
   std::vector<float> own_hour;     // (168) logit: damping x p_u . q_h + g x log(P(h | u) / P(h))
   std::vector<float> own_channel;  // (channels) logit
   std::vector<float> own_kind;     // (kinds) logit
   std::vector<float> activity;     // (168) P(h | u), sums to 1
 };
 
-// logit(h, c, i, place) = hour_channel[c][h] + kind_hour[kind][h] + ContentChannel(i, kind, c) + place[place]
-//                         + model.affinity x affinity + Fatigue(c, recent): what many arms of one customer share.
+// logit(h, c, i, place) = hour_channel[c][h] + kind_hour[kind][h] + model.ThreeWay(c, kind, h)
+//                         + ContentChannel(i, kind, c) + place[place] + model.affinity x affinity + Fatigue(c, recent):
+// what many arms of one customer share.
 struct ResponseTable {
   std::vector<float> hour_channel;  // (channels, 168): level, channel x hour and all that is the customer's own
   std::vector<float> kind_hour;     // (kinds, 168)
@@ -107,6 +109,7 @@ struct ResponseReport {
   double loss_global = 0, loss_personal = 0;
   double gain_lower = 0;        // of the personal model over the global one: lower end of its 95 % interval by customer
   double trait_gain_lower = 0;  // of the traits, on customers' first trials
+  double three_way_gain_lower = 0;  // of b[c][kind][h], by customer; 0: there was nothing to try
   std::array<double, kResponseStrata> stratum_gain{};
   std::array<uint64_t, kResponseStrata> stratum_trials{};
 };
@@ -115,19 +118,20 @@ struct ResponseReport {
 struct ResponseModel {
   ResponseShape shape;
   double trial_half_life_days = 365;
-  float level = 0;                     // m
-  std::vector<float> channel_hour;     // (channels, 168), with the channel's own level
-  std::vector<float> kind_hour;        // (kinds, 168), with the kind's own level
-  std::vector<float> content_channel;  // (contents, channels)
-  std::vector<float> kind_channel;     // (kinds, channels): what a content not learned from gets
-  std::vector<float> place;            // (places)
-  float affinity = 0;                  // a
-  std::vector<float> fatigue;          // (channels, 2): of log(1 + recent) and of recent / 10
-  float activity_weight = 0;           // g
+  float level = 0;                       // m
+  std::vector<float> channel_hour;       // (channels, 168), with the channel's own level
+  std::vector<float> kind_hour;          // (kinds, 168), with the kind's own level
+  std::vector<float> content_channel;    // (contents, channels)
+  std::vector<float> kind_channel;       // (kinds, channels): what a content not learned from gets
+  std::vector<float> kind_channel_hour;  // (channels, kinds, 168): what no pair explains; empty: did not pass its gate
+  std::vector<float> place;              // (places)
+  float affinity = 0;                    // a
+  std::vector<float> fatigue;            // (channels, 2): of log(1 + recent) and of recent / 10
+  float activity_weight = 0;             // g
   // The customer's vector (response_vector.h), prior N(W traits, S).
   std::vector<double> prior_precision;  // (d, d): S^-1
   std::vector<double> traits;           // (traits, d): W; empty: did not pass the gate
-  std::array<float, kResponseStrata> damping{};
+  std::array<float, kResponseStrata> level_damping{}, damping{};
   std::vector<float> unsubscribe;  // (channels): u_c
   float unsubscribe_recent = 0;    // w
   ActivityModel activity;
@@ -140,6 +144,11 @@ struct ResponseModel {
   CustomerResponse FoldIn(const CustomerEvidence& evidence) const;
   // `table`'s buffers are used again. The table lives as long as the model.
   void FillTable(const CustomerResponse& customer, ResponseTable& table) const;
+  // b[c][kind][h].
+  float ThreeWay(uint8_t channel, uint8_t kind, uint16_t hour) const {
+    return kind_channel_hour.empty() ? 0.0f
+                                     : kind_channel_hour[(size_t{channel} * shape.kinds + kind) * kHoursOfWeek + hour];
+  }
   float ContentChannel(uint32_t content, uint8_t kind, uint8_t channel) const {
     return content < shape.content_kind.size() ? content_channel[size_t{content} * shape.channels + channel]
                                                : kind_channel[size_t{kind} * shape.channels + channel];

@@ -18,6 +18,13 @@ const HourBasis& Curves() {
   return basis;
 }
 
+// Of three ways: little evidence each, so few functions.
+const HourBasis& DayCurves() {
+  static const HourBasis basis = MakeDayBasis(3, 2);
+  return basis;
+}
+constexpr size_t kThreeWayPairsMax = 128;  // kinds x channels
+
 double WeightOf(const ResponseTrial& trial, double half_life_days) {
   return std::exp2(-std::max(0.0f, trial.age_days) / half_life_days);
 }
@@ -26,7 +33,7 @@ double WeightOf(const ResponseTrial& trial, double half_life_days) {
 
 // Where everybody's columns lie, in the order of the blocks.
 struct Columns {
-  explicit Columns(const ResponseShape& shape)
+  Columns(const ResponseShape& shape, bool with_three_way)
       : channels(shape.channels), kinds(shape.kinds), contents(static_cast<uint32_t>(shape.content_kind.size())) {
     const auto add = [this](uint32_t count, const HourBasis* basis, double variance, double variance_max) {
       const uint32_t first = total;
@@ -49,8 +56,10 @@ struct Columns {
     affinity = add(1, nullptr, 1, 4);
     fatigue = add(2, nullptr, 0.5, 4);
     channel_fatigue = add(2 * channels, nullptr, 0.1, 4);
+    if (with_three_way) three_way = add(channels * kinds * week, &DayCurves(), 0.1, 4);
   }
   uint32_t channels, kinds, contents;
+  uint32_t three_way = 0;  // 0: none
   std::vector<LogisticBlock> blocks;
   uint32_t total = 0;
   uint32_t level, hour, channel, channel_hour, kind, kind_hour, kind_channel, content, content_channel, place, affinity,
@@ -82,6 +91,7 @@ void AddRow(const Columns& at, const ResponseTrial& trial, double half_life_days
   add(at.fatigue + 1, recent * 0.1);
   add(at.channel_fatigue + 2 * trial.channel, std::log1p(recent));
   add(at.channel_fatigue + 2 * trial.channel + 1, recent * 0.1);
+  if (at.three_way > 0) add(at.three_way + (trial.channel * at.kinds + trial.kind) * week + trial.hour, 1);
   rows.starts.push_back(rows.columns.size());
   rows.weights.push_back(static_cast<float>(WeightOf(trial, half_life_days)));
   rows.responded.push_back(trial.responded ? 1 : 0);
@@ -119,19 +129,28 @@ void FillShared(const Columns& at, std::span<const double> t, ResponseModel& mod
   }
   for (uint32_t p = 0; p < model.shape.places; ++p) model.place.push_back(sum({at.place + p}));
   model.affinity = sum({at.affinity});
+  for (uint32_t j = 0; at.three_way > 0 && j < at.channels * at.kinds * week; ++j) {
+    model.kind_channel_hour.push_back(sum({at.three_way + j}));
+  }
 }
 
 }  // namespace
 
-void FitShared(std::span<const FittedCustomer> customers, const ResponseOptions& options, ResponseModel& model) {
-  Columns at(model.shape);
+bool MayFitThreeWay(const ResponseShape& shape) {
+  return shape.kinds >= 2 && shape.channels >= 2 && size_t{shape.kinds} * shape.channels <= kThreeWayPairsMax;
+}
+
+void FitShared(std::span<const FittedCustomer> customers, bool three_way, const ResponseOptions& options,
+               ResponseModel& model) {
+  const Columns at(model.shape, three_way);
   BlockLogisticRows rows;
   for (const FittedCustomer& customer : customers) {
     for (const ResponseTrial& trial : customer.trials) AddRow(at, trial, options.trial_half_life_days, rows);
   }
   BlockLogisticOptions logistic;
   logistic.threads = options.threads;
-  FillShared(at, FitBlockLogistic(rows, {}, at.blocks, {}, logistic).columns, model);
+  std::vector<LogisticBlock> blocks = at.blocks;
+  FillShared(at, FitBlockLogistic(rows, {}, blocks, {}, logistic).columns, model);
 }
 
 // ---- traits: W as a residual over everybody's part ----

@@ -17,7 +17,11 @@ struct FittedCustomer {
 };
 
 // Everybody's part: a penalised logistic regression (logistic.h) on all trials, its variances found by the fit.
-void FitShared(std::span<const FittedCustomer> customers, const ResponseOptions& options, ResponseModel& model);
+// With `three_way` b[c][kind][h] too. REQUIRES MayFitThreeWay then.
+void FitShared(std::span<const FittedCustomer> customers, bool three_way, const ResponseOptions& options,
+               ResponseModel& model);
+// Two kinds and two channels at least, and no more of both than tables of decisions and batches should hold.
+bool MayFitThreeWay(const ResponseShape& shape);
 // W, as a residual over everybody's part. REQUIRES that, and traits in the shape.
 void FitTraits(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
                const ResponseOptions& options, ResponseModel& model);

@@ -59,6 +59,7 @@ std::string ResponseReportToJson(const ResponseTrainReport& report) {
                   {"logLossPersonal", fit.loss_personal},
                   {"gainLower", fit.gain_lower},
                   {"traitGainLower", fit.trait_gain_lower},
+                  {"threeWayGainLower", fit.three_way_gain_lower},
                   {"gainByContactsKnown", fit.stratum_gain},
                   {"contactsByContactsKnown", fit.stratum_trials},
                   {"totalSeconds", report.total_seconds},

@@ -100,7 +100,7 @@ class Arms {
     for (const uint32_t content : allowed) {
       const uint8_t kind = input_.contents[content].kind;
       const auto [ranked, is_new] = by_kind.try_emplace(kind);
-      if (is_new) ranked->second = RankSlots(kind, slots);
+      if (is_new) ranked->second = RankSlots(ModelChannel(channel), kind, slots);
       GatherContent(content, channel, place, slots, ranked->second, penalty_min);
     }
   }
@@ -152,11 +152,14 @@ class Arms {
     double logit;  // of hour, channel and kind
     uint32_t slot;
   };
-  std::vector<Ranked> RankSlots(uint8_t kind, const std::vector<Slot>& slots) const {
+  std::vector<Ranked> RankSlots(uint8_t model_channel, uint8_t kind, const std::vector<Slot>& slots) const {
     std::vector<Ranked> ranked;
     ranked.reserve(slots.size());
     for (uint32_t s = 0; s < slots.size(); ++s) {
-      ranked.push_back({slots[s].logit + table_.kind_hour[kind * kHoursOfWeek + slots[s].hour], s});
+      const uint16_t hour = slots[s].hour;
+      ranked.push_back({slots[s].logit + table_.kind_hour[kind * kHoursOfWeek + hour] +
+                            input_.model.ThreeWay(model_channel, kind, hour),
+                        s});
     }
     std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
       return a.logit != b.logit ? a.logit > b.logit : a.slot < b.slot;

@@ -74,6 +74,7 @@ PlanCustomers::PlanCustomers(PlanFrame frame, uint32_t customers) : frame_(std::
           frame_.model.ContentChannel(content.row, content.kind, frame_.channels[c].model);
     }
   }
+  if (!frame_.model.kind_channel_hour.empty()) kind_slot_step_ = shape_.kinds * kSlotStride;
   own_size_ = kSlots + 2 * channels + shape_.kinds;
   own_.resize(own_size_ * customers);
   own_slots_.resize(kSlotBytes * channels * customers);
@@ -100,12 +101,16 @@ PlanCustomers::ZoneTables PlanCustomers::MakeZone(LocalTime local) const {
   const ResponseModel& model = frame_.model;
   zone.minute.assign(channels * kSlots, -1);
   zone.channel_slot.assign(channels * kSlotStride, kNotAllowed);
-  zone.kind_slot.assign(shape_.kinds * kSlotStride, 0);
+  const size_t kind_tables = kind_slot_step_ == 0 ? 1 : channels;
+  zone.kind_slot.assign(kind_tables * shape_.kinds * kSlotStride, 0);
   for (size_t s = 0; s < kSlots; ++s) {
     const Timestamp begin{frame_.from.ms + static_cast<int64_t>(s) * kHourMs};
     zone.hour_of_slot.push_back(static_cast<uint8_t>(zone.local->HourOfWeekAt(begin)));
-    for (size_t k = 0; k < shape_.kinds; ++k) {
-      zone.kind_slot[k * kSlotStride + s] = model.kind_hour[k * kHoursOfWeek + zone.hour_of_slot[s]];
+    const uint16_t hour = zone.hour_of_slot[s];
+    for (size_t j = 0; j < kind_tables * shape_.kinds; ++j) {
+      const size_t c = j / shape_.kinds, k = j % shape_.kinds;
+      zone.kind_slot[j * kSlotStride + s] = model.kind_hour[k * kHoursOfWeek + hour] +
+                                            model.ThreeWay(frame_.channels[c].model, static_cast<uint8_t>(k), hour);
     }
     for (size_t c = 0; c < channels; ++c) {
       const ChannelSettings& channel = frame_.settings.channels[frame_.channels[c].settings];
@@ -241,6 +246,7 @@ void PlanCustomers::Fill(uint32_t index, CustomerArms* arms) const {
   const float* own = own_.data() + own_size_ * index;
   const float *levels = own + kSlots, *kinds = levels + channels, *costs = kinds + shape_.kinds;
   arms->kind_slot = zone.kind_slot.data();
+  arms->kind_slot_step = kind_slot_step_;
   for (size_t c = 0; c < channels; ++c) {
     arms->cost[c] = costs[c];
     float* slots = arms->channel_slot.data() + c * kSlotStride;

@@ -120,7 +120,7 @@ class PlanCustomers {
     std::vector<uint8_t> hour_of_slot;  // (168)
     std::vector<int16_t> minute;        // (channels, 168); -1: quiet hours take the whole slot
     std::vector<float> channel_slot;    // (channels, kSlotStride)
-    std::vector<float> kind_slot;       // (kinds, kSlotStride)
+    std::vector<float> kind_slot;       // (kinds, kSlotStride), or (channels, kinds, kSlotStride): kind_slot_step_
   };
   struct Row {
     std::string external_id;
@@ -144,6 +144,7 @@ class PlanCustomers {
   std::vector<std::string> topics_;     // distinct; the empty one like the others
   std::vector<uint8_t> topic_of_;       // by content
   std::vector<float> content_channel_;  // (channels, content_stride)
+  size_t kind_slot_step_ = 0;           // CustomerArms::kind_slot_step
   std::mutex zones_mutex_;
   ZoneBook book_;
   std::map<std::string, uint32_t> zone_numbers_;

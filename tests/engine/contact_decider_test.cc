@@ -26,6 +26,7 @@ ResponseModel RandomModel(uint64_t seed) {
   };
   fill(model.channel_hour, 3 * kHoursOfWeek, 0.5);
   fill(model.kind_hour, 2 * kHoursOfWeek, 0.5);
+  if (seed % 2 == 1) fill(model.kind_channel_hour, 3 * 2 * kHoursOfWeek, 0.5);
   fill(model.content_channel, 6 * 3, 0.7);
   fill(model.kind_channel, 2 * 3, 0.7);
   fill(model.fatigue, 3 * 2, 0.1);

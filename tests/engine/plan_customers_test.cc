@@ -22,6 +22,7 @@ ResponseModel RandomModel(uint32_t channels, uint32_t kinds, uint32_t contents, 
   model.level = -2;
   fill(model.channel_hour, channels * kHoursOfWeek);
   fill(model.kind_hour, kinds * kHoursOfWeek);
+  fill(model.kind_channel_hour, channels * kinds * kHoursOfWeek);
   fill(model.content_channel, contents * channels);
   fill(model.kind_channel, kinds * channels);
   fill(model.fatigue, channels * 2);

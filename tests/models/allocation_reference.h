@@ -10,11 +10,13 @@
 
 namespace rapport {
 
-// Random tables for `customers`; small enough to look at every arm.
+// Random tables for `customers`, with a table of kinds for each channel where the seed is odd; small enough to look at
+// every arm.
 struct RandomInstance {
   ArmShape shape;
   std::vector<CustomerArms> arms;
   std::vector<float> kind_slot;
+  size_t kind_slot_step = 0;
 
   RandomInstance(uint32_t customers, uint32_t contents, uint32_t channels, uint32_t kinds, uint64_t seed,
                  double refused = 0.1) {
@@ -25,7 +27,8 @@ struct RandomInstance {
       shape.content_kind.push_back(static_cast<uint8_t>(random.Below(kinds)));
       shape.margins.push_back(static_cast<float>(5 + 20 * random.Uniform()));
     }
-    kind_slot.resize(kinds * kSlotStride);
+    kind_slot_step = seed % 2 == 0 ? 0 : kinds * kSlotStride;
+    kind_slot.resize((seed % 2 == 0 ? 1 : channels) * kinds * kSlotStride);
     for (float& x : kind_slot) x = static_cast<float>(0.3 * random.Normal());
     for (uint32_t u = 0; u < customers; ++u) {
       CustomerArms one(shape);
@@ -46,14 +49,16 @@ struct RandomInstance {
     return [this](uint32_t customer, CustomerArms* out) {
       *out = arms[customer];
       out->kind_slot = kind_slot.data();
+      out->kind_slot_step = kind_slot_step;
     };
   }
   // value(u, arm) by definition; -infinity: not allowed.
   double Value(uint32_t customer, Arm arm) const {
     const CustomerArms& one = arms[customer];
-    const double logit = static_cast<double>(one.channel_slot[arm.channel * kSlotStride + arm.slot]) +
-                         kind_slot[shape.content_kind[arm.content] * kSlotStride + arm.slot] +
-                         one.content_channel[arm.channel * shape.content_stride() + arm.content];
+    const double logit =
+        static_cast<double>(one.channel_slot[arm.channel * kSlotStride + arm.slot]) +
+        kind_slot[arm.channel * kind_slot_step + shape.content_kind[arm.content] * kSlotStride + arm.slot] +
+        one.content_channel[arm.channel * shape.content_stride() + arm.content];
     if (std::isinf(logit)) return -std::numeric_limits<double>::infinity();
     return shape.margins[arm.content] / (1 + std::exp(-logit)) - one.cost[arm.channel];
   }

@@ -33,6 +33,23 @@ TEST(CircularSmoothingTest, BasisFunctionsHaveNoMean) {
   }
 }
 
+TEST(CircularSmoothingTest, DayCurvesAreTheSameEveryWorkingDayAndHaveNoMean) {
+  const HourBasis basis = MakeDayBasis(3, 2);
+  ASSERT_EQ(basis.functions, 11u);
+  ASSERT_EQ(basis.values.size(), 168 * basis.functions);
+  for (size_t f = 0; f < basis.functions; ++f) {
+    double sum = 0;
+    for (size_t h = 0; h < 168; ++h) sum += basis.At(h)[f];
+    EXPECT_NEAR(sum, 0, 1e-9);
+    for (size_t h = 0; h < 24; ++h) {
+      EXPECT_NEAR(basis.At(h)[f], basis.At(h + 72)[f], 1e-12);
+      EXPECT_NEAR(basis.At(h + 120)[f], basis.At(h + 144)[f], 1e-12);
+    }
+  }
+  EXPECT_GT(basis.At(130)[6], 0);  // the weekend
+  EXPECT_LT(basis.At(10)[6], 0);
+}
+
 TEST(CircularSmoothingTest, KernelRowsSumToOneAndCloseTheCircle) {
   const std::vector<double> rows = KernelRows({1.0, 0.2});
   for (size_t e = 0; e < 168; ++e) {

@@ -117,6 +117,63 @@ TEST(ResponseModelTest, TheTableAddsUpToTheLogit) {
   }
 }
 
+// The broken twin is the model without the term: kind x hour and channel x hour cannot say it.
+TEST(ResponseModelTest, KindChannelAndHourTogetherAreLearnedWhereTheyPassTheirGate) {
+  PlantedOptions options;
+  options.together = 1.2;
+  const PlantedContacts world = PlantContacts(options);
+  const ResponseModel model = Fit(world);
+  ASSERT_EQ(model.kind_channel_hour.size(), 3u * 2 * 168);
+  EXPECT_GT(model.report.three_way_gain_lower, 0);
+  const auto swing = [&](auto logit) { return logit(0, 0) - logit(1, 0) - logit(0, 1) + logit(1, 1); };
+  const auto at_noon = [&](const ResponseModel& of) {
+    return swing([&](uint8_t channel, uint8_t kind) {
+      ResponseArm noon{.hour = 36, .channel = channel, .kind = kind},
+          night{.hour = 24, .channel = channel, .kind = kind};
+      return of.GlobalLogit(noon) - of.GlobalLogit(night);
+    });
+  };
+  ResponseModel twin = model;
+  twin.kind_channel_hour.clear();
+  EXPECT_GT(at_noon(model), 4);  // 9.6 in truth
+  EXPECT_LT(std::abs(at_noon(twin)), 1e-4);
+  const CustomerResponse customer = model.FoldIn(world.evidence[3]);
+  ResponseTable table;
+  model.FillTable(customer, table);
+  for (uint16_t h = 0; h < 168; ++h) {
+    const ResponseArm arm = ArmAt(h, h % 3);
+    const double sum = table.hour_channel[arm.channel * 168 + h] + table.kind_hour[arm.kind * 168 + h] +
+                       model.ThreeWay(arm.channel, arm.kind, h) +
+                       model.ContentChannel(arm.content, arm.kind, arm.channel) + table.place[arm.place] +
+                       model.affinity * arm.affinity + model.Fatigue(arm.channel, arm.recent_sends);
+    EXPECT_NEAR(sum, model.Logit(customer, arm), 1e-5);
+  }
+  // Nothing of the kind in the other world: no such part, and the report says that it was tried.
+  EXPECT_TRUE(Planted().kind_channel_hour.empty());
+  EXPECT_LT(Planted().report.three_way_gain_lower, 0);
+}
+
+// How much a customer answers is believed by itself: it never brings an order of arms along that is not there.
+TEST(ResponseModelTest, ALevelAloneBringsNoOrderOfArms) {
+  PlantedOptions options;
+  options.customers = 200;
+  options.trials = 40;
+  PlantedContacts world = PlantContacts(options);
+  for (size_t u = 0; u < options.customers; ++u) {
+    Random random = Random(99).Fork(u);
+    const double level = 1.2 * random.Normal();
+    for (ResponseTrial& trial : world.trials[u]) trial.responded = random.Uniform() < Sigmoid(level - 1);
+    world.evidence[u].trials = world.trials[u];
+  }
+  const ResponseModel model = Fit(world);
+  EXPECT_GT(model.level_damping[3], 0.7f);
+  for (const float damping : model.damping) EXPECT_EQ(damping, 0);
+  EXPECT_EQ(model.activity_weight, 0);
+  const CustomerResponse customer = model.FoldIn(world.evidence[0]);
+  EXPECT_NE(customer.level, 0);
+  EXPECT_TRUE(customer.own_hour.empty() && customer.own_channel.empty() && customer.own_kind.empty());
+}
+
 TEST(ResponseModelTest, AContentNotLearnedFromGetsItsKind) {
   const ResponseModel& model = Planted();
   EXPECT_EQ(model.ContentChannel(kNoContent, 1, 2), model.kind_channel[1 * 3 + 2]);
@@ -176,6 +233,33 @@ TEST(ResponseModelTest, FileKeepsEveryBitAndRefusesDamage) {
   }
 }
 
+// A file of version 1: without the last three parts. It had one damping for all that is the customer's own.
+TEST(ResponseModelTest, AnOlderFileIsStillRead) {
+  ResponseModel model = Planted();
+  ASSERT_TRUE(model.kind_channel_hour.empty());
+  std::string file = SerializeResponseModel(model);
+  file.resize(file.size() - 32 - (8 + (8 + 24) + (8 + 8)));  // checksum; lengths and bytes of the parts
+  const auto patch = [&file](size_t at, auto value) { std::memcpy(file.data() + at, &value, sizeof(value)); };
+  uint32_t parts = 0;
+  std::memcpy(&parts, file.data() + 12, 4);
+  patch(8, uint32_t{1});
+  patch(12, parts - 3);
+  patch(16, uint64_t{file.size() + 32});
+  const auto sealed = [](std::string body) {
+    const Digest256 digest = Sha256(body);
+    return body.append(reinterpret_cast<const char*>(digest.data()), digest.size());
+  };
+  const Result<ResponseModel> read = ParseResponseModel(sealed(file), "old");
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->level_damping, read->damping);
+  EXPECT_EQ(read->damping, model.damping);
+  EXPECT_EQ(read->GlobalLogit(ArmAt(3, 1)), model.GlobalLogit(ArmAt(3, 1)));
+  patch(8, uint32_t{3});
+  EXPECT_EQ(ParseResponseModel(sealed(file), "new").status().code(), StatusCode::kFailedPrecondition);
+  patch(8, uint32_t{2});  // says that it has parts that it has not
+  EXPECT_EQ(ParseResponseModel(sealed(file), "wrong").status().code(), StatusCode::kDataLoss);
+}
+
 TEST(ResponseModelTest, FileRefusesWhatIsNotFiniteOrDoesNotFit) {
   const auto refused = [](const auto& breaks) {
     ResponseModel model = Planted();
@@ -188,6 +272,7 @@ TEST(ResponseModelTest, FileRefusesWhatIsNotFiniteOrDoesNotFit) {
   EXPECT_TRUE(refused([&](ResponseModel& m) { m.activity.type_curve[3] = 0; }));
   EXPECT_TRUE(refused([&](ResponseModel& m) { m.activity.weights[2][0] += 0.5; }));
   EXPECT_TRUE(refused([&](ResponseModel& m) { m.kind_hour.pop_back(); }));
+  EXPECT_TRUE(refused([&](ResponseModel& m) { m.kind_channel_hour.resize(7); }));
   EXPECT_TRUE(refused([&](ResponseModel& m) { m.shape.content_kind[0] = 9; }));
   EXPECT_TRUE(refused([&](ResponseModel& m) { m.prior_precision[0] = -1; }));
   EXPECT_FALSE(refused([&](ResponseModel&) {}));
