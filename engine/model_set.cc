@@ -7,7 +7,12 @@ std::shared_ptr<const ModelSet> ModelSet::Make(uint64_t generation, std::shared_
   set->generation = generation;
   if (content && !content->item_ids.empty()) {
     set->row_of_item.assign(content->item_ids.back() + 1, kNoRow);
-    for (uint32_t row = 0; row < content->rows(); ++row) set->row_of_item[content->item_ids[row]] = row;
+    set->has_row.assign(content->item_ids.back() / 64 + 1, 0);
+    for (uint32_t row = 0; row < content->rows(); ++row) {
+      const uint64_t item = content->item_ids[row];
+      set->row_of_item[item] = row;
+      set->has_row[item / 64] |= uint64_t{1} << (item % 64);
+    }
   }
   if (content && content->attributes.rows() != 0) {
     set->attribute_index = std::make_shared<const AttributeIndex>(content->attributes);

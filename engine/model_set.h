@@ -16,6 +16,7 @@ struct ModelSet {
   uint64_t generation = 0;                                // 0: none trained yet
   std::shared_ptr<const ContentModel> content;            // null: none
   std::shared_ptr<const AttributeIndex> attribute_index;  // null: the model knows no attributes
+  std::vector<uint64_t> has_row;      // bit i of word i / 64: ItemId i has a row; what the bits pick is in row order
   std::vector<uint32_t> row_of_item;  // ItemId.value -> model row, kNoRow; as long as the largest known id + 1
 
   static std::shared_ptr<const ModelSet> Make(uint64_t generation, std::shared_ptr<const ContentModel> content);

@@ -42,6 +42,12 @@ inline void PickBits(std::span<const uint64_t> words, std::span<const uint64_t> 
     for (size_t i = 0; i < count; ++i) out[w] |= static_cast<uint64_t>(TestBit(words, places[first + i])) << i;
   }
 }
+// The same where the places are given as a bitmap of `count` bits, whatever gaps they leave: bit i of `out` is the bit
+// of `words` at the place of the i-th bit of `places`. Costs a few instructions for 64 places (PEXT, where there is
+// one).
+void PickBitsOf(std::span<const uint64_t> words, std::span<const uint64_t> places, size_t count, Bitmap& out);
+// As PickBitsOf without PEXT, for tests.
+void PickBitsOfPortably(std::span<const uint64_t> words, std::span<const uint64_t> places, size_t count, Bitmap& out);
 // Calls visit(bit) for every set bit, ascending.
 template <typename Visit>
 void ForEachBit(std::span<const uint64_t> words, Visit&& visit) {

@@ -71,44 +71,71 @@ bool MapToRows(const ModelSet& models, std::span<const WeightedItem> items, Rank
   return !scratch.rows.empty();
 }
 
-bool ScoreRows(const ContentModel& model, RankScratch& scratch) {
+bool FoldInRows(const ContentModel& model, RankScratch& scratch) {
   scratch.factor.resize(static_cast<size_t>(model.als.options.factors));
-  scratch.scores.resize(model.rows());
   FoldIn(model.als, scratch.rows, scratch.weights, scratch.fold_in, scratch.factor);
-  if (std::all_of(scratch.factor.begin(), scratch.factor.end(), [](float x) { return x == 0; })) return false;
-  ScoreAll(model.als.item_factors, scratch.factor, scratch.scores);
-  return true;
+  return std::any_of(scratch.factor.begin(), scratch.factor.end(), [](float x) { return x != 0; });
 }
 
-ScoreRange RestrictRows(const ContentModel& model, std::span<const uint64_t> allowed, RankScratch& scratch) {
-  scratch.allowed_rows.assign(WordsFor(model.rows()), 0);
-  ScoreRange range;
-  for (uint32_t row = 0; row < model.rows(); ++row) {
-    const float score = scratch.scores[row];
-    if (!TestBit(allowed, model.item_ids[row]) || !std::isfinite(score)) continue;
-    SetBit(scratch.allowed_rows, row);
-    range.lowest = range.count == 0 ? score : std::min(range.lowest, score);
-    range.highest = range.count == 0 ? score : std::max(range.highest, score);
-    ++range.count;
-  }
-  return range;
+namespace {
+
+std::vector<Scored> BestPlain(const ContentModel& model, size_t k, RankScratch& scratch) {
+  return BestItems(model.als.quantized, model.als.item_factors, scratch.factor, k, scratch.allowed_rows,
+                   ScoreFloor::kAboveZero, scratch.scan);
 }
 
-void BlendRows(const ModelSet& models, std::span<const WeightedItem> repeats, double repeat_weight, const Gains& gains,
-               const ScoreRange& range, RankScratch& scratch) {
-  const ContentModel& model = *models.content;
-  const double share = repeats.empty() ? 0.0 : repeat_weight;
-  const float scale = static_cast<float>(1.0 / (1.0 + share));
-  ForEachBit(scratch.allowed_rows,
-             [&](size_t row) { scratch.scores[row] = scale * range.Normalize(scratch.scores[row]); });
+// What lifts each row, ascending, 0..weight.
+std::vector<Scored> LiftOfRows(const ModelSet& models, const Lift& lift, const Bitmap& allowed) {
+  std::vector<Scored> out;
+  if (lift.weight <= 0) return out;
   double most = 0;
-  for (const WeightedItem& repeat : repeats) most = std::max(most, repeat.weight);
-  for (const WeightedItem& repeat : repeats) {
+  for (const WeightedItem& repeat : lift.repeats) most = std::max(most, repeat.weight);
+  for (const WeightedItem& repeat : lift.repeats) {
     const uint32_t row = models.RowOf(repeat.item);
-    if (row != kNoRow) scratch.scores[row] += scale * static_cast<float>(share * repeat.weight / most);
+    if (row == kNoRow || !TestBit(allowed, row)) continue;
+    out.push_back({row, static_cast<float>(lift.weight * repeat.weight / most)});
   }
-  if (gains.empty()) return;
-  ForEachBit(scratch.allowed_rows, [&](size_t row) { scratch.scores[row] *= gains.Of(model.item_ids[row]); });
+  std::sort(out.begin(), out.end(), [](const Scored& a, const Scored& b) { return a.index < b.index; });
+  return out;
+}
+
+}  // namespace
+
+float HighestByFactors(const ContentModel& model, RankScratch& scratch) {
+  const std::vector<Scored> best = BestPlain(model, 1, scratch);
+  return best.empty() ? 0.0f : best.front().score;
+}
+
+std::vector<Scored> BestByFactors(const ModelSet& models, const Lift& lift, const Gains& gains, size_t k,
+                                  RankScratch& scratch) {
+  const ContentModel& model = *models.content;
+  const std::vector<Scored> lifts = LiftOfRows(models, lift, scratch.allowed_rows);
+  const float scale = static_cast<float>(1.0 / (1.0 + (lift.repeats.empty() ? 0.0 : lift.weight)));
+  for (size_t width = k;; width *= 4) {
+    std::vector<Scored> best = BestPlain(model, width, scratch);
+    const bool all = best.size() < width;
+    std::erase_if(best, [](const Scored& one) { return !std::isfinite(one.score); });  // foreign factors can overflow
+    const float highest = best.empty() ? 1.0f : best.front().score;
+    // No row left out scores more.
+    const float bound = all || best.empty() ? 0.0f : scale * gains.Most() * (best.back().score / highest);
+    std::sort(best.begin(), best.end(), [](const Scored& a, const Scored& b) { return a.index < b.index; });
+    const size_t found = best.size();
+    for (const Scored& one : lifts) {
+      const auto at = std::lower_bound(best.begin(), best.begin() + static_cast<ptrdiff_t>(found), one.index,
+                                       [](const Scored& a, uint32_t row) { return a.index < row; });
+      if (at != best.begin() + static_cast<ptrdiff_t>(found) && at->index == one.index) continue;
+      best.push_back({one.index, std::max(0.0f, ScoreOne(model.als.item_factors, scratch.factor, one.index))});
+    }
+    for (Scored& one : best) {
+      const auto at = std::lower_bound(lifts.begin(), lifts.end(), one.index,
+                                       [](const Scored& a, uint32_t row) { return a.index < row; });
+      const float lifted = at != lifts.end() && at->index == one.index ? at->score : 0.0f;
+      one.score = scale * (one.score / highest + lifted) * (gains.empty() ? 1.0f : gains.Of(model.item_ids[one.index]));
+    }
+    KeepBest(k, best);
+    // Without boosts what was left out is behind the last found, ties included.
+    if (all || gains.empty() || (best.size() == k && best.back().score > bound)) return best;
+  }
 }
 
 void ScalePositive(const Gains& gains, std::vector<Scored>& candidates) {

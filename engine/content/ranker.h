@@ -8,12 +8,13 @@
 //                the next basket (docs/MODELS.md section 7)
 //   boost        n(s_i), or s'_i, x product of the factors of all boosts that item i matches
 //
-// n() maps a list's scores to [0, 1], so that a factor above 1 never lowers and one below 1 never raises an item,
-// whatever the sign of its score: min-max over the allowed items for factor scores, division by the largest for
-// positive scores (neighbours, popularity), 1 - rank / count for mere orders. Without boosts and repeats the order is
-// that of s. Order everywhere: score descending, then item id ascending. Ages are never negative.
+// n() maps a list's scores to [0, 1], so that a factor above 1 never lowers and one below 1 never raises an item:
+// max(0, s_i) / the largest score of an allowed item, or 1 - rank / count for mere orders. Items that nothing but a
+// negative score speaks for are left to the stages that follow. Without boosts and repeats the order is that of s.
+// Order everywhere: score descending, then item id ascending. Ages are never negative.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "engine/model_set.h"
 #include "engine/options.h"
 #include "models/als.h"
+#include "models/quantized_scan.h"
 #include "models/stack.h"
 #include "models/top_k.h"
 
@@ -49,23 +51,16 @@ struct RankScratch {
   std::vector<float> weights;
   std::vector<float> factor;  // (factors)
   std::vector<float> scores;  // (model rows)
-  StackScratch stack;         // of the blend
-  Bitmap allowed_rows;        // bit = model row
-  Bitmap allowed_newcomers;   // bit = newcomer
+  ScanScratch scan;
+  StackScratch stack;        // of the blend
+  Bitmap allowed_rows;       // bit = model row
+  Bitmap allowed_newcomers;  // bit = newcomer
 };
 
 // Rows and weights of the items that the model knows, into scratch; false when there are none.
 bool MapToRows(const ModelSet& models, std::span<const WeightedItem> items, RankScratch& scratch);
-// x . y_i of every row into scratch.scores, from scratch.rows and scratch.weights; false when the factor is zero.
-bool ScoreRows(const ContentModel& model, RankScratch& scratch);
-
-struct ScoreRange {
-  float lowest = 0, highest = 0;
-  size_t count = 0;  // allowed rows with a finite score
-  float Normalize(float score) const { return highest > lowest ? (score - lowest) / (highest - lowest) : 1.0f; }
-};
-// scratch.allowed_rows from `allowed` (by item id), and the range of scores over them.
-ScoreRange RestrictRows(const ContentModel& model, std::span<const uint64_t> allowed, RankScratch& scratch);
+// x into scratch.factor, from scratch.rows and scratch.weights; false when it is zero.
+bool FoldInRows(const ContentModel& model, RankScratch& scratch);
 
 // The boosts of one request as bitmaps over item ids.
 struct Gains {
@@ -82,11 +77,26 @@ struct Gains {
     }
     return gain;
   }
+  // No item's gain is above.
+  float Most() const {
+    float most = 1.0f;
+    for (const One& boost : boosts) most *= std::max(1.0f, boost.factor);
+    return most;
+  }
 };
 
-// scratch.scores <- blend of normalised scores and repeats (may be empty), boosted; over allowed rows only.
-void BlendRows(const ModelSet& models, std::span<const WeightedItem> repeats, double repeat_weight, const Gains& gains,
-               const ScoreRange& range, RankScratch& scratch);
+// The repeats that lift a personal ranking: none with a weight of 0.
+struct Lift {
+  std::span<const WeightedItem> repeats;
+  double weight = 0;
+};
+// The best k of scratch.allowed_rows for scratch.factor, lifted and boosted, best first; fewer where no more have a
+// score above 0. The same as of all rows sorted, by certified scans (models/quantized_scan.h) that widen until no row
+// left out can be among them: a row's gain is at most gains.Most().
+std::vector<Scored> BestByFactors(const ModelSet& models, const Lift& lift, const Gains& gains, size_t k,
+                                  RankScratch& scratch);
+// What BestByFactors divides by: the highest score of scratch.allowed_rows; 0 where none is above 0.
+float HighestByFactors(const ContentModel& model, RankScratch& scratch);
 
 // Candidates with scores >= 0 and index = item id: divides by the largest and boosts.
 void ScalePositive(const Gains& gains, std::vector<Scored>& candidates);

@@ -121,7 +121,7 @@ const std::vector<double>& ThetaForHistory(const Question& question, const Stack
 StackPlan PlanStack(const Question& question, const std::vector<double>& theta, std::span<const SignalLine> lines,
                     RankScratch& scratch) {
   const ContentModel& model = *question.model();
-  PickBits(question.allowed, model.item_ids, scratch.allowed_rows);
+  PickBitsOf(question.allowed, question.models->has_row, model.rows(), scratch.allowed_rows);
   // A session's weights were fitted on what was not in it yet.
   if (&theta == &model.stack.session_theta) {
     for (const SignalLine& line : lines) ClearBit(scratch.allowed_rows, line.row);
@@ -192,22 +192,19 @@ void OfferPersonal(const Question& question, const EventWeights& weights, const 
   if (model == nullptr || question.history.empty()) return;
   const Timestamp now = question.as_of();
   SumTaste(question.history, weights, model->history_half_life_days, now, scratch.items);
-  if (!MapToRows(*question.models, scratch.items, scratch) || !ScoreRows(*model, scratch)) return;
-  const ScoreRange range = RestrictRows(*model, question.allowed, scratch);
-  if (range.count == 0) return;
+  if (!MapToRows(*question.models, scratch.items, scratch) || !FoldInRows(*model, scratch)) return;
+  PickBitsOf(question.allowed, question.models->has_row, model->rows(), scratch.allowed_rows);
   scratch.items.clear();
   if (blend.weight > 0) SumRepeats(question.history, blend.half_life_days, now, scratch.items);
-  const bool blended = !scratch.items.empty() || !question.gains.empty();
-  if (blended) BlendRows(*question.models, scratch.items, blend.weight, question.gains, range, scratch);
+  const Lift lift{scratch.items, blend.weight};
 
   answer.BeginStage(question.personal_level(), Origin::kFactors);
   size_t offered = 0;
   // Widened until enough pass the live check and are of different products, or all were offered.
   for (size_t k = 2 * answer.missing() + 16; !answer.full(); k *= 4) {
-    const std::vector<Scored> best = TopK(scratch.scores, k, scratch.allowed_rows);
+    const std::vector<Scored> best = BestByFactors(*question.models, lift, question.gains, k, scratch);
     for (; offered < best.size() && !answer.full(); ++offered) {
-      const Scored& one = best[offered];
-      answer.Offer(ItemId{model->item_ids[one.index]}, blended ? one.score : range.Normalize(one.score));
+      answer.Offer(ItemId{model->item_ids[best[offered].index]}, best[offered].score);
     }
     if (best.size() < k) break;
   }

@@ -196,7 +196,8 @@ Ranker ServedRanker(std::string name, Ranker base, std::shared_ptr<const Interac
   const auto score = [base = std::move(base), repeats, repeat_weight](uint32_t customer, JudgingScratch& scratch,
                                                                       std::span<float> scores) {
     base.score(customer, scratch, scores);
-    ScaleToUnit(scores);
+    const float highest = std::max(0.0f, *std::max_element(scores.begin(), scores.end()));
+    for (float& one : scores) one = highest > 0 ? std::max(0.0f, one) / highest : 0.0f;
     const auto items = repeats->RowColumns(customer);
     const auto weights = repeats->RowWeights(customer);
     if (items.empty()) return;

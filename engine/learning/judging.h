@@ -82,8 +82,8 @@ Ranker NeighbourRanker(std::string name, std::shared_ptr<const NeighbourLists> l
 // Sum over the history of weight x EASE's item weight.
 Ranker EaseRanker(std::string name, std::shared_ptr<const EaseModel> model,
                   std::shared_ptr<const Interactions> history);
-// As a page is answered where repeats are allowed: `base` scaled to 0..1, plus repeat_weight x the customer's repeats
-// scaled to their highest (engine/content/ranker.h BlendRows). `repeats` has the rows of the past table.
+// As a page is answered where repeats are allowed: max(0, base) over its highest, plus repeat_weight x the customer's
+// repeats over theirs (engine/content/ranker.h). `repeats` has the rows of the past table.
 Ranker ServedRanker(std::string name, Ranker base, std::shared_ptr<const Interactions> repeats, double repeat_weight);
 // share x first + (1 - share) x second, each scaled to 0..1 between its lowest and highest score for this customer.
 Ranker MixRanker(std::string name, Ranker first, Ranker second, double share_of_first);

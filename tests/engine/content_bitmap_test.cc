@@ -23,6 +23,13 @@ TEST(BitmapTest, PickedBitsAreTheBitsAtTheirPlaces) {
     for (size_t i = 0; i < 64 * picked.size(); ++i) {
       ASSERT_EQ(TestBit(picked, i), i < places.size() && TestBit(words, places[i])) << seed << " " << i;
     }
+    Bitmap as_bits(places.empty() ? 0 : places.back() / 64 + 1);
+    for (const uint64_t place : places) SetBit(as_bits, place);
+    Bitmap fast(1, ~uint64_t{0}), portable(7, ~uint64_t{0});
+    PickBitsOf(words, as_bits, places.size(), fast);
+    PickBitsOfPortably(words, as_bits, places.size(), portable);
+    ASSERT_EQ(fast, picked) << seed;
+    ASSERT_EQ(portable, picked) << seed;
   }
 }
 

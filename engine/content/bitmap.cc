@@ -1,0 +1,75 @@
+#include "engine/content/bitmap.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace rapport {
+namespace {
+
+// Where the next bits go. One extraction may end one word of `out` and begin the next.
+class Packer {
+ public:
+  explicit Packer(Bitmap& out) : out_(out) {}
+  void Append(uint64_t bits, size_t count) {
+    if (count == 0) return;
+    const size_t at = bit_ / 64, shift = bit_ % 64;
+    out_[at] |= bits << shift;
+    if (shift + count > 64) out_[at + 1] |= bits >> (64 - shift);
+    bit_ += count;
+  }
+
+ private:
+  Bitmap& out_;
+  size_t bit_ = 0;
+};
+
+uint64_t ExtractPortably(uint64_t word, uint64_t places) {
+  uint64_t out = 0;
+  for (size_t i = 0; places != 0; places &= places - 1, ++i) {
+    out |= (word >> std::countr_zero(places) & 1) << i;
+  }
+  return out;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("bmi2,popcnt"))) void PickWithPext(std::span<const uint64_t> words,
+                                                         std::span<const uint64_t> places, Bitmap& out) {
+  size_t bit = 0;  // as Packer, which is compiled without these instructions
+  for (size_t w = 0; w < places.size(); ++w) {
+    const auto count = static_cast<size_t>(_mm_popcnt_u64(places[w]));
+    if (count == 0) continue;
+    const uint64_t bits = w < words.size() ? _pext_u64(words[w], places[w]) : 0;
+    const size_t at = bit / 64, shift = bit % 64;
+    out[at] |= bits << shift;
+    if (shift + count > 64) out[at + 1] |= bits >> (64 - shift);
+    bit += count;
+  }
+}
+#endif
+
+}  // namespace
+
+void PickBitsOfPortably(std::span<const uint64_t> words, std::span<const uint64_t> places, size_t count, Bitmap& out) {
+  out.assign(WordsFor(count), 0);
+  Packer packer(out);
+  for (size_t w = 0; w < places.size(); ++w) {
+    const uint64_t word = w < words.size() ? words[w] : 0;
+    packer.Append(~places[w] == 0 ? word : ExtractPortably(word, places[w]),
+                  static_cast<size_t>(std::popcount(places[w])));
+  }
+}
+
+void PickBitsOf(std::span<const uint64_t> words, std::span<const uint64_t> places, size_t count, Bitmap& out) {
+#if defined(__x86_64__)
+  static const bool kHasPext = __builtin_cpu_supports("bmi2") != 0 && __builtin_cpu_supports("popcnt") != 0;
+  if (kHasPext) {
+    out.assign(WordsFor(count), 0);
+    PickWithPext(words, places, out);
+    return;
+  }
+#endif
+  PickBitsOfPortably(words, places, count, out);
+}
+
+}  // namespace rapport
