@@ -136,8 +136,11 @@ Status ValidateOperation(const Operation& operation);
 class OperationSink {
  public:
   virtual ~OperationSink() = default;
-  // One result per operation, after they are durable. A failed Result: nothing is known to be applied.
+  // One result per operation, after they are durable, or with IsDurable() false until MakeDurable() or a later call
+  // has made them so. A failed Result: nothing that was not durable before is known to be applied.
   virtual Result<std::vector<OperationResult>> ApplyAndWait(std::vector<Operation> operations) = 0;
+  virtual Status MakeDurable() { return Status::Ok(); }
+  virtual bool IsDurable() const { return true; }
 };
 
 }  // namespace rapport

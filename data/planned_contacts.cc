@@ -92,16 +92,17 @@ void PlannedCounts::Remove(std::span<const ContactEntry> entries, const MembersO
   }
 }
 
-void PlannedCounts::Write(rocksdb::WriteBatch* batch) const {
+void PlannedCounts::Write(
+    const std::function<void(const std::string& key, const std::optional<std::string>& value)>& write) const {
   for (const auto& [key, change] : changes_) {
     if (change == 0) continue;
     const auto stored = store_.Get(kMeta, key);
     const Result<uint64_t> before = stored ? DecodeCount(*stored) : 0;
     store_.Note(before.status());
     const int64_t count = (before.ok() ? static_cast<int64_t>(*before) : 0) + change;
-    std::string value;
-    if (count > 0) Encoder(value).Varint(static_cast<uint64_t>(count));
-    (void)(count > 0 ? batch->Put(store_.families[kMeta], key, value) : batch->Delete(store_.families[kMeta], key));
+    std::optional<std::string> value;
+    if (count > 0) Encoder(value.emplace()).Varint(static_cast<uint64_t>(count));
+    write(key, value);
   }
 }
 

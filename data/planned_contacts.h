@@ -21,10 +21,6 @@
 
 #include "data/store.h"
 
-namespace rocksdb {
-class WriteBatch;
-}
-
 namespace rapport {
 
 // What one group of operations changes. Of the committer, on its thread.
@@ -39,7 +35,8 @@ class PlannedCounts {
   void Add(CustomerId customer, const ContactEntry& entry, const MembersOf& members);
   // Retention takes these entries of one customer away, all of them in the store. Twice is once.
   void Remove(std::span<const ContactEntry> entries, const MembersOf& members);
-  void Write(rocksdb::WriteBatch* batch) const;
+  // Each counter that changes: its key, and its new value or nullopt for none.
+  void Write(const std::function<void(const std::string& key, const std::optional<std::string>& value)>& write) const;
 
  private:
   // Entries of the customer's identities, in the store and of this group; without those that Remove took.

@@ -1,7 +1,8 @@
 // Opening, folder layout, life and death of the store. The data folder:
 //   RAPPORT          marker: this folder is a store's     lock          held by the one process that writes
 //   secret           32 bytes, 0600: keyed lookups        db/           RocksDB
-//   models/          model files                          (server.json, operator.key: the server's)
+//   models/          model files                          bulk/         sorted files on their way into db/
+//                                                         (server.json, operator.key: the server's)
 #include "data/store.h"
 
 #include <rocksdb/cache.h>
@@ -18,6 +19,7 @@
 
 #include "data/archive.h"
 #include "data/codec.h"
+#include "data/group_commit_impl.h"
 #include "data/log_check.h"
 #include "data/store_impl.h"
 
@@ -183,6 +185,7 @@ Status Store::Impl::Open() {
   if (!key.ok()) return key.status();
   secret = *key;
   if (writes) std::filesystem::create_directories(folder + "/models", error);
+  if (writes) std::filesystem::remove_all(BulkFolder(folder), error);  // of an import that was cut off
   RAPPORT_RETURN_IF_ERROR(OpenDatabase(is_new));
   if (writes) RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(folder + "/RAPPORT", kMarker, FileMode::kPublic));
   RAPPORT_RETURN_IF_ERROR(LoadState());
@@ -367,6 +370,7 @@ Status Store::Impl::RebuildDerivedLocked() {
 
 Status Store::RebuildDerived() {
   std::lock_guard hold(impl_->commit_mutex);
+  RAPPORT_RETURN_IF_ERROR(impl_->EndBulkGroup());
   return impl_->RebuildDerivedLocked();
 }
 

@@ -32,6 +32,7 @@ struct StoreOptions {
   size_t write_buffer_bytes = 32u << 20;  // per column family that is written often
   size_t queued_operations_max = 65536;   // beyond it Apply answers kResourceExhausted at once
   size_t group_operations_max = 8192;     // operations that share one fsync at most
+  size_t known_customers_max = 200000;    // names kept in memory between groups, beside those of the group in flight
   std::string lock_note = "rapport";      // shown to a process that finds the store held
   bool rebuild_derived = false;           // a store of an older format: first makes anew what follows from the events
 };
@@ -157,8 +158,10 @@ class Store final : public OperationSink {
   SecretKey DeriveKey(std::string_view purpose) const;
 
  private:
-  friend class GroupCommit;    // data/committer.cc
+  friend class BulkWriter;     // data/bulk_writer.h
+  friend class GroupCommit;    // data/group_commit.cc
   friend class PlannedCounts;  // data/planned_contacts.h
+  friend class SortedRuns;     // data/sorted_runs.cc
   class Impl;
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -1,5 +1,5 @@
-// The inside of Store, shared by store.cc (open, life), store_read.cc (reads), commit_queue.cc and committer.cc
-// (writes) and planned_contacts.cc (counters). Not for others.
+// The inside of Store, shared by store.cc (open, life), store_read.cc (reads), commit_queue.cc, committer.cc,
+// group_commit.cc, bulk_writer.cc and sorted_runs.cc (writes) and planned_contacts.cc (counters). Not for others.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -15,6 +15,7 @@
 #include <unordered_set>
 
 #include "base/file.h"
+#include "data/bulk_writer.h"
 #include "data/keys.h"
 #include "data/store.h"
 
@@ -108,6 +109,9 @@ class Store::Impl {
   // Bounded memory of names and identities, exact copies of what is stored (or in the group in flight).
   std::unordered_map<std::string, CustomerId> known_customers;
   std::unordered_map<uint64_t, std::vector<CustomerId>> known_members;
+  // What a bulk writer gathers; nothing else is committed before it.
+  std::unique_ptr<GroupCommit> bulk_group;
+  BulkOptions bulk_options;
 
   ~Impl();
   Status Open();
@@ -119,6 +123,8 @@ class Store::Impl {
   Status RebuildPlannedLocked();
   void CommitLoop();
   void ApplyGroup(std::vector<Request>& requests);
+  void Break(const Status& why);  // nothing is written after it
+  Status EndBulkGroup();          // commits it if there is one; `broken`
 
   Status Health() const;
   // Counts and keeps a failed read; the answer that it was for must not go out as if nothing were there.

@@ -8,7 +8,7 @@ What it holds (docs/ARCHITECTURE.md):
   * rooms include downwards only: server -> engine -> {data, models} -> base; data and models never meet;
   * project includes are "room/file.h" from the root and name a file that exists; a test may name its neighbour in the
     same folder;
-  * heavy libraries stay behind their wall (WALLS); a room's `*_impl.h` is private to the .cc files beside it;
+  * heavy libraries stay behind their wall (WALLS); a room's `*_impl.h` is private to the .cc and _impl.h files beside it;
   * no circle among headers;
   * headers have at most 250 lines and `#pragma once` (a `*_body.h` is meant to be included once per target and may
     have none), sources at most 600;
@@ -81,8 +81,8 @@ def check_include(path, form, target, root):
     folder = os.path.dirname(path)
     if room in ("tests", "bench") and "/" not in target and os.path.exists(os.path.join(root, folder, target)):
         return
-    if target.endswith("_impl.h") and not (path.endswith(".cc") and folder == os.path.dirname(target)):
-        yield f'"{target}" is private to the .cc files beside it'
+    if target.endswith("_impl.h") and not (path.endswith((".cc", "_impl.h")) and folder == os.path.dirname(target)):
+        yield f'"{target}" is private to the .cc and _impl.h files beside it'
     if not os.path.exists(os.path.join(root, target)):
         yield f'"{target}" does not exist from the root: write "room/file.h"'
         return
@@ -195,8 +195,8 @@ PLANTED = [
     ("server/e.cc", "#include <archive.h>\n", "libarchive is behind a wall"),
     ("server/e.cc", "#include <base/a.h>\n", "a project header is written"),
     ("server/e.cc", '#include "a.h"\n', "does not exist from the root"),
-    ("engine/x.cc", '#include "data/s_impl.h"\n', "is private to the .cc files"),
-    ("data/b.h", '#pragma once\n#include "data/s_impl.h"\n', "is private to the .cc files"),
+    ("engine/x.cc", '#include "data/s_impl.h"\n', "is private to the .cc and _impl.h"),
+    ("data/b.h", '#pragma once\n#include "data/s_impl.h"\n', "is private to the .cc and _impl.h"),
     ("base/z.h", "#pragma once\n", "no other file includes this header"),
     ("base/a.h", "#include <string>\n", "#pragma once"),
     ("base/a.h", "#pragma once\n" + "\n" * 250, "251 lines, at most 250"),

@@ -22,18 +22,32 @@ ImportBatch::ImportBatch(OperationSink& sink, size_t operations_max, RejectCallb
 
 void ImportBatch::StartFile(const ByteSource& source) {
   source_ = &source;
-  durable_line_ = last_line_ = 0;
+  settled_line_ = durable_line_ = last_line_ = 0;
 }
 
 Status ImportBatch::RejectRow(const RowPlace& place, const Status& why) {
   ++counts_.rejected;
   last_line_ = place.line;
-  return rejects_({source_->name(), place.line, why.message(), place.raw});
+  return KeepReject({source_->name(), place.line, why.message(), place.raw});
 }
 
 Status ImportBatch::RefusePart(const RowPlace& place, std::string_view part, const Status& why) {
   ++counts_.parts_refused;
-  return rejects_({source_->name(), place.line, why.message(), place.raw, part});
+  return KeepReject({source_->name(), place.line, why.message(), place.raw, part});
+}
+
+// Where a reject cannot be kept the run ends: what was answered for stays.
+Status ImportBatch::KeepReject(const Reject& reject) {
+  const Status kept = rejects_(reject);
+  if (kept.ok()) return kept;
+  if (in_flight_) in_flight_->results.wait();
+  if (const Status durable = sink_.MakeDurable(); !durable.ok()) return SinkFailed(durable);
+  return kept;
+}
+
+void ImportBatch::NoteDurable(uint64_t line) {
+  durable_line_ = line;
+  durable_counts_ = counts_;
 }
 
 Status ImportBatch::AddRow(const RowPlace& place, Operation operation) {
@@ -64,6 +78,8 @@ Status ImportBatch::Add(Sent sent, Operation operation) {
 
 Status ImportBatch::Drain() {
   while (!operations_.empty() || in_flight_) RAPPORT_RETURN_IF_ERROR(Flush());
+  if (const Status durable = sink_.MakeDurable(); !durable.ok()) return SinkFailed(durable);
+  NoteDurable(settled_line_);
   return Status::Ok();
 }
 
@@ -107,7 +123,8 @@ Status ImportBatch::SettleInFlight() {
     }
     RAPPORT_RETURN_IF_ERROR(Settle(sent, result));
   }
-  durable_line_ = batch.last_line;
+  settled_line_ = batch.last_line;
+  if (sink_.IsDurable()) NoteDurable(settled_line_);
   if (progress_) progress_({counts_, source_->name(), source_->bytes_done(), source_->bytes_total()});
   return Status::Ok();
 }
@@ -116,7 +133,7 @@ Status ImportBatch::Settle(Sent& sent, const OperationResult& result) {
   if (sent.role != Role::kRow) return SettlePart(sent, result);
   if (!result.status.ok()) {
     ++counts_.rejected;
-    return rejects_({source_->name(), sent.line, result.status.message(), sent.raw});
+    return KeepReject({source_->name(), sent.line, result.status.message(), sent.raw});
   }
   const bool changed = result.outcome == Outcome::kCreated || result.outcome == Outcome::kUpdated;
   ++(changed ? counts_.accepted : counts_.duplicates);
@@ -132,6 +149,11 @@ Status ImportBatch::SettlePart(const Sent& sent, const OperationResult& result) 
 }
 
 Status ImportBatch::SinkFailed(const Status& why) {
+  const uint64_t rows_in = counts_.rows_in, rejected = counts_.rejected, refused = counts_.parts_refused;
+  counts_ = durable_counts_;
+  counts_.rows_in = rows_in;
+  counts_.rejected = rejected;  // these stand in the rejects
+  counts_.parts_refused = refused;
   counts_.unknown = counts_.rows_in - counts_.accepted - counts_.duplicates - counts_.rejected;
   const std::string known = durable_line_ == 0
                                 ? "no line of it is known to be stored"

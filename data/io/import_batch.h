@@ -3,6 +3,9 @@
 // A row is one operation whose outcome decides its fate. Parts stand beside rows (the item and the profile that a row
 // also describes): a refused part is written to the rejects, but its row counts by itself.
 //
+// A sink may keep many batches before it writes them (OperationSink::IsDurable): what it answered counts then, and if
+// it fails, only what was durable before does.
+//
 // One batch is in flight on a thread of its own while the next one is read, so that reading costs no time of the
 // sink's.
 #pragma once
@@ -62,6 +65,8 @@ class ImportBatch {
   Status SettleInFlight();
   Status Settle(Sent& sent, const OperationResult& result);
   Status SettlePart(const Sent& sent, const OperationResult& result);
+  Status KeepReject(const Reject& reject);
+  void NoteDurable(uint64_t line);
   Status SinkFailed(const Status& why);
 
   OperationSink& sink_;
@@ -75,7 +80,9 @@ class ImportBatch {
   std::vector<Sent> sent_;
   std::vector<std::pair<Sent, Operation>> missing_items_;  // puts for the next batch
   uint64_t last_line_ = 0;
-  uint64_t durable_line_ = 0;          // all rows of this file up to here are settled
+  uint64_t settled_line_ = 0;          // the sink has answered for all rows of this file up to here
+  uint64_t durable_line_ = 0;          // and they are on the disk
+  ImportCounts durable_counts_;        // as of then
   std::optional<InFlight> in_flight_;  // last: its thread ends before anything else goes away
 };
 

@@ -1,6 +1,7 @@
 // The options of `rapport import`, `export`, `simulate` and `evaluate`; what they do is in the files of those names.
 #include <iostream>
 
+#include "data/bulk_writer.h"
 #include "server/commands/command.h"
 #include "server/commands/evaluate.h"
 #include "server/commands/evaluate_policy.h"
@@ -48,6 +49,10 @@ void AddImportCommand(Commands& commands) {
     if (!session.ok()) return session.status();
     options->arguments.format = options->flags.format();
     options->arguments.show_progress = terminal.error_is_terminal;
+    if (Store* store = (*session)->local()) {
+      BulkWriter bulk(*store);
+      return RunImport(options->arguments, bulk, terminal.clock, std::cout, std::cerr);
+    }
     return RunImport(options->arguments, (*session)->sink(), terminal.clock, std::cout, std::cerr);
   };
   CLI::App* command =

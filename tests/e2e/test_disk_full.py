@@ -1,4 +1,5 @@
 """A full disk: a clear error and exit 1, nothing acknowledged is lost, and the same import again finishes the work."""
+import hashlib
 import json
 import os
 import subprocess
@@ -81,10 +82,11 @@ class DiskFullTest(TemporaryFolder):
 
     def test_an_import_into_a_full_disk_says_so_and_can_be_run_again(self):
         lines = []
-        for n in range(EVENTS):
+        noise = lambda n: "".join(hashlib.sha256(f"{n} {part}".encode()).hexdigest() for part in range(6))
+        for n in range(EVENTS):  # that no compression makes fit
             lines.append(json.dumps({"type": "track", "event": "Product Viewed", "userId": f"user-{n % 5000}",
                                      "messageId": f"message-{n}", "timestamp": "2024-05-01T10:00:00Z",
-                                     "properties": {"product_id": f"item-{n % 700}", "note": f"{n:0400d}"}}))
+                                     "properties": {"product_id": f"item-{n % 700}", "note": noise(n)}}))
         events = self.path("events.jsonl")
         with open(events, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
