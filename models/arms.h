@@ -60,6 +60,7 @@ struct CustomerArms {
   std::vector<float> content_channel;  // (channels, content_stride)
   std::vector<float> cost;             // (channels), money, finite
   const float* kind_slot = nullptr;    // (kinds, kSlotStride), finite; the source owns it
+  std::vector<float> own_kind_slot;    // room for a table of this customer's own, where the source wants one
   size_t kind_slot_step = 0;           // from one channel's table to the next one's; 0: the same for all
 
   const float* KindSlots(size_t channel) const { return kind_slot + channel * kind_slot_step; }

@@ -19,7 +19,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the file is written as it lies in memory");
 
 constexpr std::string_view kMagic = "RAPPORTR";
-constexpr uint32_t kVersion = 2;  // 1: without the last three parts
+constexpr uint32_t kVersion = 3;  // 2: without the last three parts, 1: nor the three before them
 constexpr size_t kHeaderBytes = 24, kDigestBytes = 32;
 constexpr uint64_t kFileBytesMax = uint64_t{1} << 30;
 
@@ -46,6 +46,8 @@ void Parts(Model& model, uint32_t version, const Part& part) {
   if (version < 2) return;
   part(model.kind_channel_hour), part(model.level_damping);
   part(report.three_way_gain_lower);
+  if (version < 3) return;
+  part(model.factors), part(model.trait_factors), part(report.together_gain_lower);
 }
 
 template <typename T>
@@ -126,12 +128,14 @@ Status CheckResponseModel(const ResponseModel& model) {
   if (c == 0 || c > 255 || k == 0 || k > 255 || shape.places == 0 || shape.places > 255 || shape.segments == 0) {
     return Bad("its shape is out of range");
   }
-  const bool fits = model.channel_hour.size() == c * kHoursOfWeek && model.kind_hour.size() == k * kHoursOfWeek &&
-                    model.content_channel.size() == shape.content_kind.size() * c &&
-                    model.kind_channel.size() == k * c && model.place.size() == shape.places &&
-                    model.fatigue.size() == 2 * c && model.prior_precision.size() == d * d &&
-                    (model.kind_channel_hour.empty() || model.kind_channel_hour.size() == c * k * kHoursOfWeek) &&
-                    (model.traits.empty() || model.traits.size() == shape.traits * d) && model.unsubscribe.size() == c;
+  const bool fits =
+      model.channel_hour.size() == c * kHoursOfWeek && model.kind_hour.size() == k * kHoursOfWeek &&
+      model.content_channel.size() == shape.content_kind.size() * c && model.kind_channel.size() == k * c &&
+      model.place.size() == shape.places && model.fatigue.size() == 2 * c && model.prior_precision.size() == d * d &&
+      (model.kind_channel_hour.empty() || model.kind_channel_hour.size() == c * k * kHoursOfWeek) &&
+      model.trait_factors.size() == shape.traits * model.factor_count() &&
+      model.factors.size() == model.factor_count() * c * k * kHoursOfWeek && model.factor_count() <= kTogetherFactors &&
+      (model.traits.empty() || model.traits.size() == shape.traits * d) && model.unsubscribe.size() == c;
   if (!fits) return Bad("a part has the wrong size");
   if (std::any_of(shape.content_kind.begin(), shape.content_kind.end(), [k](uint8_t one) { return one >= k; })) {
     return Bad("a content's kind is out of range");

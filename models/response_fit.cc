@@ -1,7 +1,8 @@
 // FitResponse: everybody's part first (a penalised logistic regression, logistic.h), then traits and customers as
 // residuals over it, then what may be believed of them, on the newest trials:
 //   1  the newest share of trials is held back; everybody's part, W and S are fitted on the rest
-//   2  b[c][kind][h] and W pass when the held-back trials get likelier beyond doubt (lower end of the interval by
+//   2  b[c][kind][h], W, and J with V pass, in this order, when the held-back trials get likelier beyond doubt (lower
+//   end of the interval by
 //      customer above 0)
 //   3  dampings by stratum, and g, minimise the loss on held-back trials; without a gain they are 0. How much a
 //   customer
@@ -38,7 +39,7 @@ struct Held {
   uint32_t customer = 0;
   uint8_t stratum = 0;
   bool responded = false;
-  double shared = 0, level = 0, arm = 0, cold = 0, activity = 0;
+  double shared = 0, level = 0, arm = 0, activity = 0;
 };
 
 // What a stratum's own parts are multiplied by.
@@ -315,7 +316,8 @@ std::vector<Held> HoldBack(std::span<const CustomerEvidence> evidence, const Hal
       }
       const CustomerEvidence& one = evidence[halves.later[u].index];
       const std::vector<double> mean = model.PriorMean(one.traits);
-      FoldInVector(shape, model.FoldInTrials(before), mean, model.prior_precision, z, {});
+      const std::vector<double> together = model.TogetherOf(one.traits);
+      FoldInVector(shape, model.FoldInTrials(before, together), mean, model.prior_precision, z, {});
       const PastActivity past(one, halves.cut_days);
       const bool here = model.activity.Curve({one.segment, past.hours, past.ages}, curve);
       const std::span<const double> everybody = model.activity.Shared(one.segment);
@@ -323,8 +325,8 @@ std::vector<Held> HoldBack(std::span<const CustomerEvidence> evidence, const Hal
         Held held{halves.later[u].index, static_cast<uint8_t>(stratum), trial.responded};
         held.shared = model.GlobalLogit(ArmOf(trial));
         held.level = z[0];
-        held.arm = VectorScore(shape, z, trial.channel, trial.kind, trial.hour) - z[0];
-        held.cold = VectorScore(shape, mean, trial.channel, trial.kind, trial.hour);
+        held.arm = VectorScore(shape, z, trial.channel, trial.kind, trial.hour) - z[0] +
+                   model.OwnTogether(std::span<const double>(together), trial.channel, trial.kind, trial.hour);
         held.activity = here ? std::log(curve[trial.hour] / everybody[trial.hour]) : 0.0;
         by_customer[u].push_back(held);
       }
@@ -346,17 +348,6 @@ HeldStrata ByStratum(std::span<const CustomerEvidence> evidence, const Halves& h
     strata[s].insert(strata[s].end(), thin.begin(), thin.end());
   }
   return strata;
-}
-
-// Do the traits alone make held-back trials likelier, beyond doubt?
-bool TraitsPass(std::span<const Held> held, uint64_t seed, ResponseReport& report) {
-  std::vector<double> gains;
-  for (const Held& one : held) {
-    const double eta = one.shared + one.cold;
-    gains.push_back(Loss(one, {0, 0}, 0) - SoftPlus(one.responded ? -eta : eta));
-  }
-  report.trait_gain_lower = GainByCustomer(held, gains, seed).lower;
-  return report.trait_gain_lower > 0;
 }
 
 void FillReport(std::span<const Held> held, uint64_t seed, ResponseModel& model) {
@@ -383,33 +374,66 @@ ResponseModel WithShared(std::span<const FittedCustomer> customers, bool three_w
   return model;
 }
 
-// Everybody's part on the past; with b[c][kind][h] where that makes held-back trials likelier beyond doubt.
-ResponseModel FitSharedGated(const Halves& halves, const ResponseOptions& options, const ResponseModel& first) {
-  ResponseModel pairs = WithShared(halves.past, false, options, first);
-  if (!MayFitThreeWay(first.shape)) return pairs;
-  ResponseModel three = WithShared(halves.past, true, options, first);
+// A held-back trial's logit without a word of the customer's own trials.
+double ColdLogit(const ResponseModel& model, const CustomerEvidence& one, const ResponseTrial& trial) {
+  double eta = model.GlobalLogit(ArmOf(trial));
+  if (model.traits.empty()) return eta;
+  const std::vector<double> mean = model.PriorMean(one.traits), together = model.TogetherOf(one.traits);
+  eta += VectorScore({model.shape.channels, model.shape.kinds}, mean, trial.channel, trial.kind, trial.hour);
+  return eta + model.OwnTogether(std::span<const double>(together), trial.channel, trial.kind, trial.hour);
+}
+
+// By how much `with` makes held-back trials likelier than `without`: the lower end of the interval by customer.
+double ColdGain(std::span<const CustomerEvidence> evidence, const Halves& halves, const ResponseModel& without,
+                const ResponseModel& with, uint64_t seed) {
   std::vector<Held> held;
   std::vector<double> gains;
   for (const FittedCustomer& customer : halves.later) {
+    const CustomerEvidence& one = evidence[customer.index];
     for (const ResponseTrial& trial : customer.trials) {
-      Held one{customer.index, 0, trial.responded};
-      one.shared = pairs.GlobalLogit(ArmOf(trial));
-      const double with = three.GlobalLogit(ArmOf(trial));
-      held.push_back(one);
-      gains.push_back(Loss(one, {0, 0}, 0) - SoftPlus(trial.responded ? -with : with));
+      const double before = ColdLogit(without, one, trial), after = ColdLogit(with, one, trial);
+      held.push_back({customer.index, 0, trial.responded});
+      gains.push_back(trial.responded ? SoftPlus(-before) - SoftPlus(-after) : SoftPlus(before) - SoftPlus(after));
     }
   }
-  const double lower = GainByCustomer(held, gains, options.seed).lower;
-  ResponseModel& kept = lower > 0 ? three : pairs;
-  kept.report.three_way_gain_lower = lower;
-  return std::move(kept);
+  return GainByCustomer(held, gains, seed).lower;
 }
 
-// W where wanted, and S. REQUIRES everybody's part.
-Result<ResponseModel> FitOwn(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
-                             bool with_traits, const ResponseOptions& options, ResponseModel model) {
-  if (with_traits) FitTraits(evidence, customers, options, model);
-  RAPPORT_RETURN_IF_ERROR(FitPrior(evidence, customers, options, model));
+// What passed its gate.
+struct Passed {
+  bool three_way = false, traits = false, together = false;
+};
+
+// Everybody's part and the traits', each term where it makes held-back trials likelier beyond doubt.
+ResponseModel FitColdGated(std::span<const CustomerEvidence> evidence, const Halves& halves,
+                           const ResponseOptions& options, const ResponseModel& first, Passed& passed) {
+  ResponseReport report;
+  ResponseModel model = WithShared(halves.past, false, options, first);
+  if (MayFitThreeWay(first.shape)) {
+    ResponseModel three = WithShared(halves.past, true, options, first);
+    report.three_way_gain_lower = ColdGain(evidence, halves, model, three, options.seed);
+    passed.three_way = report.three_way_gain_lower > 0;
+    if (passed.three_way) model = std::move(three);
+  }
+  const ResponseModel shared = model;
+  const auto try_traits = [&](bool together, double& lower) {
+    ResponseModel with = shared;
+    FitTraits(evidence, halves.past, together, options, with);
+    lower = ColdGain(evidence, halves, model, with, options.seed);
+    if (lower > 0) model = std::move(with);
+    return lower > 0;
+  };
+  if (first.shape.traits > 0) passed.traits = try_traits(false, report.trait_gain_lower);
+  if (MayFitTogether(first.shape)) passed.together = try_traits(true, report.together_gain_lower);
+  model.report = report;
+  return model;
+}
+
+// The same on all trials, with what passed.
+ResponseModel FitCold(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
+                      const Passed& passed, const ResponseOptions& options, const ResponseModel& first) {
+  ResponseModel model = WithShared(customers, passed.three_way, options, first);
+  if (passed.traits || passed.together) FitTraits(evidence, customers, passed.together, options, model);
   return model;
 }
 
@@ -427,31 +451,21 @@ Result<ResponseModel> FitResponse(const ResponseShape& shape, std::span<const Cu
   first.trial_half_life_days = options.trial_half_life_days;
   const Halves halves = Cut(drawn, options.validation_share);
   first.activity = FitActivityOn(customers, shape.segments, options);
-  bool with_traits = shape.traits > 0;
-  const ResponseModel shared = FitSharedGated(halves, options, first);
-  Result<ResponseModel> judged = FitOwn(customers, halves.past, with_traits, options, shared);
-  if (!judged.ok()) return judged.status();
-  std::vector<Held> held = HoldBack(customers, halves, kResponseStrata, options, *judged);
-  ResponseReport report = shared.report;
-  if (with_traits && !TraitsPass(held, options.seed, report)) {
-    with_traits = false;
-    judged = FitOwn(customers, halves.past, false, options, shared);
-    if (!judged.ok()) return judged.status();
-    held = HoldBack(customers, halves, kResponseStrata, options, *judged);
-  }
-  judged->report = report;
-  FitDamping(held, ByStratum(customers, halves, held, options, *judged), *judged);
-  FillReport(held, options.seed, *judged);
-  Result<ResponseModel> model = FitOwn(customers, drawn, with_traits, options,
-                                       WithShared(drawn, !shared.kind_channel_hour.empty(), options, first));
-  if (!model.ok()) return model.status();
-  model->level_damping = judged->level_damping;
-  model->damping = judged->damping;
-  model->activity_weight = judged->activity_weight;
-  model->report = judged->report;
-  model->report.customers = drawn.size();
-  for (const FittedCustomer& customer : drawn) model->report.trials += customer.trials.size();
-  FitUnsubscribe(drawn, options, *model);
+  Passed passed;
+  ResponseModel judged = FitColdGated(customers, halves, options, first, passed);
+  RAPPORT_RETURN_IF_ERROR(FitPrior(customers, halves.past, options, judged));
+  const std::vector<Held> held = HoldBack(customers, halves, kResponseStrata, options, judged);
+  FitDamping(held, ByStratum(customers, halves, held, options, judged), judged);
+  FillReport(held, options.seed, judged);
+  ResponseModel model = FitCold(customers, drawn, passed, options, first);
+  RAPPORT_RETURN_IF_ERROR(FitPrior(customers, drawn, options, model));
+  model.level_damping = judged.level_damping;
+  model.damping = judged.damping;
+  model.activity_weight = judged.activity_weight;
+  model.report = judged.report;
+  model.report.customers = drawn.size();
+  for (const FittedCustomer& customer : drawn) model.report.trials += customer.trials.size();
+  FitUnsubscribe(drawn, options, model);
   return model;
 }
 

@@ -63,12 +63,24 @@ std::vector<double> ResponseModel::PriorMean(std::span<const uint32_t> known) co
   return mean;
 }
 
-std::vector<VectorTrial> ResponseModel::FoldInTrials(std::span<const ResponseTrial> trials) const {
+std::vector<double> ResponseModel::TogetherOf(std::span<const uint32_t> known) const {
+  const size_t count = factor_count();
+  std::vector<double> v(count, 0.0);
+  for (const uint32_t trait : known) {
+    if (trait >= shape.traits) continue;
+    for (size_t f = 0; f < count; ++f) v[f] += trait_factors[trait * count + f];
+  }
+  return v;
+}
+
+std::vector<VectorTrial> ResponseModel::FoldInTrials(std::span<const ResponseTrial> trials,
+                                                     std::span<const double> together) const {
   std::vector<VectorTrial> out;
   out.reserve(trials.size());
   for (const ResponseTrial& trial : trials) {
     const double weight = std::exp2(-std::max(0.0f, trial.age_days) / trial_half_life_days);
-    out.push_back({trial.hour, trial.channel, trial.kind, trial.responded, GlobalLogit(ArmOf(trial)), weight});
+    const double known = GlobalLogit(ArmOf(trial)) + OwnTogether(together, trial.channel, trial.kind, trial.hour);
+    out.push_back({trial.hour, trial.channel, trial.kind, trial.responded, known, weight});
   }
   return out;
 }
@@ -92,8 +104,13 @@ CustomerResponse ResponseModel::FoldIn(const CustomerEvidence& evidence) const {
   if (known && (damping[customer.stratum] != 0 || level_damping[customer.stratum] != 0)) {
     const std::vector<double> mean = PriorMean(evidence.traits);
     std::vector<double> z(vector_size());
-    FoldInVector(ShapeOf(shape), FoldInTrials(evidence.trials), mean, prior_precision, z, {});
+    const std::vector<double> together = TogetherOf(evidence.traits);
+    FoldInVector(ShapeOf(shape), FoldInTrials(evidence.trials, together), mean, prior_precision, z, {});
     Spread(*this, z, customer);
+    const float damped = damping[customer.stratum];
+    for (size_t f = 0; f < together.size() && damped != 0 && !evidence.traits.empty(); ++f) {
+      customer.together.push_back(damped * static_cast<float>(together[f]));
+    }
   }
   if (evidence.activity_hours.empty() && activity.segment.empty()) return customer;
   customer.activity.resize(kHoursOfWeek);
@@ -119,6 +136,14 @@ void ResponseModel::FillTable(const CustomerResponse& customer, ResponseTable& t
   for (size_t k = 0; k < shape.kinds && !customer.own_kind.empty(); ++k) {
     for (size_t h = 0; h < kHoursOfWeek; ++h) table.kind_hour[k * kHoursOfWeek + h] += customer.own_kind[k];
   }
+  table.together.assign(kind_channel_hour.begin(), kind_channel_hour.end());
+  if (!customer.together.empty()) {
+    const size_t size = size_t{shape.channels} * shape.kinds * kHoursOfWeek;
+    table.together.resize(size, 0.0f);
+    for (size_t f = 0; f < customer.together.size(); ++f) {
+      for (size_t j = 0; j < size; ++j) table.together[j] += customer.together[f] * factors[f * size + j];
+    }
+  }
   table.place = place;
 }
 
@@ -127,6 +152,7 @@ double ResponseModel::Logit(const CustomerResponse& customer, const ResponseArm&
   if (!customer.own_channel.empty()) own += customer.own_channel[arm.channel];
   if (!customer.own_kind.empty()) own += customer.own_kind[arm.kind];
   if (!customer.own_hour.empty()) own += customer.own_hour[arm.hour];
+  own += OwnTogether(std::span<const float>(customer.together), arm.channel, arm.kind, arm.hour);
   return GlobalLogit(arm) + own;
 }
 

@@ -2,15 +2,17 @@
 //
 //   response  logit P(answer | u, h, c, i) = m + b[c][h] + b[kind][h] + b[c][kind][h] + b[i][c] + b[place]
 //                                            + a x affinity + f_c(recent sends)
-//                                            + level damping x b_u + damping x p_u . (q_h + r_c + s_kind)
+//                                            + level damping x b_u
+//                                            + damping x (p_u . (q_h + r_c + s_kind) + sum_f v_uf J_f[c][kind][h])
 //                                            + g x log(P(h | u) / P(h))
 //   activity  P(h | u): see activity_model.h; damped by itself, it enters the response with the weight g >= 0
 //   h is the hour of the week on the customer's own wall clock; what depends on h is smooth on the circle.
 //   (b_u, p_u) ~ N(W traits_u, S): traits alone are the cold start, kept only if they passed their gate. The personal
 //   part is multiplied by dampings that depend on the stratum of evidence (how many trials): one for how much the
 //   customer answers, one for what depends on the arm, which has to earn its place beside the first. Nothing known and
-//   no traits: exactly the global curve, bit for bit. b[c][kind][h] is there where it passed its gate. unsubscribe
-//   logit P(leaves | c) = u_c + w x log(1 + recent sends), w >= 0, u_c shrunk to all channels'
+//   no traits: exactly the global curve, bit for bit. b[c][kind][h] is there where it passed its gate, and so is what
+//   traits say of kind, channel and hour together: v_u = sum of V's rows of the customer's traits. unsubscribe logit
+//   P(leaves | c) = u_c + w x log(1 + recent sends), w >= 0, u_c shrunk to all channels'
 // Source: docs/MODELS.md "Timing and channel".
 #pragma once
 
@@ -66,6 +68,9 @@ struct ResponseOptions {
   ActivityOptions activity;
 };
 
+// How many ways of acting together (J) customers may differ in.
+inline constexpr size_t kTogetherFactors = 4;
+
 // Evidence strata by the number of trials: 0, 1-4, 5-19, 20-79, 80 and more.
 inline constexpr size_t kResponseStrata = 5;
 size_t ResponseStratum(size_t trials);
@@ -91,15 +96,17 @@ struct CustomerResponse {
   std::vector<float> own_hour;     // (168) logit: damping x p_u . q_h + g x log(P(h | u) / P(h))
   std::vector<float> own_channel;  // (channels) logit
   std::vector<float> own_kind;     // (kinds) logit
+  std::vector<float> together;     // (factors) damping x v_u
   std::vector<float> activity;     // (168) P(h | u), sums to 1
 };
 
-// logit(h, c, i, place) = hour_channel[c][h] + kind_hour[kind][h] + model.ThreeWay(c, kind, h)
+// logit(h, c, i, place) = hour_channel[c][h] + kind_hour[kind][h] + together[c][kind][h]
 //                         + ContentChannel(i, kind, c) + place[place] + model.affinity x affinity + Fatigue(c, recent):
 // what many arms of one customer share.
 struct ResponseTable {
   std::vector<float> hour_channel;  // (channels, 168): level, channel x hour and all that is the customer's own
   std::vector<float> kind_hour;     // (kinds, 168)
+  std::vector<float> together;      // (channels, kinds, 168): everybody's and the customer's; empty: none
   std::span<const float> place;     // (places), the model's
 };
 
@@ -109,6 +116,7 @@ struct ResponseReport {
   double loss_global = 0, loss_personal = 0;
   double gain_lower = 0;        // of the personal model over the global one: lower end of its 95 % interval by customer
   double trait_gain_lower = 0;  // of the traits, on customers' first trials
+  double together_gain_lower = 0;   // of J and V beside the other traits
   double three_way_gain_lower = 0;  // of b[c][kind][h], by customer; 0: there was nothing to try
   std::array<double, kResponseStrata> stratum_gain{};
   std::array<uint64_t, kResponseStrata> stratum_trials{};
@@ -131,6 +139,8 @@ struct ResponseModel {
   // The customer's vector (response_vector.h), prior N(W traits, S).
   std::vector<double> prior_precision;  // (d, d): S^-1
   std::vector<double> traits;           // (traits, d): W; empty: did not pass the gate
+  std::vector<float> factors;           // J: (factors, channels, kinds, 168), root mean square 1; empty: did not pass
+  std::vector<double> trait_factors;    // V: (traits, factors)
   std::array<float, kResponseStrata> level_damping{}, damping{};
   std::vector<float> unsubscribe;  // (channels): u_c
   float unsubscribe_recent = 0;    // w
@@ -138,16 +148,27 @@ struct ResponseModel {
   ResponseReport report;
 
   size_t vector_size() const;  // d
+  size_t factor_count() const { return shape.traits == 0 ? 0 : trait_factors.size() / shape.traits; }
   // The logit before anything of the customer's own.
   double GlobalLogit(const ResponseArm& arm) const;
   // Pure; REQUIRES evidence within the shape (traits beyond it are passed over). Some 10 to 50 microseconds.
   CustomerResponse FoldIn(const CustomerEvidence& evidence) const;
   // `table`'s buffers are used again. The table lives as long as the model.
   void FillTable(const CustomerResponse& customer, ResponseTable& table) const;
+  size_t TogetherAt(uint8_t channel, uint8_t kind, uint16_t hour) const {
+    return (size_t{channel} * shape.kinds + kind) * kHoursOfWeek + hour;
+  }
+  // v . J[c][kind][h], v: (factors) or empty.
+  template <typename Number>
+  double OwnTogether(std::span<const Number> v, uint8_t channel, uint8_t kind, uint16_t hour) const {
+    const size_t size = size_t{shape.channels} * shape.kinds * kHoursOfWeek, at = TogetherAt(channel, kind, hour);
+    double sum = 0;
+    for (size_t f = 0; f < v.size(); ++f) sum += static_cast<double>(v[f]) * factors[f * size + at];
+    return sum;
+  }
   // b[c][kind][h].
   float ThreeWay(uint8_t channel, uint8_t kind, uint16_t hour) const {
-    return kind_channel_hour.empty() ? 0.0f
-                                     : kind_channel_hour[(size_t{channel} * shape.kinds + kind) * kHoursOfWeek + hour];
+    return kind_channel_hour.empty() ? 0.0f : kind_channel_hour[TogetherAt(channel, kind, hour)];
   }
   float ContentChannel(uint32_t content, uint8_t kind, uint8_t channel) const {
     return content < shape.content_kind.size() ? content_channel[size_t{content} * shape.channels + channel]
@@ -161,9 +182,10 @@ struct ResponseModel {
   // P(h | u), (168); the global curve for a customer without one.
   std::span<const float> ActivityCurve(const CustomerResponse& customer) const;
 
-  // Parts of FoldIn, for the fit: W traits_u, and the trials with everybody's logit as their offset.
+  // Parts of FoldIn, for the fit: W traits_u, v_u, and the trials with everybody's logit and v_u's as their offset.
   std::vector<double> PriorMean(std::span<const uint32_t> known) const;
-  std::vector<VectorTrial> FoldInTrials(std::span<const ResponseTrial> trials) const;
+  std::vector<double> TogetherOf(std::span<const uint32_t> known) const;
+  std::vector<VectorTrial> FoldInTrials(std::span<const ResponseTrial> trials, std::span<const double> together) const;
 };
 
 // Fits both heads. kInvalidArgument for evidence outside the shape (says which customer and what);

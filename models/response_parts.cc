@@ -25,10 +25,6 @@ const HourBasis& DayCurves() {
 }
 constexpr size_t kThreeWayPairsMax = 128;  // kinds x channels
 
-double WeightOf(const ResponseTrial& trial, double half_life_days) {
-  return std::exp2(-std::max(0.0f, trial.age_days) / half_life_days);
-}
-
 // ---- everybody's part ----
 
 // Where everybody's columns lie, in the order of the blocks.
@@ -93,7 +89,7 @@ void AddRow(const Columns& at, const ResponseTrial& trial, double half_life_days
   add(at.channel_fatigue + 2 * trial.channel + 1, recent * 0.1);
   if (at.three_way > 0) add(at.three_way + (trial.channel * at.kinds + trial.kind) * week + trial.hour, 1);
   rows.starts.push_back(rows.columns.size());
-  rows.weights.push_back(static_cast<float>(WeightOf(trial, half_life_days)));
+  rows.weights.push_back(static_cast<float>(TrialWeight(trial, half_life_days)));
   rows.responded.push_back(trial.responded ? 1 : 0);
 }
 
@@ -153,54 +149,6 @@ void FitShared(std::span<const FittedCustomer> customers, bool three_way, const 
   FillShared(at, FitBlockLogistic(rows, {}, blocks, {}, logistic).columns, model);
 }
 
-// ---- traits: W as a residual over everybody's part ----
-
-void FitTraits(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
-               const ResponseOptions& options, ResponseModel& model) {
-  const VectorShape shape{model.shape.channels, model.shape.kinds};
-  const uint32_t count = model.shape.traits;
-  // Columns by part of the vector, then by trait, so that each part has a variance of its own.
-  const uint32_t channel = count, kind = channel + count * shape.channels, hour = kind + count * shape.kinds;
-  const auto functions = static_cast<uint32_t>(kOwnHourFunctions);
-  BlockLogisticRows rows;
-  std::vector<float> offsets;
-  const auto add = [&rows](uint32_t column, double value) {
-    rows.columns.push_back(column);
-    rows.values.push_back(static_cast<float>(value));
-  };
-  for (const FittedCustomer& customer : customers) {
-    for (const ResponseTrial& trial : customer.trials) {
-      const auto psi = OwnHour(trial.hour);
-      for (const uint32_t trait : evidence[customer.index].traits) {
-        add(trait, 1);
-        add(channel + trait * shape.channels + trial.channel, 1);
-        add(kind + trait * shape.kinds + trial.kind, 1);
-        for (uint32_t f = 0; f < functions; ++f) add(hour + trait * functions + f, psi[f]);
-      }
-      rows.starts.push_back(rows.columns.size());
-      rows.weights.push_back(static_cast<float>(WeightOf(trial, options.trial_half_life_days)));
-      rows.responded.push_back(trial.responded ? 1 : 0);
-      offsets.push_back(static_cast<float>(model.GlobalLogit(ArmOf(trial))));
-    }
-  }
-  std::vector<LogisticBlock> blocks = {{count, nullptr, 0.2},
-                                       {count * shape.channels, nullptr, 0.05},
-                                       {count * shape.kinds, nullptr, 0.05},
-                                       {count * functions, nullptr, 0.02}};
-  BlockLogisticOptions logistic;
-  logistic.threads = options.threads;
-  const std::vector<double> t = FitBlockLogistic(rows, offsets, blocks, {}, logistic).columns;
-  const size_t d = shape.size();
-  model.traits.assign(count * d, 0.0);
-  for (uint32_t trait = 0; trait < count; ++trait) {
-    double* const w = model.traits.data() + trait * d;
-    w[0] = t[trait];
-    std::copy_n(t.data() + channel + trait * shape.channels, shape.channels, w + shape.channel(0));
-    std::copy_n(t.data() + kind + trait * shape.kinds, shape.kinds, w + shape.kind(0));
-    std::copy_n(t.data() + hour + trait * functions, functions, w + shape.hour());
-  }
-}
-
 namespace {
 
 // ---- customers: S by EM ----
@@ -225,7 +173,9 @@ std::vector<double> Scatter(std::span<const CustomerEvidence> evidence, std::spa
     std::vector<double> z(d), covariance(d * d);
     for (size_t u = begin; u < end; ++u) {
       const std::vector<double> mean = model.PriorMean(evidence[customers[u].index].traits);
-      FoldInVector(shape, model.FoldInTrials(customers[u].trials), mean, model.prior_precision, z, covariance);
+      const std::vector<double> together = model.TogetherOf(evidence[customers[u].index].traits);
+      FoldInVector(shape, model.FoldInTrials(customers[u].trials, together), mean, model.prior_precision, z,
+                   covariance);
       for (size_t a = 0; a < d; ++a) {
         for (size_t b = 0; b < d; ++b) sum[a * d + b] += (z[a] - mean[a]) * (z[b] - mean[b]) + covariance[a * d + b];
       }
@@ -277,7 +227,7 @@ void FitUnsubscribe(std::span<const FittedCustomer> customers, const ResponseOpt
         rows.values.insert(rows.values.end(),
                            {1.0f, 1.0f, rising ? std::log1p(std::max(0.0f, trial.recent_sends)) : 0.0f});
         rows.starts.push_back(rows.columns.size());
-        rows.weights.push_back(static_cast<float>(WeightOf(trial, options.trial_half_life_days)));
+        rows.weights.push_back(static_cast<float>(TrialWeight(trial, options.trial_half_life_days)));
         rows.responded.push_back(trial.unsubscribed ? 1 : 0);
       }
     }

@@ -2,6 +2,8 @@
 // writes into the model; all are deterministic on any thread count.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <span>
 #include <vector>
 
@@ -9,6 +11,10 @@
 #include "models/response_model.h"
 
 namespace rapport {
+
+inline double TrialWeight(const ResponseTrial& trial, double half_life_days) {
+  return std::exp2(-std::max(0.0f, trial.age_days) / half_life_days);
+}
 
 // One customer's trials of a fit, oldest first, ages as at the end of it.
 struct FittedCustomer {
@@ -22,9 +28,11 @@ void FitShared(std::span<const FittedCustomer> customers, bool three_way, const 
                ResponseModel& model);
 // Two kinds and two channels at least, and no more of both than tables of decisions and batches should hold.
 bool MayFitThreeWay(const ResponseShape& shape);
-// W, as a residual over everybody's part. REQUIRES that, and traits in the shape.
-void FitTraits(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,
+// W, as a residual over everybody's part; with `together` also J and V. REQUIRES everybody's part, traits in the shape,
+// and MayFitTogether for `together`. (response_traits.cc)
+void FitTraits(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers, bool together,
                const ResponseOptions& options, ResponseModel& model);
+bool MayFitTogether(const ResponseShape& shape);
 // S by EM with Laplace covariances: S = (sum_u z_u z_u^T + V_u + 20 S_0) / (customers + 20), S_0 diagonal. kInternal
 // when it is not positive definite.
 Status FitPrior(std::span<const CustomerEvidence> evidence, std::span<const FittedCustomer> customers,

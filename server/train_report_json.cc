@@ -60,6 +60,7 @@ std::string ResponseReportToJson(const ResponseTrainReport& report) {
                   {"gainLower", fit.gain_lower},
                   {"traitGainLower", fit.trait_gain_lower},
                   {"threeWayGainLower", fit.three_way_gain_lower},
+                  {"traitsTogetherGainLower", fit.together_gain_lower},
                   {"gainByContactsKnown", fit.stratum_gain},
                   {"contactsByContactsKnown", fit.stratum_trials},
                   {"totalSeconds", report.total_seconds},

@@ -157,14 +157,17 @@ class Arms {
     ranked.reserve(slots.size());
     for (uint32_t s = 0; s < slots.size(); ++s) {
       const uint16_t hour = slots[s].hour;
-      ranked.push_back({slots[s].logit + table_.kind_hour[kind * kHoursOfWeek + hour] +
-                            input_.model.ThreeWay(model_channel, kind, hour),
-                        s});
+      ranked.push_back(
+          {slots[s].logit + table_.kind_hour[kind * kHoursOfWeek + hour] + Together(model_channel, kind, hour), s});
     }
     std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
       return a.logit != b.logit ? a.logit > b.logit : a.slot < b.slot;
     });
     return ranked;
+  }
+
+  double Together(uint8_t model_channel, uint8_t kind, uint16_t hour) const {
+    return table_.together.empty() ? 0 : table_.together[input_.model.TogetherAt(model_channel, kind, hour)];
   }
 
   // The slots (ascending in time) within which the content may arrive.

@@ -74,8 +74,9 @@ PlanCustomers::PlanCustomers(PlanFrame frame, uint32_t customers) : frame_(std::
           frame_.model.ContentChannel(content.row, content.kind, frame_.channels[c].model);
     }
   }
-  if (!frame_.model.kind_channel_hour.empty()) kind_slot_step_ = shape_.kinds * kSlotStride;
-  own_size_ = kSlots + 2 * channels + shape_.kinds;
+  factors_ = frame_.model.factor_count();
+  if (!frame_.model.kind_channel_hour.empty() || factors_ > 0) kind_slot_step_ = shape_.kinds * kSlotStride;
+  own_size_ = kSlots + 2 * channels + shape_.kinds + factors_;
   own_.resize(own_size_ * customers);
   own_slots_.resize(kSlotBytes * channels * customers);
   topic_bits_.resize(topics_.size() * customers);
@@ -102,7 +103,9 @@ PlanCustomers::ZoneTables PlanCustomers::MakeZone(LocalTime local) const {
   zone.minute.assign(channels * kSlots, -1);
   zone.channel_slot.assign(channels * kSlotStride, kNotAllowed);
   const size_t kind_tables = kind_slot_step_ == 0 ? 1 : channels;
-  zone.kind_slot.assign(kind_tables * shape_.kinds * kSlotStride, 0);
+  const size_t kind_size = kind_tables * shape_.kinds * kSlotStride;
+  zone.kind_slot.assign(kind_size, 0);
+  zone.factor_slot.assign(factors_ * kind_size, 0);
   for (size_t s = 0; s < kSlots; ++s) {
     const Timestamp begin{frame_.from.ms + static_cast<int64_t>(s) * kHourMs};
     zone.hour_of_slot.push_back(static_cast<uint8_t>(zone.local->HourOfWeekAt(begin)));
@@ -111,6 +114,11 @@ PlanCustomers::ZoneTables PlanCustomers::MakeZone(LocalTime local) const {
       const size_t c = j / shape_.kinds, k = j % shape_.kinds;
       zone.kind_slot[j * kSlotStride + s] = model.kind_hour[k * kHoursOfWeek + hour] +
                                             model.ThreeWay(frame_.channels[c].model, static_cast<uint8_t>(k), hour);
+      for (size_t f = 0; f < factors_; ++f) {
+        const size_t size = size_t{model.shape.channels} * model.shape.kinds * kHoursOfWeek;
+        zone.factor_slot[f * kind_size + j * kSlotStride + s] =
+            model.factors[f * size + model.TogetherAt(frame_.channels[c].model, static_cast<uint8_t>(k), hour)];
+      }
     }
     for (size_t c = 0; c < channels; ++c) {
       const ChannelSettings& channel = frame_.settings.channels[frame_.channels[c].settings];
@@ -202,6 +210,7 @@ void PlanCustomers::Set(uint32_t index, const PlanEvidence& evidence) {
   for (size_t s = 0; s < kSlots; ++s) own[s] = response.own_hour.empty() ? 0 : response.own_hour[zone->hour_of_slot[s]];
   float *levels = own + kSlots, *kinds = levels + channels, *costs = kinds + shape_.kinds;
   for (size_t k = 0; k < shape_.kinds; ++k) kinds[k] = response.own_kind.empty() ? 0 : response.own_kind[k];
+  for (size_t f = 0; f < response.together.size(); ++f) costs[channels + f] = response.together[f];
   const Feasibility rules(frame_.settings, *evidence.customer, *zone->local);
   for (size_t c = 0; c < channels; ++c) {
     const uint8_t in_model = frame_.channels[c].model;
@@ -239,14 +248,33 @@ void PlanCustomers::SetRefused(uint32_t index, std::span<const uint8_t> refused)
   if (row.refusal == ContactRefusal::kNone) row.refusal = ContactRefusal::kContent;
 }
 
+// Everybody's table, or one of the customer's own: everybody's and what the customer's traits say of kinds, channels
+// and hours together.
+void PlanCustomers::FillKinds(const ZoneTables& zone, uint32_t channel_bits, const float* together,
+                              CustomerArms* arms) const {
+  arms->kind_slot = zone.kind_slot.data();
+  arms->kind_slot_step = kind_slot_step_;
+  if (std::all_of(together, together + factors_, [](float one) { return one == 0; })) return;
+  arms->own_kind_slot.resize(zone.kind_slot.size());
+  for (size_t c = 0; c < frame_.channels.size(); ++c) {
+    if ((channel_bits >> c & 1) == 0) continue;
+    float* const to = arms->own_kind_slot.data() + c * kind_slot_step_;
+    std::copy_n(zone.kind_slot.data() + c * kind_slot_step_, kind_slot_step_, to);
+    for (size_t f = 0; f < factors_; ++f) {
+      const float* const from = zone.factor_slot.data() + f * zone.kind_slot.size() + c * kind_slot_step_;
+      for (size_t j = 0; j < kind_slot_step_; ++j) to[j] += together[f] * from[j];
+    }
+  }
+  arms->kind_slot = arms->own_kind_slot.data();
+}
+
 void PlanCustomers::Fill(uint32_t index, CustomerArms* arms) const {
   const Row& row = rows_[index];
   const ZoneTables& zone = zones_[row.zone];
   const size_t channels = frame_.channels.size(), stride = shape_.content_stride();
   const float* own = own_.data() + own_size_ * index;
   const float *levels = own + kSlots, *kinds = levels + channels, *costs = kinds + shape_.kinds;
-  arms->kind_slot = zone.kind_slot.data();
-  arms->kind_slot_step = kind_slot_step_;
+  FillKinds(zone, row.channels, costs + channels, arms);
   for (size_t c = 0; c < channels; ++c) {
     arms->cost[c] = costs[c];
     float* slots = arms->channel_slot.data() + c * kSlotStride;

@@ -121,6 +121,7 @@ class PlanCustomers {
     std::vector<int16_t> minute;        // (channels, 168); -1: quiet hours take the whole slot
     std::vector<float> channel_slot;    // (channels, kSlotStride)
     std::vector<float> kind_slot;       // (kinds, kSlotStride), or (channels, kinds, kSlotStride): kind_slot_step_
+    std::vector<float> factor_slot;     // (factors, channels, kinds, kSlotStride): ResponseModel::factors
   };
   struct Row {
     std::string external_id;
@@ -133,6 +134,7 @@ class PlanCustomers {
     ContactRefusal refusal = ContactRefusal::kNone;
   };
 
+  void FillKinds(const ZoneTables& zone, uint32_t channel_bits, const float* together, CustomerArms* arms) const;
   void SetRefused(uint32_t index, std::span<const uint8_t> refused);
   ZoneTables MakeZone(LocalTime local) const;
   ContactRefusal Rules(const Feasibility& rules, size_t channel, const PlanEvidence& evidence, const ZoneTables& zone,
@@ -151,12 +153,12 @@ class PlanCustomers {
   std::deque<ZoneTables> zones_;
 
   std::vector<Row> rows_;
-  std::vector<float> own_;            // (customers, own_size_): slots, then channels, kinds, costs
+  std::vector<float> own_;            // (customers, own_size_): slots, then channels, kinds, costs, factors
   std::vector<uint8_t> own_slots_;    // (customers, channels, 21): bit: allowed, where Row::own_slots
   std::vector<uint32_t> topic_bits_;  // (customers, topics): channels that the topic may use
   std::vector<float> affinity_;       // (customers, contents)
   std::vector<uint8_t> refused_;      // (customers, (contents + 7) / 8), bit: not for this customer
-  size_t own_size_ = 0;
+  size_t own_size_ = 0, factors_ = 0;
 };
 
 }  // namespace rapport

@@ -46,9 +46,9 @@ void LearnedLogits(const ResponseModel& model, const ContactWorld& world, const 
                            (affinity.empty() ? 0 : model.affinity * affinity[i]);
       for (size_t h = 0; h < kHoursOfWeek; ++h) {
         if (!InSendingWindow(h)) continue;
-        const double logit = fixed + table.hour_channel[c * kHoursOfWeek + h] +
-                             table.kind_hour[kind * kHoursOfWeek + h] +
-                             model.ThreeWay(c, kind, static_cast<uint16_t>(h));
+        const double logit =
+            fixed + table.hour_channel[c * kHoursOfWeek + h] + table.kind_hour[kind * kHoursOfWeek + h] +
+            (table.together.empty() ? 0.0f : table.together[model.TogetherAt(c, kind, static_cast<uint16_t>(h))]);
         (*logits)[ArmIndex(i, h, c)] = logit;
       }
     }

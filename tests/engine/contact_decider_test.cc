@@ -27,6 +27,11 @@ ResponseModel RandomModel(uint64_t seed) {
   fill(model.channel_hour, 3 * kHoursOfWeek, 0.5);
   fill(model.kind_hour, 2 * kHoursOfWeek, 0.5);
   if (seed % 2 == 1) fill(model.kind_channel_hour, 3 * 2 * kHoursOfWeek, 0.5);
+  if (seed % 3 == 1) {
+    model.shape.traits = 1;
+    fill(model.factors, 2 * 3 * 2 * kHoursOfWeek, 0.5);
+    model.trait_factors = {1, 1};
+  }
   fill(model.content_channel, 6 * 3, 0.7);
   fill(model.kind_channel, 2 * 3, 0.7);
   fill(model.fatigue, 3 * 2, 0.1);
@@ -47,6 +52,7 @@ struct Scene {
       : local(*TimeZone::Open("Europe/Zurich"), *ParseRfc3339("2026-01-01"), *ParseRfc3339("2026-05-01")),
         model(RandomModel(seed)),
         input{.settings = settings, .customer = customer, .local = local, .model = model, .response = response} {
+    if (model.factor_count() > 0) response.together = {0.8f, -0.6f};
     settings.limits.caps.clear();
     settings.limits.exploration = 0.05;
     for (const char* channel : {"email", "sms", "push"}) {

@@ -23,6 +23,9 @@ ResponseModel RandomModel(uint32_t channels, uint32_t kinds, uint32_t contents, 
   fill(model.channel_hour, channels * kHoursOfWeek);
   fill(model.kind_hour, kinds * kHoursOfWeek);
   fill(model.kind_channel_hour, channels * kinds * kHoursOfWeek);
+  model.shape.traits = 1;
+  fill(model.factors, 2 * channels * kinds * kHoursOfWeek);
+  model.trait_factors = {0.5, -0.5};
   fill(model.content_channel, contents * channels);
   fill(model.kind_channel, kinds * channels);
   fill(model.fatigue, channels * 2);
@@ -44,6 +47,7 @@ CustomerResponse RandomResponse(const ResponseModel& model, Random& random) {
   fill(response.own_hour, kHoursOfWeek);
   fill(response.own_channel, model.shape.channels);
   fill(response.own_kind, model.shape.kinds);
+  if (random.Below(2) == 0) fill(response.together, 2);
   return response;
 }
 

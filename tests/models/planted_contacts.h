@@ -14,9 +14,10 @@ namespace rapport {
 
 struct PlantedOptions {
   size_t customers = 400, trials = 30, marks = 15;
-  double personal = 1;  // strength of what is the customer's own
-  double trait = 0;     // of trait 0, on the level
-  double together = 0;  // of kind, channel and hour of day: no two of them know anything of it
+  double personal = 1;        // strength of what is the customer's own
+  double trait = 0;           // of trait 0, on the level
+  double together = 0;        // of kind, channel and hour of day: no two of them know anything of it
+  double trait_together = 0;  // the same, of trait 0 alone; of the others the contrary
   uint64_t seed = 7;
 };
 
@@ -66,7 +67,8 @@ inline PlantedContacts PlantContacts(const PlantedOptions& options) {
           options.personal * (1.2 * DayCurve(trial.hour % 24, peak) + (trial.channel == favourite ? 0.8 : 0)) +
           (trial.kind == 1 ? 0.4 : 0) + 0.5 * trial.affinity - 0.3 * std::log1p(trial.recent_sends) +
           (trait ? options.trait : -options.trait) +
-          options.together * ((trial.kind == 0) == (trial.channel == 0) ? 1 : -1) * (trial.channel == 2 ? 0 : 1) *
+          (options.together + (trait ? 1 : -1) * options.trait_together) *
+              ((trial.kind == 0) == (trial.channel == 0) ? 1 : -1) * (trial.channel == 2 ? 0 : 1) *
               DayCurve(trial.hour % 24, 12);
       trial.responded = random.Uniform() < Sigmoid(eta);
       trial.unsubscribed = random.Uniform() < 0.01 * (1 + trial.recent_sends);

@@ -143,7 +143,7 @@ TEST(ResponseModelTest, KindChannelAndHourTogetherAreLearnedWhereTheyPassTheirGa
   for (uint16_t h = 0; h < 168; ++h) {
     const ResponseArm arm = ArmAt(h, h % 3);
     const double sum = table.hour_channel[arm.channel * 168 + h] + table.kind_hour[arm.kind * 168 + h] +
-                       model.ThreeWay(arm.channel, arm.kind, h) +
+                       table.together[model.TogetherAt(arm.channel, arm.kind, h)] +
                        model.ContentChannel(arm.content, arm.kind, arm.channel) + table.place[arm.place] +
                        model.affinity * arm.affinity + model.Fatigue(arm.channel, arm.recent_sends);
     EXPECT_NEAR(sum, model.Logit(customer, arm), 1e-5);
@@ -151,6 +151,54 @@ TEST(ResponseModelTest, KindChannelAndHourTogetherAreLearnedWhereTheyPassTheirGa
   // Nothing of the kind in the other world: no such part, and the report says that it was tried.
   EXPECT_TRUE(Planted().kind_channel_hour.empty());
   EXPECT_LT(Planted().report.three_way_gain_lower, 0);
+}
+
+// Nothing of it is everybody's: only who knows the trait can say it. The broken twin has forgotten V.
+TEST(ResponseModelTest, WhatActsTogetherForSomeTraitsIsLearnedAndKept) {
+  PlantedOptions options;
+  options.trait_together = 1.2;
+  const PlantedContacts world = PlantContacts(options);
+  const ResponseModel model = Fit(world);
+  EXPECT_TRUE(model.kind_channel_hour.empty());
+  EXPECT_GT(model.report.together_gain_lower, 0);
+  ASSERT_GE(model.factor_count(), 1u);
+  EXPECT_LE(model.factor_count(), kTogetherFactors);
+  const std::vector<uint32_t> yes = {0}, no = {1}, unheard = {7};
+  const auto swing = [&](const ResponseModel& of, std::span<const uint32_t> traits) {
+    const CustomerResponse customer = of.FoldIn({.traits = traits});
+    const auto noon = [&](uint8_t channel, uint8_t kind) {
+      const ResponseArm day{.hour = 36, .channel = channel, .kind = kind},
+          night{.hour = 24, .channel = channel, .kind = kind};
+      return of.Logit(customer, day) - of.Logit(customer, night);
+    };
+    return noon(0, 0) - noon(1, 0) - noon(0, 1) + noon(1, 1);
+  };
+  EXPECT_GT(swing(model, yes), 3);  // 9.6 in truth, and -9.6
+  EXPECT_LT(swing(model, no), -3);
+  EXPECT_NEAR(swing(model, unheard), 0, 1e-4);
+  ResponseModel twin = model;
+  twin.factors.clear(), twin.trait_factors.clear();
+  EXPECT_NEAR(swing(twin, yes), 0, 1e-4);
+  // All arms of a customer, the file, and whoever says nothing of himself: bit for bit everybody's.
+  const Result<ResponseModel> read = ParseResponseModel(SerializeResponseModel(model), "test");
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  const CustomerResponse customer = read->FoldIn(world.evidence[3]);
+  EXPECT_FALSE(customer.together.empty());
+  ResponseTable table;
+  read->FillTable(customer, table);
+  for (uint16_t h = 0; h < 168; ++h) {
+    const ResponseArm arm = ArmAt(h, h % 3);
+    const double sum = table.hour_channel[arm.channel * 168 + h] + table.kind_hour[arm.kind * 168 + h] +
+                       table.together[model.TogetherAt(arm.channel, arm.kind, h)] +
+                       model.ContentChannel(arm.content, arm.kind, arm.channel) + table.place[arm.place] +
+                       model.affinity * arm.affinity + model.Fatigue(arm.channel, arm.recent_sends);
+    EXPECT_NEAR(sum, model.Logit(model.FoldIn(world.evidence[3]), arm), 1e-5);
+    EXPECT_EQ(model.Logit(model.FoldIn({}), arm), model.GlobalLogit(arm));
+  }
+  EXPECT_EQ(Planted().factor_count(), 0u);
+  ResponseModel broken = model;
+  broken.trait_factors.pop_back();
+  EXPECT_FALSE(CheckResponseModel(broken).ok());
 }
 
 // How much a customer answers is believed by itself: it never brings an order of arms along that is not there.
@@ -233,31 +281,36 @@ TEST(ResponseModelTest, FileKeepsEveryBitAndRefusesDamage) {
   }
 }
 
-// A file of version 1: without the last three parts. It had one damping for all that is the customer's own.
-TEST(ResponseModelTest, AnOlderFileIsStillRead) {
-  ResponseModel model = Planted();
-  ASSERT_TRUE(model.kind_channel_hour.empty());
-  std::string file = SerializeResponseModel(model);
-  file.resize(file.size() - 32 - (8 + (8 + 24) + (8 + 8)));  // checksum; lengths and bytes of the parts
-  const auto patch = [&file](size_t at, auto value) { std::memcpy(file.data() + at, &value, sizeof(value)); };
-  uint32_t parts = 0;
-  std::memcpy(&parts, file.data() + 12, 4);
-  patch(8, uint32_t{1});
-  patch(12, parts - 3);
-  patch(16, uint64_t{file.size() + 32});
-  const auto sealed = [](std::string body) {
-    const Digest256 digest = Sha256(body);
-    return body.append(reinterpret_cast<const char*>(digest.data()), digest.size());
+// Files of versions 1 and 2: without the last six and three parts. Version 1 had one damping for all that is the
+// customer's own.
+TEST(ResponseModelTest, OlderFilesAreStillRead) {
+  const ResponseModel& model = Planted();
+  ASSERT_TRUE(model.kind_channel_hour.empty() && model.factors.empty());
+  const auto older = [&](uint32_t version, uint32_t without, size_t bytes) {
+    std::string file = SerializeResponseModel(model);
+    file.resize(file.size() - 32 - bytes);
+    const auto patch = [&file](size_t at, auto value) { std::memcpy(file.data() + at, &value, sizeof(value)); };
+    uint32_t parts = 0;
+    std::memcpy(&parts, file.data() + 12, 4);
+    patch(8, version);
+    patch(12, parts - without);
+    patch(16, uint64_t{file.size() + 32});
+    const Digest256 digest = Sha256(file);
+    file.append(reinterpret_cast<const char*>(digest.data()), digest.size());
+    return ParseResponseModel(file, "old");
   };
-  const Result<ResponseModel> read = ParseResponseModel(sealed(file), "old");
-  ASSERT_TRUE(read.ok()) << read.status().ToString();
-  EXPECT_EQ(read->level_damping, read->damping);
-  EXPECT_EQ(read->damping, model.damping);
-  EXPECT_EQ(read->GlobalLogit(ArmAt(3, 1)), model.GlobalLogit(ArmAt(3, 1)));
-  patch(8, uint32_t{3});
-  EXPECT_EQ(ParseResponseModel(sealed(file), "new").status().code(), StatusCode::kFailedPrecondition);
-  patch(8, uint32_t{2});  // says that it has parts that it has not
-  EXPECT_EQ(ParseResponseModel(sealed(file), "wrong").status().code(), StatusCode::kDataLoss);
+  const size_t third = 8 + 8 + (8 + 8), second = 8 + (8 + 24) + (8 + 8);  // lengths and bytes of the parts
+  const Result<ResponseModel> two = older(2, 3, third), one = older(1, 6, third + second);
+  ASSERT_TRUE(two.ok()) << two.status().ToString();
+  ASSERT_TRUE(one.ok()) << one.status().ToString();
+  EXPECT_EQ(SerializeResponseModel(*two).size(), SerializeResponseModel(model).size());
+  EXPECT_EQ(two->level_damping, model.level_damping);
+  EXPECT_EQ(one->level_damping, one->damping);
+  EXPECT_EQ(one->damping, model.damping);
+  EXPECT_EQ(one->GlobalLogit(ArmAt(3, 1)), model.GlobalLogit(ArmAt(3, 1)));
+  EXPECT_EQ(older(4, 0, 0).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(older(2, 6, third + second).status().code(), StatusCode::kDataLoss);
+  EXPECT_EQ(older(0, 6, third + second).status().code(), StatusCode::kDataLoss);
 }
 
 TEST(ResponseModelTest, FileRefusesWhatIsNotFiniteOrDoesNotFit) {
