@@ -31,18 +31,25 @@ const EVP_CIPHER* SivCipher() {
   return kCipher;
 }
 
+const EVP_MD* Sha256Method() {
+  static const EVP_MD* const kFetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);  // likewise
+  return kFetched != nullptr ? kFetched : EVP_sha256();
+}
+
 }  // namespace
 
 Digest256 Sha256(std::string_view bytes) {
   Digest256 digest;
-  SHA256(Bytes(bytes), bytes.size(), digest.data());
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, Sha256Method(), nullptr) != 1) {
+    SHA256(Bytes(bytes), bytes.size(), digest.data());
+  }
   return digest;
 }
 
 Digest256 HmacSha256(const SecretKey& key, std::string_view bytes) {
   Digest256 digest;
   unsigned int length = digest.size();
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), Bytes(bytes), bytes.size(), digest.data(), &length);
+  HMAC(Sha256Method(), key.data(), static_cast<int>(key.size()), Bytes(bytes), bytes.size(), digest.data(), &length);
   return digest;
 }
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 namespace rapport {
 namespace {
@@ -33,6 +34,12 @@ Status NotDecimal(std::string_view text) {
 size_t FindInvalidUtf8(std::string_view text) {
   const auto* p = reinterpret_cast<const uint8_t*>(text.data());
   for (size_t i = 0; i < text.size();) {
+    // Eight bytes of ASCII at once.
+    for (uint64_t eight = 0; i + sizeof eight <= text.size(); i += sizeof eight) {
+      std::memcpy(&eight, p + i, sizeof eight);
+      if ((eight & 0x8080808080808080ull) != 0) break;
+    }
+    if (i == text.size()) break;
     const size_t length = SequenceLength(p + i, text.size() - i);
     if (length == 0) return i;
     i += length;

@@ -1,8 +1,10 @@
 #include "data/io/importer.h"
 
 #include <unordered_map>
+#include <vector>
 
 #include "base/crypto.h"
+#include "base/parallel.h"
 #include "data/io/csv.h"
 #include "data/io/import_batch.h"
 #include "data/io/jsonl.h"
@@ -50,12 +52,15 @@ class Importer::Run {
   Status JsonLines(ByteSource& source, ImportKind kind) {
     StartFile(source);
     LineReader reader(source, options_.row_bytes_max);
-    Line line;
+    std::vector<JsonLine> lines;
     while (true) {
-      Result<bool> more = reader.Next(&line);
+      const Result<bool> more = ReadLines(reader, lines);
+      ParallelFor(lines.size(), kLinesPerTask, 0, [&](size_t begin, size_t end, size_t) {
+        for (size_t i = begin; i < end; ++i) Understand(lines[i], kind);
+      });
+      for (JsonLine& line : lines) RAPPORT_RETURN_IF_ERROR(JsonRow(line));
       if (!more.ok()) return FinishFile(more.status());
       if (!*more) return FinishFile(Status::Ok());
-      RAPPORT_RETURN_IF_ERROR(JsonRow(line, kind));
     }
   }
 
@@ -149,10 +154,32 @@ class Importer::Run {
 
   // ---- JSON lines ----
 
-  Status JsonRow(const Line& line, ImportKind kind) {
-    const RowPlace place{line.number, line.text};
-    batch_.CountRow();
-    if (!line.status.ok()) return batch_.RejectRow(place, line.status);
+  // A line on its way: read, then understood on any thread, then sent in the file's order.
+  struct JsonLine {
+    uint64_t number = 0;
+    std::string text;
+    Status status;  // why it is rejected
+    RowOperations operations;
+    bool has_message_id = true;
+  };
+  static constexpr size_t kLinesMax = 2048, kLinesBytesMax = 1 << 20, kLinesPerTask = 64;
+
+  // Up to so many; false when these are the last.
+  static Result<bool> ReadLines(LineReader& reader, std::vector<JsonLine>& lines) {
+    lines.clear();
+    size_t bytes = 0;
+    Line line;
+    while (lines.size() < kLinesMax && bytes < kLinesBytesMax) {
+      const Result<bool> more = reader.Next(&line);
+      if (!more.ok() || !*more) return more;
+      lines.push_back({line.number, std::string(line.text), line.status, {}, true});
+      bytes += line.text.size();
+    }
+    return true;
+  }
+
+  void Understand(JsonLine& line, ImportKind kind) const {
+    if (!line.status.ok()) return;
     const SegmentDefaults defaults{options_.now, options_.source, RecordKey::kTrusted};
     Result<RowOperations> operations = Status::Internal("no such kind");
     switch (kind) {
@@ -160,14 +187,25 @@ class Importer::Run {
       case ImportKind::kItems: operations = ItemFromLine(line.text, defaults); break;
       case ImportKind::kProfiles: operations = ProfileFromLine(line.text, defaults); break;
     }
-    if (!operations.ok()) return batch_.RejectRow(place, operations.status());
-    auto* event = std::get_if<AppendEvent>(&operations->row);
-    if (event != nullptr && event->event.message_id.empty())
-      event->event.message_id = MessageId(IdentityHash(line.text));
-    if (const Status valid = ValidateOperation(operations->row); !valid.ok()) return batch_.RejectRow(place, valid);
-    for (Operation& part : operations->before) RAPPORT_RETURN_IF_ERROR(batch_.AddPart(place, std::move(part)));
-    RAPPORT_RETURN_IF_ERROR(batch_.AddRow(place, std::move(operations->row)));
-    for (Operation& part : operations->after) RAPPORT_RETURN_IF_ERROR(batch_.AddPart(place, std::move(part)));
+    line.status = operations.status();
+    if (!operations.ok()) return;
+    line.operations = operations.Take();
+    const auto* event = std::get_if<AppendEvent>(&line.operations.row);
+    line.has_message_id = event == nullptr || !event->event.message_id.empty();
+    if (line.has_message_id) line.status = ValidateOperation(line.operations.row);
+  }
+
+  Status JsonRow(JsonLine& line) {
+    const RowPlace place{line.number, line.text};
+    batch_.CountRow();
+    if (line.status.ok() && !line.has_message_id) {
+      std::get<AppendEvent>(line.operations.row).event.message_id = MessageId(IdentityHash(line.text));
+      line.status = ValidateOperation(line.operations.row);
+    }
+    if (!line.status.ok()) return batch_.RejectRow(place, line.status);
+    for (Operation& part : line.operations.before) RAPPORT_RETURN_IF_ERROR(batch_.AddPart(place, std::move(part)));
+    RAPPORT_RETURN_IF_ERROR(batch_.AddRow(place, std::move(line.operations.row)));
+    for (Operation& part : line.operations.after) RAPPORT_RETURN_IF_ERROR(batch_.AddPart(place, std::move(part)));
     return Status::Ok();
   }
 

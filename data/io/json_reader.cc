@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <set>
 
 namespace rapport {
 
@@ -79,7 +80,7 @@ void ObjectReader::Wrong(const char* key, const char* expected) {
 
 const json* ObjectReader::Get(const char* key) {
   if (!object_.is_object()) return nullptr;
-  asked_.insert(key);
+  asked_.push_back(key);
   if (!status_.ok()) return nullptr;
   const auto found = object_.find(key);
   return found == object_.end() || found->is_null() ? nullptr : &*found;
@@ -200,10 +201,11 @@ const json* ObjectReader::Any(const char* key) { return Get(key); }
 
 Status ObjectReader::Finish(UnknownKeys unknown) const {
   if (!status_.ok() || unknown == UnknownKeys::kIgnore) return status_;
+  const std::set<std::string_view> asked(asked_.begin(), asked_.end());
   for (const auto& [key, value] : object_.items()) {
-    if (asked_.contains(key)) continue;
+    if (asked.contains(key)) continue;
     std::string known;
-    for (const std::string& name : asked_) known += (known.empty() ? "" : ", ") + name;
+    for (const std::string_view name : asked) known += (known.empty() ? "" : ", ") + std::string(name);
     return Status::InvalidArgument(what_ + ": unknown key " + QuoteForMessage(key) + "; known are " + known);
   }
   return Status::Ok();

@@ -1,12 +1,11 @@
 // Reads one JSON object key by key into typed variables. The first error stays and later calls do nothing, so that a
 // conversion is a list of lines with one check at its end. Messages name the field and say what to send instead.
-// A key that is absent, or null, leaves its variable alone.
+// A key that is absent, or null, leaves its variable alone. Keys must outlive the reader, as literals do.
 #pragma once
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,7 +53,7 @@ class ObjectReader {
 
   const nlohmann::json& object_;
   const std::string what_;
-  std::set<std::string, std::less<>> asked_;
+  std::vector<const char*> asked_;  // keys: they outlive the reader
   Status status_;
 };
 

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "base/random.h"
 #include "data/io/json_records.h"
 #include "data/io/json_text.h"
 #include "data/io/jsonl.h"
@@ -42,6 +45,48 @@ TEST(ParseJsonTest, StringsAreEscapedAsTheDumpWouldDo) {
     std::string ours;
     AppendJsonString(std::string(1, static_cast<char>(c)) + "\xF0\x9F\x98\x80", &ours);
     EXPECT_EQ(ours, DumpJson(json(std::string(1, static_cast<char>(c)) + "\xF0\x9F\x98\x80")));
+  }
+}
+
+// Keys and texts of all bytes (also none of UTF-8), numbers of every kind, nested: the library's own writing is the
+// oracle.
+json AnyJson(Random& random, int depth) {
+  const auto text = [&random] {
+    std::string out;
+    for (uint64_t n = random.Below(12); n > 0; --n) {
+      out.push_back(static_cast<char>(random.Below(random.Below(30) == 0 ? 256 : 128)));
+    }
+    return out + (random.Below(4) == 0 ? "\xE4\xB8\xAD" : "");
+  };
+  switch (random.Below(depth > 0 ? 9 : 7)) {
+    case 0: return json(nullptr);
+    case 1: return json(random.Below(2) == 0);
+    case 2: return json(static_cast<int64_t>(random.NextU64()));
+    case 3: return json(random.NextU64());
+    case 4: return json(static_cast<int64_t>(random.Below(100)) - 50);
+    case 5: return json((random.Uniform() - 0.5) * std::pow(10.0, static_cast<double>(random.Below(40)) - 20));
+    case 6: return json(text());
+    case 7: {
+      json list = json::array();
+      for (uint64_t n = random.Below(4); n > 0; --n) list.push_back(AnyJson(random, depth - 1));
+      return list;
+    }
+    default: {
+      json object = json::object();
+      for (uint64_t n = random.Below(4); n > 0; --n) object[text()] = AnyJson(random, depth - 1);
+      return object;
+    }
+  }
+}
+
+TEST(JsonTextTest, IsWrittenAsTheLibraryWritesIt) {
+  Random random(11);
+  for (int round = 0; round < 3000; ++round) {
+    const json value = AnyJson(random, 4);
+    const std::string ours = DumpJson(value);
+    ASSERT_EQ(ours, value.dump(-1, ' ', false, json::error_handler_t::replace));
+    const Result<json> back = ParseJson(ours);
+    ASSERT_TRUE(back.ok()) << ours << back.status().ToString();
   }
 }
 
