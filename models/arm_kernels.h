@@ -14,6 +14,9 @@ namespace rapport::arm_kernels {
 struct Kernels {
   // best[k] = max over j of channel_row[j] + kind_rows[k][j], for `kinds` rows of `size`.
   void (*best_logits)(const float* channel_row, const float* kind_rows, size_t kinds, size_t size, float* best);
+  // out[j] = base[j] + weights[0] rows[0][j] + weights[1] rows[1][j] + ..., rows `step` apart.
+  void (*mixed_row)(const float* base, const float* rows, size_t step, const float* weights, size_t count, size_t size,
+                    float* out);
   // out[j] = margins[j] sigmoid(best[j] + content[j]) - fixed - prices[j].
   void (*content_values)(const float* best, const float* content, const float* margins, const float* prices,
                          float fixed, size_t size, float* out);

@@ -57,6 +57,15 @@ static void BestLogits(const float* channel_row, const float* kind_rows, size_t 
   }
 }
 
+static void MixedRow(const float* base, const float* rows, size_t step, const float* weights, size_t count, size_t size,
+                     float* out) {
+  for (size_t j = 0; j < size; j += kLanes) {
+    Vector sum = Load(base + j);
+    for (size_t f = 0; f < count; ++f) sum += Load(rows + f * step + j) * weights[f];
+    Store(out + j, sum);
+  }
+}
+
 static inline Vector Valued(Vector logit, Vector margin, float fixed, Vector price) {
   const Vector value = margin * Sigmoid(logit) - fixed - price;
   return logit < -1e30f ? Vector{} - __builtin_inff() : value;
@@ -82,4 +91,4 @@ static float SlotValues(const float* channel_row, const float* kind_row, const f
   return Largest(most);
 }
 
-static constexpr Kernels kTable{BestLogits, ContentValues, SlotValues};
+static constexpr Kernels kTable{BestLogits, MixedRow, ContentValues, SlotValues};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "models/arm_kernels.h"
+
 namespace rapport {
 namespace {
 
@@ -256,14 +258,12 @@ void PlanCustomers::FillKinds(const ZoneTables& zone, uint32_t channel_bits, con
   arms->kind_slot_step = kind_slot_step_;
   if (std::all_of(together, together + factors_, [](float one) { return one == 0; })) return;
   arms->own_kind_slot.resize(zone.kind_slot.size());
+  const arm_kernels::Kernels& kernels = arm_kernels::BestKernels();
   for (size_t c = 0; c < frame_.channels.size(); ++c) {
     if ((channel_bits >> c & 1) == 0) continue;
-    float* const to = arms->own_kind_slot.data() + c * kind_slot_step_;
-    std::copy_n(zone.kind_slot.data() + c * kind_slot_step_, kind_slot_step_, to);
-    for (size_t f = 0; f < factors_; ++f) {
-      const float* const from = zone.factor_slot.data() + f * zone.kind_slot.size() + c * kind_slot_step_;
-      for (size_t j = 0; j < kind_slot_step_; ++j) to[j] += together[f] * from[j];
-    }
+    const size_t from = c * kind_slot_step_;
+    kernels.mixed_row(zone.kind_slot.data() + from, zone.factor_slot.data() + from, zone.kind_slot.size(), together,
+                      factors_, kind_slot_step_, arms->own_kind_slot.data() + from);
   }
   arms->kind_slot = arms->own_kind_slot.data();
 }

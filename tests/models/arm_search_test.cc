@@ -38,6 +38,12 @@ TEST(ArmKernelsTest, EverySetGivesTheSameBitsAndTheDefinition) {
     std::vector<float> contents(size), slots(size), best(3);
     kernels.best_logits(a.data(), b.data(), 3, size, best.data());
     kernels.content_values(a.data(), b.data(), margins.data(), prices.data(), 0.25f, size, contents.data());
+    std::vector<float> mixed(size);
+    const std::vector<float> weights = {0.5f, -1.25f, 3};
+    kernels.mixed_row(margins.data(), b.data(), size, weights.data(), 3, size, mixed.data());
+    for (size_t j = 0; j < size; ++j) {
+      ASSERT_EQ(mixed[j], margins[j] + b[j] * 0.5f + b[size + j] * -1.25f + b[2 * size + j] * 3) << j;
+    }
     const float most = kernels.slot_values(a.data(), b.data(), prices.data(), 0.5f, 7, 0.25f, size, slots.data());
     EXPECT_EQ(most, *std::max_element(slots.begin(), slots.end()));
     for (size_t j = 0; j < size; ++j) {
