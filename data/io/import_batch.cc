@@ -50,8 +50,9 @@ void ImportBatch::NoteDurable(uint64_t line) {
   durable_counts_ = counts_;
 }
 
-Status ImportBatch::AddRow(const RowPlace& place, Operation operation) {
-  RAPPORT_RETURN_IF_ERROR(Add({Role::kRow, {}, place.line, std::string(place.raw)}, std::move(operation)));
+Status ImportBatch::AddRow(const RowPlace& place, Operation&& operation, std::string* raw) {
+  Sent sent{Role::kRow, {}, place.line, raw != nullptr ? std::move(*raw) : std::string(place.raw)};
+  RAPPORT_RETURN_IF_ERROR(Add(std::move(sent), std::move(operation)));
   last_line_ = place.line;
   return Status::Ok();
 }
@@ -69,7 +70,7 @@ Status ImportBatch::AddItemIfMissing(const RowPlace& place, Item item) {
   return Add(std::move(sent), std::move(question));
 }
 
-Status ImportBatch::Add(Sent sent, Operation operation) {
+Status ImportBatch::Add(Sent&& sent, Operation&& operation) {
   if (operations_.size() >= operations_max_) RAPPORT_RETURN_IF_ERROR(Flush());
   operations_.push_back(std::move(operation));
   sent_.push_back(std::move(sent));

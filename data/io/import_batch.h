@@ -36,7 +36,8 @@ class ImportBatch {
   void StartFile(const ByteSource& source);
   void CountRow() { ++counts_.rows_in; }
   Status RejectRow(const RowPlace& place, const Status& why);
-  Status AddRow(const RowPlace& place, Operation operation);
+  // `raw`: the place's text itself, which may be taken then.
+  Status AddRow(const RowPlace& place, Operation&& operation, std::string* raw = nullptr);
   Status AddPart(const RowPlace& place, Operation operation);
   Status RefusePart(const RowPlace& place, std::string_view part, const Status& why);
   // Puts the item unless the catalogue has it. A patch that changes nothing asks; the put goes with the next batch.
@@ -60,7 +61,7 @@ class ImportBatch {
     std::vector<Sent> sent;
     uint64_t last_line = 0;
   };
-  Status Add(Sent sent, Operation operation);
+  Status Add(Sent&& sent, Operation&& operation);
   Status Flush();
   Status SettleInFlight();
   Status Settle(Sent& sent, const OperationResult& result);

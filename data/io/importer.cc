@@ -204,7 +204,8 @@ class Importer::Run {
     }
     if (!line.status.ok()) return batch_.RejectRow(place, line.status);
     for (Operation& part : line.operations.before) RAPPORT_RETURN_IF_ERROR(batch_.AddPart(place, std::move(part)));
-    RAPPORT_RETURN_IF_ERROR(batch_.AddRow(place, std::move(line.operations.row)));
+    std::string* const raw = line.operations.after.empty() ? &line.text : nullptr;
+    RAPPORT_RETURN_IF_ERROR(batch_.AddRow(place, std::move(line.operations.row), raw));
     for (Operation& part : line.operations.after) RAPPORT_RETURN_IF_ERROR(batch_.AddPart(place, std::move(part)));
     return Status::Ok();
   }
