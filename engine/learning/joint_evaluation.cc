@@ -187,6 +187,16 @@ class WorldJudge {
     for (size_t arm = 0; arm < three_way_.size(); ++arm) three_way_[arm] -= without[arm];
   }
 
+  struct Cell {
+    uint8_t channel = 0, kind = 0;
+    uint16_t hour = 0;
+  };
+  Cell CellOf(size_t arm) const {
+    const size_t row = arm / kContactChannels;
+    return {static_cast<uint8_t>(arm % kContactChannels),
+            static_cast<uint8_t>(world_.contents[row / kHoursOfWeek].kind), static_cast<uint16_t>(row % kHoursOfWeek)};
+  }
+
   // The learned table with one part after the other in place of the truth.
   void OfferParts(size_t u) {
     const KnownCustomer& customer = known_[u];
@@ -217,10 +227,18 @@ class WorldJudge {
     offer(JointPolicy::kTrueLeaving, truly_leave, [&](size_t a) { return all[a] - shared[a] + rested[a] - tired; });
     offer(JointPolicy::kTrueShared, leave, [&](size_t a) { return all[a] - rested[a] + shared_[a]; });
     offer(JointPolicy::kTrueOwn, leave, [&](size_t a) { return shared[a] + own[a] - shared_[a]; });
-    offer(JointPolicy::kTrueThreeWay, leave, [&](size_t a) { return all[a] + three_way_[a]; });
-    offer(JointPolicy::kTrueSituation, leave, [&](size_t a) { return all[a] + of_situation[a] - shared_[a]; });
-    offer(JointPolicy::kTrueInteractions, leave,
-          [&](size_t a) { return all[a] + three_way_[a] + of_situation[a] - shared_[a]; });
+    const auto three = [&](size_t a) {
+      const Cell at = CellOf(a);
+      return three_way_[a] - model_->ThreeWay(at.channel, at.kind, at.hour);
+    };
+    const auto situated = [&](size_t a) {
+      const Cell at = CellOf(a);
+      return of_situation[a] - shared_[a] -
+             model_->OwnTogether(std::span<const float>(known.together), at.channel, at.kind, at.hour);
+    };
+    offer(JointPolicy::kTrueThreeWay, leave, [&](size_t a) { return all[a] + three(a); });
+    offer(JointPolicy::kTrueSituation, leave, [&](size_t a) { return all[a] + situated(a); });
+    offer(JointPolicy::kTrueInteractions, leave, [&](size_t a) { return all[a] + three(a) + situated(a); });
   }
 
   double TrueValue(size_t u, const ContactArm& arm) const {

@@ -38,8 +38,8 @@ enum class JointPolicy : uint8_t {
   kTrueLeaving,       // fatigue and unsubscribing
   kTrueShared,        // everybody's part
   kTrueOwn,           // the customer's own part
-  kTrueThreeWay,      // everybody's interaction of three, added: the model has no such part
-  kTrueSituation,     // the customer's own interactions, added: likewise
+  kTrueThreeWay,      // everybody's interaction of three, in place of what was learned of it
+  kTrueSituation,     // the customer's own interactions, in place of what the traits say of them
   kTrueInteractions,  // both of these
 };
 inline constexpr size_t kJointPolicies = 15, kJointParts = 6;  // the last ones are the parts
