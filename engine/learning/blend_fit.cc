@@ -206,26 +206,33 @@ void CollectCold(const TrainingSet& all, const TrainingSet& past, const WindowMo
 
 Status FitTask(std::span<const std::shared_ptr<const WindowCases>> windows, BlendCases WindowCases::*task, int threads,
                std::vector<double>& theta) {
-  theta.clear();
   std::vector<const BlendCases*> parts;
+  for (const auto& window : windows) parts.push_back(&((*window).*task));
+  Result<std::vector<double>> fitted = FitTaskWeights(parts, threads);
+  if (fitted.ok()) theta = fitted.Take();
+  return fitted.status();
+}
+
+}  // namespace
+
+BlendCases CollectJudged(const TrainingSet& past, const ContentModel& model, const JudgedCases& judged, Timestamp as_of,
+                         int threads) {
+  return CollectCases({model, {}, {}}, as_of, WithHistory(past, judged), threads);
+}
+
+Result<std::vector<double>> FitTaskWeights(std::span<const BlendCases* const> parts, int threads) {
   size_t customers = 0;
-  for (const auto& window : windows) {
-    parts.push_back(&((*window).*task));
-    customers += parts.back()->offsets.size() - 1;
-  }
-  if (customers < kBlendCustomersMin) return Status::Ok();
+  for (const BlendCases* part : parts) customers += part->offsets.size() - 1;
+  if (customers < kBlendCustomersMin) return std::vector<double>();
   BlendOptions options;
   options.threads = threads;
   // A prior of the weights that as many cases outweigh.
   options.l2 += kPriorCases / static_cast<double>(customers);
   Result<std::vector<double>> fitted = FitBlend(parts, options);
   // Nobody chose a candidate: there is nothing to weigh them by, and the factors rank alone.
-  if (!fitted.ok()) return fitted.status().code() == StatusCode::kFailedPrecondition ? Status::Ok() : fitted.status();
-  theta = fitted.Take();
-  return Status::Ok();
+  if (!fitted.ok() && fitted.status().code() == StatusCode::kFailedPrecondition) return std::vector<double>();
+  return fitted;
 }
-
-}  // namespace
 
 std::vector<uint32_t> RowsOf(std::span<const SignalLine> lines) {
   std::vector<uint32_t> rows;

@@ -74,8 +74,16 @@ std::vector<uint64_t> AllowedRows(std::span<const SignalLine> lines, size_t rows
 Result<WindowCases> CollectWindow(const TrainingSet& all, const TrainingSet& past, const ContentModel& model,
                                   WindowSpan window, size_t customers_max, uint64_t seed, int threads);
 
-// Weights from all windows together, into `stack`; a task with fewer than kBlendCustomersMin cases gets none.
+// Candidates of judged cases, as `model` finds them for the customers' lines in `past` (rows of the model) at `as_of`:
+// for weights of a task that is no window.
+BlendCases CollectJudged(const TrainingSet& past, const ContentModel& model, const JudgedCases& judged, Timestamp as_of,
+                         int threads);
 inline constexpr size_t kBlendCustomersMin = 100;
+// Weights of one task, with the prior of the weights in it; empty for fewer than kBlendCustomersMin cases, or where
+// nobody chose a candidate.
+Result<std::vector<double>> FitTaskWeights(std::span<const BlendCases* const> parts, int threads);
+
+// Weights from all windows together, into `stack`; a task with fewer than kBlendCustomersMin cases gets none.
 inline constexpr size_t kColdCasesWanted = 1000;
 Status FitBlendWeights(std::span<const std::shared_ptr<const WindowCases>> windows, int threads, StackModel& stack);
 

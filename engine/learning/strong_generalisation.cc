@@ -38,28 +38,59 @@ Status CheckOptions(const TrainingSet& set, const GeneralisationOptions& options
   return Status::Ok();
 }
 
-Result<std::vector<Ranker>> FitRankers(const GeneralisationSplit& split, Timestamp cut,
-                                       const EvaluationOptions& options) {
-  std::vector<Ranker> rankers;
-  for (const Rival rival : kRivals) {
-    if (rival == Rival::kFrequency) continue;  // it knows nothing new
-    if (rival == Rival::kShallow && split.trained.items() > options.ease_items_max) continue;
-    Result<Ranker> ranker = FitRival(rival, split.trained, split.given, cut, options.rivals);
-    if (!ranker.ok()) return ranker.status();
-    rankers.push_back(ranker.Take());
-  }
+TrainOptions TrainOptionsOf(const EvaluationOptions& options) {
   TrainOptions train;
   train.als = options.rivals.als;
   train.neighbours = options.rivals.neighbours;
   train.holdout_days = options.holdout_days;
-  const double half_life_days = options.rivals.history_half_life_days;
+  return train;
+}
+
+// The blend's weights for this very task: the customers trained on are split once more as all were, and what is hidden
+// of those held out then is what the weights have to find. Nothing of the customers who are judged is looked at.
+Result<std::vector<double>> FitOwnWeights(const TrainingSet& trained, Timestamp cut,
+                                          const GeneralisationOptions& options) {
+  GeneralisationOptions again = options;
+  again.evaluation.seed = Random(options.evaluation.seed).Fork(1).NextU64();
+  const GeneralisationSplit inner = SplitCustomers(trained, again);
+  if (inner.trained.lines.empty() || inner.hidden.cases.empty()) return std::vector<double>();
+  const TrainOptions train = TrainOptionsOf(options.evaluation);
+  const Result<ContentModel> model =
+      FitContentModel(inner.trained, cut, options.evaluation.rivals.history_half_life_days, train);
+  if (!model.ok()) return model.status();
+  const BlendCases cases = CollectJudged(inner.given, *model, inner.hidden, cut, train.als.threads);
+  const BlendCases* const parts[] = {&cases};
+  return FitTaskWeights(parts, train.als.threads);
+}
+
+Result<std::vector<Ranker>> FitRankers(const GeneralisationSplit& split, Timestamp cut,
+                                       const GeneralisationOptions& options) {
+  const EvaluationOptions& fits = options.evaluation;
+  std::vector<Ranker> rankers;
+  for (const Rival rival : kRivals) {
+    if (rival == Rival::kFrequency) continue;  // it knows nothing new
+    if (rival == Rival::kShallow && split.trained.items() > fits.ease_items_max) continue;
+    Result<Ranker> ranker = FitRival(rival, split.trained, split.given, cut, fits.rivals);
+    if (!ranker.ok()) return ranker.status();
+    rankers.push_back(ranker.Take());
+  }
+  const TrainOptions train = TrainOptionsOf(fits);
+  const double half_life_days = fits.rivals.history_half_life_days;
   Result<ContentModel> model = FitContentModel(split.trained, cut, half_life_days, train);
   if (!model.ok()) return model.status();
   const auto windows = CollectWindows(split.trained, cut, half_life_days, train);
   if (!windows.ok()) return windows.status();
   RAPPORT_RETURN_IF_ERROR(FitBlendWeights(*windows, train.als.threads, model->stack));
-  rankers.push_back(BlendRanker("blend, as served", std::make_shared<const ContentModel>(model.Take()), split.given,
-                                cut, RepeatTask::kNewItemsOnly));
+  Result<std::vector<double>> own = FitOwnWeights(split.trained, cut, options);
+  if (!own.ok()) return own.status();
+  const auto as_served = std::make_shared<const ContentModel>(model.Take());
+  rankers.push_back(BlendRanker("blend, as served", as_served, split.given, cut, RepeatTask::kNewItemsOnly));
+  if (!own->empty()) {
+    auto for_this = std::make_shared<ContentModel>(*as_served);
+    for_this->stack.new_theta = own.Take();
+    rankers.push_back(
+        BlendRanker("blend, fitted for this task", std::move(for_this), split.given, cut, RepeatTask::kNewItemsOnly));
+  }
   return rankers;
 }
 
@@ -120,7 +151,7 @@ Result<EvaluationReport> EvaluateGeneralisation(const TrainingSet& set, const Ge
   if (progress && !progress("fitting", 0)) return Status::Unavailable("evaluation cancelled while fitting");
   EvaluationReport report;
   report.split = report.until = Timestamp{set.last.ms + 1};
-  const Result<std::vector<Ranker>> rankers = FitRankers(split, report.split, options.evaluation);
+  const Result<std::vector<Ranker>> rankers = FitRankers(split, report.split, options);
   if (!rankers.ok()) return rankers.status();
   report.customers_before = split.trained.customers();
   report.items_before = split.trained.items();
