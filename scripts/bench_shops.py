@@ -1,0 +1,84 @@
+"""The shops that `make bench-peers` serves: made once under build/bench-peers/ and used again."""
+import datetime
+import json
+import os
+import random
+import shutil
+import subprocess
+
+from bench_frame import say
+
+
+def shop(bench, customers, items, days):
+    """The folder of a simulated shop's files and its store with a model in service; made once."""
+    folder = bench.path(f"shop-{customers}-{items}-{days}")
+    if os.path.exists(os.path.join(folder, "ready")):
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    say(f"  making a shop of {customers} customers, {items} items, {days} days")
+    files, store = os.path.join(folder, "shop"), os.path.join(folder, "store")
+    run = lambda *words: subprocess.run([bench.binary, *map(str, words)], check=True, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run("simulate", "--customers", customers, "--items", items, "--days", days, "--out", files)
+    for kind in ("items", "profiles", "events"):
+        run("import", kind, "--data", store, os.path.join(files, kind + ".jsonl"))
+    run("train", "--data", store, "--activate", "--force")
+    open(os.path.join(folder, "ready"), "w", encoding="ascii").close()
+    return folder
+
+
+def wide_shop(bench, customers, items, events, days):
+    """As shop(), of more items than `rapport simulate` knows tastes for in minutes: 200 groups, popularity a power of the
+    rank within the group, three groups a customer likes and one view in five of any. Too few days for the blend."""
+    folder = bench.path(f"wide-shop-{customers}-{items}-{events}-{days}")
+    if os.path.exists(os.path.join(folder, "ready")):
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    say(f"  making a shop of {customers} customers, {items} items, {events} events each")
+    files, store = os.path.join(folder, "shop"), os.path.join(folder, "store")
+    os.makedirs(files)
+    draw, groups = random.Random(1), 200
+    with open(os.path.join(files, "items.jsonl"), "w", encoding="ascii") as file:
+        for item in range(items):
+            file.write(json.dumps({"itemId": f"item-{item:07d}", "kind": "product", "title": f"Thing {item} of group {item % groups}",
+                                   "categories": [f"group-{item % groups}"], "price": f"{2 + 40 * draw.random():.2f}", "stock": 50}) + "\n")
+    views = []
+    for customer in range(customers):
+        likes = [draw.randrange(groups) for _ in range(3)]
+        for event in range(events):
+            group = likes[draw.randrange(3)] if draw.random() < 0.8 else draw.randrange(groups)
+            views.append((draw.random() * days * 86400, customer, event, int(items // groups * draw.random() ** 2.5) * groups + group))
+    start = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone.utc)
+    with open(os.path.join(files, "events.jsonl"), "w", encoding="ascii") as file:
+        for seconds, customer, event, item in sorted(views):
+            when = (start + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            file.write(json.dumps({"type": "track", "userId": f"customer-{customer:05d}", "event": "Product Viewed", "timestamp": when,
+                                   "messageId": f"m-{customer}-{event}", "properties": {"product_id": f"item-{item:07d}"}},
+                                  separators=(",", ":")) + "\n")
+    run = lambda *words: subprocess.run([bench.binary, *map(str, words)], check=True, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for kind in ("items", "events"):
+        run("import", kind, "--data", store, os.path.join(files, kind + ".jsonl"))
+    run("train", "--data", store, "--activate", "--force")
+    open(os.path.join(folder, "ready"), "w", encoding="ascii").close()
+    return folder
+
+
+HISTORY_MIN = 20
+
+
+def names(folder):
+    """Customers of a shop with at least HISTORY_MIN events under their user id; kept beside it for wrk."""
+    path = os.path.join(folder, "names.txt")
+    if not os.path.exists(path):
+        counts, mark = {}, '"userId":"'
+        with open(os.path.join(folder, "shop", "events.jsonl"), encoding="utf-8") as file:
+            for line in file:
+                at = line.find(mark)
+                if at >= 0:
+                    name = line[at + len(mark):line.index('"', at + len(mark))]
+                    counts[name] = counts.get(name, 0) + 1
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(name + "\n" for name in sorted(counts) if counts[name] >= HISTORY_MIN)
+    with open(path, encoding="utf-8") as file:
+        return file.read().split()
