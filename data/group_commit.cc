@@ -48,7 +48,7 @@ Status GroupCommit::Commit() {
   for (const uint64_t id : {s.customer, s.item, s.event, s.consent, s.generation}) encoder.Varint(id);
   Put(kMeta, "sequence", sequence);
   const rocksdb::Status written = WriteAll();
-  store_.log_broken = !written.ok();
+  store_.log_broken = !written.ok() && !runs_.wrote_files();
   RAPPORT_RETURN_IF_ERROR(FromRocks(written, "the store cannot write"));
   if (catalog_) {
     std::shared_ptr<const Catalog> next = catalog_->Build();

@@ -148,6 +148,7 @@ rocksdb::Status SortedRuns::Write(Store::Impl& store, const BulkOptions& options
   FoldSets();
   Sort();
   if (data_bytes_ < options.sorted_files_from_bytes) return WriteThroughLog(store);
+  wrote_files_ = true;
   const std::string folder = BulkFolder(store.folder);
   std::error_code error;
   std::filesystem::create_directory(folder, error);

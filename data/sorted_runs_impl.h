@@ -35,6 +35,8 @@ class SortedRuns {
   bool empty() const { return memory_bytes_ == 0; }
   // Once; durable when it is ok. Not ok: none of it is known to be there, and none of it half.
   rocksdb::Status Write(Store::Impl& store, const BulkOptions& options);
+  // Whether Write went around the log: its failure leaves a database that can be closed.
+  bool wrote_files() const { return wrote_files_; }
 
  private:
   enum class Kind : uint8_t { kPut, kDelete, kMerge };
@@ -78,6 +80,7 @@ class SortedRuns {
   std::array<Run, kFamilyCount> runs_;
   std::vector<SetEntry> sets_;
   size_t memory_bytes_ = 0, data_bytes_ = 0;
+  bool wrote_files_ = false;
 };
 
 }  // namespace rapport

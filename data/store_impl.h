@@ -104,7 +104,7 @@ class Store::Impl {
   // Guarded by commit_mutex: held while a group is applied, and by RebuildDerived.
   std::mutex commit_mutex;
   Sequence sequence;
-  bool log_broken = false;  // RocksDB itself failed to write
+  bool log_broken = false;  // RocksDB failed to write to its log
   Status broken;            // once a commit failed: what every later write is answered
   // Bounded memory of names and identities, exact copies of what is stored (or in the group in flight).
   std::unordered_map<std::string, CustomerId> known_customers;
