@@ -316,9 +316,9 @@ def page_view_scale(bench):
     result.table("", ["items", "CPU, us a cold page", "the scan of all items alone (part top-k), us", "its share"], rows)
     if not scans:
         bench.skip("the share spent scanning: the part top-k has not been measured")
-    result.text("The log of the shop with 20,000 items is long enough for the blend of all models; those of the larger ones are not, and their pages "
-                "are ranked by factors and repeats. The share can stand above what the scan takes in it: the part top-k asks for 100 items "
-                "of other factors.")
+    result.text("The log of the shop with 20,000 items is long enough for the blend of all models. That of 100,000 is not: its pages are ranked by "
+                "factors and repeats. A million items with two views each teach no factors (they end at 1e-28): neighbours of the history rank "
+                "there. The scan stands beside as part top-k measured it, with other factors.")
     return result
 
 

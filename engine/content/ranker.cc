@@ -71,10 +71,17 @@ bool MapToRows(const ModelSet& models, std::span<const WeightedItem> items, Rank
   return !scratch.rows.empty();
 }
 
+namespace {
+
+// Training on too little ends near zero, where no order means anything and no bound of the scan holds.
+constexpr float kFactorMin = 1e-12f;
+
+}  // namespace
+
 bool FoldInRows(const ContentModel& model, RankScratch& scratch) {
   scratch.factor.resize(static_cast<size_t>(model.als.options.factors));
   FoldIn(model.als, scratch.rows, scratch.weights, scratch.fold_in, scratch.factor);
-  return std::any_of(scratch.factor.begin(), scratch.factor.end(), [](float x) { return x != 0; });
+  return std::any_of(scratch.factor.begin(), scratch.factor.end(), [](float x) { return std::abs(x) >= kFactorMin; });
 }
 
 namespace {

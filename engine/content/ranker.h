@@ -59,7 +59,8 @@ struct RankScratch {
 
 // Rows and weights of the items that the model knows, into scratch; false when there are none.
 bool MapToRows(const ModelSet& models, std::span<const WeightedItem> items, RankScratch& scratch);
-// x into scratch.factor, from scratch.rows and scratch.weights; false when it is zero.
+// x into scratch.factor, from scratch.rows and scratch.weights; false when it is zero, or as good as: then the factors
+// say nothing.
 bool FoldInRows(const ContentModel& model, RankScratch& scratch);
 
 // The boosts of one request as bitmaps over item ids.

@@ -147,6 +147,18 @@ TEST_F(RecommenderTest, FallsBackStepByStep) {
   EXPECT_EQ(Ids(Ask()), (std::vector<uint64_t>{2, 7, 12}));
 }
 
+// Factors that collapsed in training (1e-28 on a million items with two views each) have no say; the stages after them
+// have. Without that the page is in the order of rounding errors.
+TEST_F(RecommenderTest, CollapsedFactorsSayNothing) {
+  auto collapsed = std::make_shared<ContentModel>(*model_);
+  for (float& value : collapsed->als.item_factors) value *= 1e-20f;
+  ASSERT_TRUE(CheckAndPrepare(collapsed->als).ok());
+  models_ = ModelSet::Make(6, collapsed);
+  const RecommendResponse answer = Ask();
+  EXPECT_EQ(answer.items.size(), 3u);
+  for (const RecommendedItem& shown : answer.items) EXPECT_NE(shown.origin, Origin::kFactors);
+}
+
 TEST_F(RecommenderTest, PersonalizationOffBindsAtOnce) {
   auto off = std::make_shared<CustomerView>(*customer_);
   off->personalization = Personalization::kOff;
