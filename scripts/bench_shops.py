@@ -9,33 +9,42 @@ import subprocess
 from bench_frame import say
 
 
-def shop(bench, customers, items, days):
-    """The folder of a simulated shop's files and its store with a model in service; made once."""
-    folder = bench.path(f"shop-{customers}-{items}-{days}")
+def made_once(bench, name, write_files):
+    """The folder of a shop's files, which write_files(folder, run) makes, and its store with a model in service."""
+    folder = bench.path(name)
     if os.path.exists(os.path.join(folder, "ready")):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    say(f"  making a shop of {customers} customers, {items} items, {days} days")
+    say(f"  making {name}")
     files, store = os.path.join(folder, "shop"), os.path.join(folder, "store")
     run = lambda *words: subprocess.run([bench.binary, *map(str, words)], check=True, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    run("simulate", "--customers", customers, "--items", items, "--days", days, "--out", files)
+    os.makedirs(folder)
+    write_files(files, run)
     for kind in ("items", "profiles", "events"):
-        run("import", kind, "--data", store, os.path.join(files, kind + ".jsonl"))
+        path = os.path.join(files, kind + ".jsonl")
+        if os.path.exists(path):
+            run("import", kind, "--data", store, path)
     run("train", "--data", store, "--activate", "--force")
     open(os.path.join(folder, "ready"), "w", encoding="ascii").close()
     return folder
 
 
+def shop(bench, customers, items, days):
+    """A simulated one: "shop-CUSTOMERS-ITEMS-DAYS"."""
+    return made_once(bench, f"shop-{customers}-{items}-{days}", lambda files, run: run(
+        "simulate", "--customers", customers, "--items", items, "--days", days, "--out", files))
+
+
 def wide_shop(bench, customers, items, events, days):
-    """As shop(), of more items than `rapport simulate` knows tastes for in minutes: 200 groups, popularity a power of the
-    rank within the group, three groups a customer likes and one view in five of any. Too few days for the blend."""
-    folder = bench.path(f"wide-shop-{customers}-{items}-{events}-{days}")
-    if os.path.exists(os.path.join(folder, "ready")):
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    say(f"  making a shop of {customers} customers, {items} items, {events} events each")
-    files, store = os.path.join(folder, "shop"), os.path.join(folder, "store")
+    """As shop(), of more items than `rapport simulate` knows tastes for in minutes, with so many views of each customer:
+    "wide-shop-CUSTOMERS-ITEMS-EVENTS-DAYS"."""
+    return made_once(bench, f"wide-shop-{customers}-{items}-{events}-{days}",
+                     lambda files, run: write_wide_shop(files, customers, items, events, days))
+
+
+def write_wide_shop(files, customers, items, events, days):
+    """200 groups, popularity a power of the rank within the group, three groups a customer likes and one view in five of any."""
     os.makedirs(files)
     draw, groups = random.Random(1), 200
     with open(os.path.join(files, "items.jsonl"), "w", encoding="ascii") as file:
@@ -55,13 +64,6 @@ def wide_shop(bench, customers, items, events, days):
             file.write(json.dumps({"type": "track", "userId": f"customer-{customer:05d}", "event": "Product Viewed", "timestamp": when,
                                    "messageId": f"m-{customer}-{event}", "properties": {"product_id": f"item-{item:07d}"}},
                                   separators=(",", ":")) + "\n")
-    run = lambda *words: subprocess.run([bench.binary, *map(str, words)], check=True, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for kind in ("items", "events"):
-        run("import", kind, "--data", store, os.path.join(files, kind + ".jsonl"))
-    run("train", "--data", store, "--activate", "--force")
-    open(os.path.join(folder, "ready"), "w", encoding="ascii").close()
-    return folder
 
 
 HISTORY_MIN = 20
