@@ -7,22 +7,14 @@
 namespace rapport {
 namespace {
 
-// Where the next bits go. One extraction may end one word of `out` and begin the next.
-class Packer {
- public:
-  explicit Packer(Bitmap& out) : out_(out) {}
-  void Append(uint64_t bits, size_t count) {
-    if (count == 0) return;
-    const size_t at = bit_ / 64, shift = bit_ % 64;
-    out_[at] |= bits << shift;
-    if (shift + count > 64) out_[at + 1] |= bits >> (64 - shift);
-    bit_ += count;
-  }
-
- private:
-  Bitmap& out_;
-  size_t bit_ = 0;
-};
+// `count` bits behind the first `bit` of `out`: they may end one word and begin the next.
+[[gnu::always_inline]] inline void Append(uint64_t bits, size_t count, Bitmap& out, size_t& bit) {
+  if (count == 0) return;
+  const size_t at = bit / 64, shift = bit % 64;
+  out[at] |= bits << shift;
+  if (shift + count > 64) out[at + 1] |= bits >> (64 - shift);
+  bit += count;
+}
 
 uint64_t ExtractPortably(uint64_t word, uint64_t places) {
   uint64_t out = 0;
@@ -35,15 +27,10 @@ uint64_t ExtractPortably(uint64_t word, uint64_t places) {
 #if defined(__x86_64__)
 __attribute__((target("bmi2,popcnt"))) void PickWithPext(std::span<const uint64_t> words,
                                                          std::span<const uint64_t> places, Bitmap& out) {
-  size_t bit = 0;  // as Packer, which is compiled without these instructions
+  size_t bit = 0;
   for (size_t w = 0; w < places.size(); ++w) {
-    const auto count = static_cast<size_t>(_mm_popcnt_u64(places[w]));
-    if (count == 0) continue;
-    const uint64_t bits = w < words.size() ? _pext_u64(words[w], places[w]) : 0;
-    const size_t at = bit / 64, shift = bit % 64;
-    out[at] |= bits << shift;
-    if (shift + count > 64) out[at + 1] |= bits >> (64 - shift);
-    bit += count;
+    const uint64_t word = w < words.size() ? words[w] : 0;
+    Append(_pext_u64(word, places[w]), static_cast<size_t>(_mm_popcnt_u64(places[w])), out, bit);
   }
 }
 #endif
@@ -52,11 +39,10 @@ __attribute__((target("bmi2,popcnt"))) void PickWithPext(std::span<const uint64_
 
 void PickBitsOfPortably(std::span<const uint64_t> words, std::span<const uint64_t> places, size_t count, Bitmap& out) {
   out.assign(WordsFor(count), 0);
-  Packer packer(out);
+  size_t bit = 0;
   for (size_t w = 0; w < places.size(); ++w) {
     const uint64_t word = w < words.size() ? words[w] : 0;
-    packer.Append(~places[w] == 0 ? word : ExtractPortably(word, places[w]),
-                  static_cast<size_t>(std::popcount(places[w])));
+    Append(ExtractPortably(word, places[w]), static_cast<size_t>(std::popcount(places[w])), out, bit);
   }
 }
 
