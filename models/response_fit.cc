@@ -1,11 +1,9 @@
 // FitResponse: everybody's part first (a penalised logistic regression, logistic.h), then traits and customers as
 // residuals over it, then what may be believed of them, on the newest trials:
 //   1  the newest share of trials is held back; everybody's part, W and S are fitted on the rest
-//   2  b[c][kind][h], W, and J with V pass, in this order, when the held-back trials get likelier beyond doubt (lower
-//   end of the interval by
-//      customer above 0)
-//   3  dampings by stratum, and g, minimise the loss on held-back trials; without a gain they are 0. How much a
-//   customer
+//   2  b[c][kind][h], W, and J with V pass, in this order, when the held-back trials get likelier beyond doubt
+//      (lower end of the interval by customer above 0)
+//   3  dampings by stratum, and g, minimise the loss on held-back trials; without a gain they are 0. How much somebody
 //      answers says nothing of which arm is best: what depends on the arm must gain beside the level
 //   4  everything is fitted again on all trials, with 2 and 3 kept
 #include <algorithm>
