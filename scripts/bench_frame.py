@@ -2,9 +2,9 @@
 in which a part hands back what it measured.
 
 A part is a function PART(bench) -> Result, or None when nothing could be measured. A Result is blocks of the page in
-order, and targets; it is kept as build/bench-peers/PART.json:
+order, and targets; it is kept as docs/measured/PART.json, with the machine and what was skipped:
     {"title", "blocks": [{"kind": "text" | "command" | "table" | "plot", ...}],
-     "targets": [{"name", "value", "target", "met", "note"}], "measured": anything}
+     "targets": [{"name", "value", "target", "met", "note"}], "measured": anything, "machine", "skipped"}
 """
 import json
 import os
@@ -56,6 +56,9 @@ class Bench:
 
     def path(self, name):
         return os.path.join(self.work, name)
+
+    def measured_path(self, part):
+        return os.path.join(self.root, "docs", "measured", part + ".json")
 
     def run_json(self, arguments):
         """Runs to the end; the JSON of its last line. A program that ends with 3 found a wrong answer."""

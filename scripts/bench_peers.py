@@ -6,8 +6,8 @@ build/bench-peers.json, an array of {name, value, target, met}.
     scripts/bench_peers.py training        only these parts; what the others measured last stands as it was
     scripts/bench_peers.py --report        writes the page from what was measured last
 
-Each part leaves what it measured in build/bench-peers/PART.json. A data set or a peer that is not there is said to be
-skipped. An answer that is wrong is not timed: the part ends and so does the command, with 1.
+Each part leaves what it measured in docs/measured/PART.json, which is committed with the page: a part measured anew in
+another clone leaves the others as they stand. A data set or a peer that is not there is said to be skipped. An answer that is wrong is not timed: the part ends and so does the command, with 1.
 """
 import argparse
 import json
@@ -65,9 +65,11 @@ def measure(bench, name, part):
         say(f"WRONG ANSWER: {name}: {error}: nothing of this part is reported")
         return False
     if result is not None:
-        kept = {**result.to_json(), "skipped": bench.skipped[before:]}
-        with open(bench.path(name + ".json"), "w", encoding="utf-8") as file:
+        kept = {**result.to_json(), "machine": bench_report.machine(), "skipped": bench.skipped[before:]}
+        os.makedirs(os.path.dirname(bench.measured_path(name)), exist_ok=True)
+        with open(bench.measured_path(name), "w", encoding="utf-8") as file:
             json.dump(kept, file, indent=1)
+            file.write("\n")
     say(f"---- {name}: {time.monotonic() - started:.0f} s")
     return True
 
@@ -82,8 +84,8 @@ def main(words):
             honest = measure(bench, name, part) and honest
     measured = {}
     for name in PARTS:
-        if os.path.exists(bench.path(name + ".json")):
-            with open(bench.path(name + ".json"), encoding="utf-8") as file:
+        if os.path.exists(bench.measured_path(name)):
+            with open(bench.measured_path(name), encoding="utf-8") as file:
                 measured[name] = json.load(file)
     skipped = list(dict.fromkeys(what for part in measured.values() for what in part["skipped"]))
     skipped += [f"{name}: not measured yet (scripts/bench_peers.py {name})" for name in PARTS if name not in measured]

@@ -16,7 +16,7 @@ def write(measured, root, skipped, plot_pythons):
     """`measured`: {part: what Result.to_json gave}. Returns the rows of build/bench-peers.json."""
     rows = [row for part in measured.values() for row in part["targets"]]
     plots = []
-    text = head(rows, skipped)
+    text = head(rows, skipped, list(dict.fromkeys(part["machine"] for part in measured.values())))
     for name, part in measured.items():
         text += f"## {part['title']}\n```\nscripts/bench_peers.py {name}\n```\n"
         text += "".join(block_text(block, plots) for block in part["blocks"])
@@ -29,12 +29,12 @@ def write(measured, root, skipped, plot_pythons):
     return kept
 
 
-def head(rows, skipped):
+def head(rows, skipped, machines):
     judged = [row for row in rows if row["target"] != "stated"]
     text = ("# Performance\n\nWritten by `make bench-peers`: Rapport beside what people would use instead, on the same data, in one run, "
             "taking turns. Answers are checked before anything is timed. Machines are noisy: absolutes are stated, ratios are judged; "
             "figures are medians, in brackets the lowest and highest of the runs.\n\n")
-    text += f"Machine: {machine()}.\n\n"
+    text += f"Machine: {', or '.join(machines) or machine()}.\n\n"
     for what in skipped:
         text += f"SKIPPED: {what}\n\n"
     text += f"## Targets: {sum(row['met'] for row in judged)} of {len(judged)} met\n"

@@ -6,7 +6,9 @@ build/quality.json, an array of {name, value, target, met}.
     scripts/quality.py online-retail-ii   only these parts; what the others measured last stands as it was
     scripts/quality.py --report           writes the pages from what was measured last
 
-Each part leaves what it measured in build/quality/PART.json. A data set that is not there is said to be skipped.
+Each part leaves its section in docs/measured/quality/PART.json, which is committed with the page, so that a part measured
+anew in another clone leaves the others as they stand; and what it measured in build/quality/PART.json. A data set that is
+not there is said to be skipped.
 """
 import argparse
 import csv
@@ -28,6 +30,7 @@ PUBLISHED_SPLIT = os.path.join(ROOT, "build", "release", "bench", "rapport_publi
 ALLOCATION = os.path.join(ROOT, "build", "release", "bench", "rapport_allocation")
 BANK_MARKETING = os.path.join(ROOT, "build", "release", "bench", "rapport_bank_marketing")
 WORK = os.path.join(ROOT, "build", "quality")
+SECTIONS = os.path.join(ROOT, "docs", "measured", "quality")
 DATA = os.environ.get("DATA") or os.path.join(os.path.dirname(ROOT), "shared", "data")
 TUNING_RUNS = 8
 FILLED = set()  # stores that this run has filled
@@ -64,6 +67,7 @@ def read_json(path):
 def write_json(path, value):
     with open(path, "w", encoding="utf-8") as file:
         json.dump(value, file, indent=1)
+        file.write("\n")
 
 
 def evaluate(store, *options):
@@ -296,6 +300,7 @@ def main():
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     os.makedirs(WORK, exist_ok=True)
+    os.makedirs(SECTIONS, exist_ok=True)
     for name, part in PARTS.items():
         if arguments.report or (arguments.parts and name not in arguments.parts):
             continue
@@ -303,9 +308,10 @@ def main():
         measured = part()
         if measured is not None:
             write_json(os.path.join(WORK, name + ".json"), measured)
-    measured = {name: read_json(os.path.join(WORK, name + ".json")) for name in PARTS
-                if os.path.exists(os.path.join(WORK, name + ".json"))}
-    rows = quality_report.write(measured, ROOT)
+            write_json(os.path.join(SECTIONS, name + ".json"), quality_report.render(name, measured))
+    pieces = {name: read_json(os.path.join(SECTIONS, name + ".json")) for name in PARTS
+              if os.path.exists(os.path.join(SECTIONS, name + ".json"))}
+    rows = quality_report.write(pieces, ROOT)
     missed = [row["name"] for row in rows if not row["met"]]
     say(f"\nquality: {len(rows) - len(missed)} of {len(rows)} targets met; docs/QUALITY.md, build/quality.json")
     for name in missed:

@@ -34,10 +34,13 @@ class Targets:
         self.rows = []
 
     def add(self, name, value, target, met):
-        self.rows.append({"name": "content." + name, "value": value, "target": target, "met": bool(met)})
+        self.named("content." + name, value, target, met)
 
     def contact(self, name, value, target, met):
-        self.rows.append({"name": "contact." + name, "value": value, "target": target, "met": bool(met)})
+        self.named("contact." + name, value, target, met)
+
+    def named(self, name, value, target, met):
+        self.rows.append({"name": name, "value": value, "target": target, "met": bool(met)})
 
     def least(self, name, value, target):
         self.add(name, round(value, 5), target, value >= target)
@@ -226,6 +229,8 @@ def decisions_page(measured, targets):
 
 def plot(plots, folder):
     """In the first Python that has matplotlib: this one, or the distribution's."""
+    if not plots:
+        return
     os.makedirs(folder, exist_ok=True)
     for python in (sys.executable, "/usr/bin/python3"):
         if os.path.exists(python) and subprocess.run([python, "-c", "import matplotlib"], capture_output=True).returncode == 0:
@@ -358,58 +363,87 @@ def draw_lines(name, title, lines, folder, pyplot):
     pyplot.close(figure)
 
 
-def write(measured, root):
-    """Pages and targets of what there is; gives the targets' rows back."""
-    targets, ratios, plots, body = Targets(), {}, [], ""
-    if "gowalla" in measured:
-        gowalla_targets(measured["gowalla"]["rows"], targets, ratios)
-        body += gowalla_page(measured["gowalla"]["rows"], plots)
-    for key, title in TABLES:
-        if key in measured:
-            evaluation_targets(key, measured[key]["evaluation"], targets, ratios)
-            body += evaluation_page(key, title, measured[key]["evaluation"], plots)
-    if "cold-start" in measured:
-        cold_targets(measured["cold-start"]["evaluation"], targets)
-        body += evaluation_page("cold-start", "Cold start", measured["cold-start"]["evaluation"], plots)
-    if "explanations" in measured:
-        body += explanations_page(measured["explanations"]["evaluation"], targets)
-    if "strong-generalisation" in measured:
-        body += "## Strong generalisation\n"
-        for title, evaluation in measured["strong-generalisation"].items():
-            key = "strong-generalisation-" + title.lower().replace(" ", "-")
-            body += evaluation_page(key, title, evaluation, plots, "###")
-            own = row_of(evaluation, "strong generalisation", OWN_BLEND)
-            best = best_single(evaluation["tables"][0])
-            ratios[key.replace("-", "_")] = own["ndcg10"]["mean"] / max(best["ndcg10"]["mean"], 1e-12)
-    if "allocation" in measured:
-        body += allocation_page(measured["allocation"], targets)
-    for key, page in (("estimators", estimators_page), ("open-bandit", open_bandit_page), ("hillstrom", hillstrom_page)):
-        if key in measured:
-            body += page(measured[key]["rows"], targets)
-    body += quality_timing.pages(
-        measured, lambda name, value, target, met: targets.rows.append(
-            {"name": name, "value": value, "target": target, "met": bool(met)}), table)
-    if "decisions" in measured:
-        body += decisions_page(measured["decisions"], targets)
+# ---- a part, and all of them ----
+
+def evaluation_part(key, title):
+    def render(measured, targets, ratios, plots):
+        evaluation_targets(key, measured["evaluation"], targets, ratios)
+        return evaluation_page(key, title, measured["evaluation"], plots)
+    return render
+
+
+def gowalla_part(measured, targets, ratios, plots):
+    gowalla_targets(measured["rows"], targets, ratios)
+    return gowalla_page(measured["rows"], plots)
+
+
+def cold_start_part(measured, targets, _, plots):
+    cold_targets(measured["evaluation"], targets)
+    return evaluation_page("cold-start", "Cold start", measured["evaluation"], plots)
+
+
+def generalisation_part(measured, _, ratios, plots):
+    text = "## Strong generalisation\n"
+    for title, evaluation in measured.items():
+        key = "strong-generalisation-" + title.lower().replace(" ", "-")
+        text += evaluation_page(key, title, evaluation, plots, "###")
+        own = row_of(evaluation, "strong generalisation", OWN_BLEND)
+        best = best_single(evaluation["tables"][0])
+        ratios[key.replace("-", "_")] = own["ndcg10"]["mean"] / max(best["ndcg10"]["mean"], 1e-12)
+    return text
+
+
+def joint_part(measured, targets, _, plots):
+    targets.rows += quality_joint.targets(measured)
+    return quality_joint.page(measured, table, plots)
+
+
+# part: function(measured, targets, ratios, plots) -> the section's text; the order is that of the page.
+SECTIONS = {
+    "gowalla": gowalla_part, **{key: evaluation_part(key, title) for key, title in TABLES}, "cold-start": cold_start_part,
+    "explanations": lambda measured, targets, *_: explanations_page(measured["evaluation"], targets),
+    "strong-generalisation": generalisation_part,
+    "allocation": lambda measured, targets, *_: allocation_page(measured, targets),
+    "estimators": lambda measured, targets, *_: estimators_page(measured["rows"], targets),
+    "open-bandit": lambda measured, targets, *_: open_bandit_page(measured["rows"], targets),
+    "hillstrom": lambda measured, targets, *_: hillstrom_page(measured["rows"], targets),
+    "contact-activity": lambda measured, targets, *_: quality_timing.activity_section(measured, targets.named, table),
+    "contact-bank": lambda measured, targets, *_: quality_timing.bank_section(measured, targets.named, table),
+    "decisions": lambda measured, targets, *_: decisions_page(measured, targets),
+    "joint-decision": joint_part,
+}
+
+
+def render(part, measured):
+    """One part's section as it is kept in docs/measured/quality/PART.json: {"body", "targets", "ratios", "plots"}."""
+    targets, ratios, plots = Targets(), {}, []
+    body = SECTIONS[part](measured, targets, ratios, plots)
+    return {"body": body, "targets": targets.rows, "ratios": ratios, "plots": plots}
+
+
+def write(pieces, root):
+    """Pages and targets of the parts there are, {part: what render gave}; gives the targets' rows back."""
+    known = [pieces[part] for part in SECTIONS if part in pieces]
+    targets = Targets()
+    targets.rows = [row for piece in known for row in piece["targets"]]
+    ratios = {name: ratio for piece in known for name, ratio in piece["ratios"].items()}
     for name, ratio in ratios.items():
         targets.least(f"blend_over_best_single.{name}", ratio, 1 - BLEND_BELOW_AT_MOST)
     if ratios:
         above = sum(ratio > 1 for ratio in ratios.values())
         targets.add("blend_over_best_single.above", above, "at least 2", above >= 2)
-    if "joint-decision" in measured:
-        targets.rows += quality_joint.targets(measured["joint-decision"])
-        body += quality_joint.page(measured["joint-decision"], table, plots)
     page = ("# Quality\n\nWritten by `make quality`; do not edit. How it is judged: [JUDGING.md](JUDGING.md). Intervals are 95 %, bootstrap by "
             "customer; a gain is paired.\n\n## Targets\n\n")
     page += table(["target", "value", "wanted", "met"],
                   [[row["name"], show(row["value"]), str(row["target"]), "yes" if row["met"] else "**no**"]
                    for row in targets.rows])
+    body = "".join(piece["body"].rstrip("\n") + "\n\n" for piece in known)
     with open(os.path.join(root, "docs", "QUALITY.md"), "w", encoding="utf-8") as file:
         file.write((page + "\n" + body).rstrip("\n") + "\n")
     with open(os.path.join(root, "build", "quality.json"), "w", encoding="utf-8") as file:
         json.dump(targets.rows, file, indent=1)
         file.write("\n")
-    plot(plots, os.path.join(root, "docs", "plots"))
+    plot([drawing for piece in known for drawing in piece["plots"]], os.path.join(root, "docs", "plots"))
     return targets.rows
 
 

@@ -52,7 +52,7 @@ def bank_targets(evaluation, add):
 
 
 def bank_page(evaluation, table):
-    text = (f"### UCI Bank Marketing: answers in date order\n```\n{evaluation['command']}\n```\n{evaluation['rows']:,} calls in blocks of 1,000, "
+    text = (f"## UCI Bank Marketing: answers in date order\n```\n{evaluation['command']}\n```\n{evaluation['rows']:,} calls in blocks of 1,000, "
             "each predicted before it is learned from; `duration` is left out.\n\n")
     text += table(["", "settings", "log loss", "AUC", "AUC within blocks", "log loss the response head saves", "AUC it adds"],
                   [[row["model"], row["settings"], f"{row['logLoss']:.5f}", f"{row['auc']:.4f}", f"{row['blockAuc']:.4f}",
@@ -64,13 +64,16 @@ def bank_page(evaluation, table):
     return text + "\n"
 
 
-def pages(measured, add, table):
+def activity_section(measured, add, table):
     """The section's text; `add(name, value, target, met)` takes the targets."""
-    text = ""
-    for title, evaluation in measured.get("contact-activity", {}).items():
+    text = "## Timing\n"
+    for title, evaluation in measured.items():
         activity_targets(title.lower().replace(" ", "_"), evaluation, add)
         text += activity_page(title, evaluation, table)
-    if "contact-bank" in measured:
-        bank_targets(measured["contact-bank"], add)
-        text += bank_page(measured["contact-bank"], table)
-    return "## Timing and answers\n" + text if text else ""
+    return text
+
+
+def bank_section(measured, add, table):
+    """As activity_section."""
+    bank_targets(measured, add)
+    return bank_page(measured, table)

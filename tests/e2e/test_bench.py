@@ -93,7 +93,7 @@ class BenchTest(TemporaryFolder):
         def part(_):
             raise bench_frame.WrongAnswer("planted")
         self.assertFalse(bench_peers.measure(self.bench, "planted", part))
-        self.assertFalse(os.path.exists(self.bench.path("planted.json")))
+        self.assertFalse(os.path.exists(self.bench.measured_path("planted")))
 
     def test_the_report_says_what_was_measured_and_what_was_missed(self):
         result = bench_frame.Result("A part")
@@ -102,7 +102,7 @@ class BenchTest(TemporaryFolder):
         result.stated("part.stated", 7)
         result.table("Numbers", ["a"], [["1"]])
         self.assertTrue(bench_peers.measure(self.bench, "part", lambda _: result))
-        with open(self.bench.path("part.json"), encoding="utf-8") as file:
+        with open(self.bench.measured_path("part"), encoding="utf-8") as file:
             rows = bench_report.write({"part": json.load(file)}, self.temporary, ["a data set"], [])
         self.assertEqual([sorted(row) for row in rows], [["met", "name", "target", "value"]] * 3)
         self.assertEqual([row["met"] for row in rows], [True, False, True])
