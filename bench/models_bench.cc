@@ -217,7 +217,7 @@ void CollectOneCustomer(benchmark::State& state) {
   StackScratch scratch;
   size_t next = 0;
   for (auto _ : state) {
-    CollectCandidates(model, customers[next++ % customers.size()], now, allowed, scratch);
+    CollectCandidates(model, {customers[next++ % customers.size()], {}, now, allowed, nullptr, {}}, scratch);
     benchmark::DoNotOptimize(scratch.features.data());
   }
   state.counters["candidates"] = static_cast<double>(scratch.candidates.size());

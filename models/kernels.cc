@@ -10,6 +10,10 @@ namespace rapport::kernels {
 typedef float Quad __attribute__((vector_size(16)));
 typedef float Octet __attribute__((vector_size(32)));
 
+// Bit l of lane l.
+constexpr int32_t kLaneBits[16] = {1,      1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
+                                   1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+
 // Of the comparison instructions: greater or equal, ordered, quiet; and the rounding as it is.
 [[maybe_unused]] constexpr int kGreaterEqual = 29, kCurrentRounding = 4;
 

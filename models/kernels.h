@@ -69,6 +69,14 @@ struct Kernels {
   void (*rotate_rows_float)(float* rows, size_t count, size_t size, const float* basis, size_t stride);
   // Bit i: scores[i] >= threshold; 64 scores. Not a number reaches nothing.
   uint64_t (*reaching)(const float* scores, float threshold);
+  // The largest of 64 scores among those whose bit is set; 0 where none of them is above.
+  float (*highest)(const float* scores, uint64_t bits);
+  // out[i] = table[indices[i]] . vector for `count` rows of `size`, as dot_rows.
+  void (*dot_named)(const float* table, const uint32_t* indices, size_t count, size_t size, const float* vector,
+                    float* out);
+  // out[2 i], out[2 i + 1] = s and sqrt(s) for i < 16: s = scores[i] / highest[i] where the score is finite and above
+  // 0, else 0. REQUIRES highest > 0.
+  void (*scaled_roots)(const float* scores, const float* highest, float* out);
 };
 
 // Largest `size` that cholesky, add_projection and the rotations take.

@@ -168,3 +168,62 @@ static uint64_t Reaching(const float* scores, float threshold) {
 #endif
   return bits;
 }
+
+// Each lane the larger one; not a number is never larger.
+static inline Quad Larger(Quad a, Quad b) { return b > a ? b : a; }
+
+static float Highest(const float* scores, uint64_t bits) {
+  typedef int32_t Lanes __attribute__((vector_size(4 * RAPPORT_LANES)));
+  Lanes own_bit;
+  __builtin_memcpy(&own_bit, kLaneBits, sizeof(own_bit));
+  Vector most{};
+  for (size_t i = 0; i < 64; i += kLanes) {
+    const Vector v = Load(scores + i);
+    const Lanes named = (own_bit & static_cast<int32_t>(bits >> i & 0xffff)) != 0;
+    most = (named & (v > most)) ? v : most;
+  }
+#if RAPPORT_LANES == 16
+  const Octet a = __builtin_shufflevector(most, most, 0, 1, 2, 3, 4, 5, 6, 7);
+  const Octet b = __builtin_shufflevector(most, most, 8, 9, 10, 11, 12, 13, 14, 15);
+  const Octet half = b > a ? b : a;
+  const Quad q =
+      Larger(__builtin_shufflevector(half, half, 0, 1, 2, 3), __builtin_shufflevector(half, half, 4, 5, 6, 7));
+#elif RAPPORT_LANES == 8
+  const Quad q =
+      Larger(__builtin_shufflevector(most, most, 0, 1, 2, 3), __builtin_shufflevector(most, most, 4, 5, 6, 7));
+#else
+  const Quad q = most;
+#endif
+  const Quad two = Larger(q, __builtin_shufflevector(q, q, 2, 3, 2, 3));
+  return two[1] > two[0] ? two[1] : two[0];
+}
+
+static inline Vector Roots(Vector v) {
+#if RAPPORT_LANES == 16
+  return __builtin_ia32_sqrtps512_mask(v, Vector{}, 0xffff, kCurrentRounding);
+#elif RAPPORT_LANES == 8
+  return __builtin_ia32_sqrtps256(v);
+#else
+  for (size_t i = 0; i < kLanes; ++i) v[i] = __builtin_sqrtf(v[i]);
+  return v;
+#endif
+}
+
+static void ScaledRoots(const float* scores, const float* highest, float* out) {
+  for (size_t i = 0; i < 16; i += kLanes) {
+    const Vector v = Load(scores + i);
+    const Vector s = (((v > 0) & (v <= __FLT_MAX__)) ? v : Vector{}) / Load(highest + i);
+    const Vector root = Roots(s);
+#if RAPPORT_LANES == 16
+    Store(out + 2 * i, __builtin_shufflevector(s, root, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    Store(out + 2 * i + 16,
+          __builtin_shufflevector(s, root, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+#elif RAPPORT_LANES == 8
+    Store(out + 2 * i, __builtin_shufflevector(s, root, 0, 8, 1, 9, 2, 10, 3, 11));
+    Store(out + 2 * i + 8, __builtin_shufflevector(s, root, 4, 12, 5, 13, 6, 14, 7, 15));
+#else
+    Store(out + 2 * i, __builtin_shufflevector(s, root, 0, 4, 1, 5));
+    Store(out + 2 * i + 4, __builtin_shufflevector(s, root, 2, 6, 3, 7));
+#endif
+  }
+}

@@ -37,6 +37,23 @@ static inline Quad FourDots(const float* const* rows, const float* vector, size_
   return FoldFour(FoldLanes(a), FoldLanes(b), FoldLanes(c), FoldLanes(d));
 }
 
+static void DotNamed(const float* table, const uint32_t* indices, size_t count, size_t size, const float* vector,
+                     float* out) {
+  constexpr size_t kAhead = 8;
+  if (size % 16 != 0) {
+    for (size_t r = 0; r < count; ++r) DotRows(table + size_t{indices[r]} * size, 1, size, vector, out + r);
+    return;
+  }
+  size_t r = 0;
+  for (; r + 4 <= count; r += 4) {
+    const float* rows[4];
+    NamedRows(table, indices, r, count, count, size, kAhead, 4, rows);
+    const Quad dots = FourDots(rows, vector, size);
+    __builtin_memcpy(out + r, &dots, sizeof(dots));
+  }
+  for (; r < count; ++r) out[r] = FoldOne(FoldedLanes(table + size_t{indices[r]} * size, vector, size));
+}
+
 // c = weight (target - dot) of rows [first, end), at most four; a missing one gets 0.
 static inline Quad Coefficients(const float* weights, size_t first, size_t end, float target, Quad dots) {
   Quad weight{};

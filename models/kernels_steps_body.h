@@ -137,4 +137,4 @@ static void ConjugateGradients(const StepRows& rows, size_t size, int steps, con
 static constexpr Kernels kTable{DotRows,      AddScaled,      AddOuter,      AddOuterDouble,
                                 AddOuterWide, AddCombination, AddProjection, ConjugateGradients,
                                 Cholesky,     CholeskySolve,  RotateRows,    RotateRowsFloat,
-                                Reaching};
+                                Reaching,     Highest,        DotNamed,      ScaledRoots};

@@ -1,6 +1,7 @@
 #include "models/quantized_scan.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -59,6 +60,31 @@ Coded Encode(std::span<const float> values, int8_t* codes) {
   out.error_norm = std::sqrt(out.error_norm);
   out.coded_norm = std::sqrt(out.coded_norm);
   return out;
+}
+
+// The k-th largest. Counted in bins of equal width, then selected among those of its bin: a selection that compares
+// guesses most of its branches wrong. REQUIRES 0 < k <= values, values finite; they are reordered.
+float KthLargest(std::span<float> values, size_t k) {
+  constexpr size_t kBins = 256;
+  const auto [lowest, highest] = std::minmax_element(values.begin(), values.end());
+  const float low = *lowest, width = *highest - low;
+  const float scale = static_cast<float>(kBins - 1) / width;
+  size_t kept = values.size();
+  if (std::isfinite(width) && std::isfinite(scale)) {
+    std::array<uint32_t, kBins> counts{};
+    const auto bin_of = [&](float value) { return std::min(kBins - 1, static_cast<size_t>((value - low) * scale)); };
+    for (const float value : values) ++counts[bin_of(value)];
+    size_t bin = kBins - 1;
+    for (; counts[bin] < k; --bin) k -= counts[bin];
+    kept = 0;
+    for (const float value : values) {  // what is kept stands before what is read
+      values[kept] = value;
+      kept += bin_of(value) == bin ? 1 : 0;
+    }
+  }
+  const auto kth = values.begin() + static_cast<ptrdiff_t>(k - 1);
+  std::nth_element(values.begin(), kth, values.begin() + static_cast<ptrdiff_t>(kept), std::greater<>());
+  return *kth;
 }
 
 // One search over one copy.
@@ -128,11 +154,14 @@ class Search {
                        [](const auto& a, const auto& b) { return a.lower + a.upper > b.lower + b.upper; });
     }
     std::vector<Scored> best;
-    float reached = std::numeric_limits<float>::max();
-    for (size_t i = 0; i < first; ++i) reached = std::min(reached, Offer(i, lowest, best));
+    scratch_.rows.clear();
+    for (size_t i = 0; i < first; ++i) scratch_.rows.push_back(found[i].index);
+    const float reached = Offer(lowest, best);
+    scratch_.rows.clear();
     for (size_t i = first; i < count_; ++i) {
-      if (found[i].upper >= reached) Offer(i, lowest, best);
+      if (found[i].upper >= reached) scratch_.rows.push_back(found[i].index);
     }
+    Offer(lowest, best);
     KeepBest(k_, best);
     return best;
   }
@@ -169,22 +198,23 @@ class Search {
     const std::span<scan::Survivor> found = Found();
     scratch_.floats.clear();
     for (const scan::Survivor& one : found) scratch_.floats.push_back(one.lower);
-    const auto kth = scratch_.floats.begin() + static_cast<ptrdiff_t>(k_ - 1);
-    std::nth_element(scratch_.floats.begin(), kth, scratch_.floats.end(), std::greater<>());
-    threshold_ = std::max(threshold_, *kth);
+    threshold_ = std::max(threshold_, KthLargest(scratch_.floats, k_));
     const auto kept = std::remove_if(found.begin(), found.end(),
                                      [this](const scan::Survivor& one) { return one.upper < threshold_; });
     count_ = static_cast<size_t>(kept - found.begin());
   }
-  float Offer(size_t survivor, float lowest, std::vector<Scored>& best) {
-    const std::span<const scan::Survivor> found = Found();
-    if (survivor + 4 < count_) {  // rows are spread over memory: ask for one before it is read
-      const float* row = item_factors_.data() + size_t{found[survivor + 4].index} * user_.size();
-      for (size_t k = 0; k < user_.size(); k += 16) __builtin_prefetch(row + k);
+  // Scores of scratch.rows as ScoreOne tells them, to `best` from `lowest` on; the lowest of them.
+  float Offer(float lowest, std::vector<Scored>& best) {
+    const std::vector<uint32_t>& rows = scratch_.rows;
+    scratch_.floats.resize(rows.size());
+    kernels::BestKernels().dot_named(item_factors_.data(), rows.data(), rows.size(), user_.size(), user_.data(),
+                                     scratch_.floats.data());
+    float reached = std::numeric_limits<float>::max();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (scratch_.floats[i] >= lowest) best.push_back({rows[i], scratch_.floats[i]});
+      reached = std::min(reached, scratch_.floats[i]);
     }
-    const float score = ScoreOne(item_factors_, user_, found[survivor].index);
-    if (score >= lowest) best.push_back({found[survivor].index, score});
-    return score;
+    return reached;
   }
 
   const QuantizedItems& copy_;

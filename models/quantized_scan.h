@@ -52,6 +52,7 @@ struct ScanScratch {
   std::vector<int16_t> words;
   std::vector<scan::Survivor> survivors;
   std::vector<float> floats;
+  std::vector<uint32_t> rows;
   std::vector<uint64_t> bits;
 };
 

@@ -1,6 +1,7 @@
 #include "models/session_knn.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -58,17 +59,26 @@ void PrepareSessions(SessionModel& model) {
 
 namespace {
 
-// Keeps the `count` most similar, in order; of equals the newer session.
-void KeepNearest(size_t count, std::vector<SessionScratch::Near>& sessions) {
-  const auto nearer = [](const SessionScratch::Near& a, const SessionScratch::Near& b) {
-    return a.similarity != b.similarity ? a.similarity > b.similarity : a.session > b.session;
-  };
+// A session and how similar it is, as one number that orders as they do: the more similar first, of equals the newer.
+// REQUIRES similarity >= 0.
+uint64_t Packed(float similarity, uint32_t session) {
+  return uint64_t{std::bit_cast<uint32_t>(similarity)} << 32 | session;
+}
+float SimilarityOf(uint64_t packed) { return std::bit_cast<float>(static_cast<uint32_t>(packed >> 32)); }
+uint32_t SessionOf(uint64_t packed) { return static_cast<uint32_t>(packed); }
+
+// Keeps the `count` most similar, in order.
+void KeepNearest(size_t count, std::vector<uint64_t>& sessions) {
   if (sessions.size() > count) {
-    std::nth_element(sessions.begin(), sessions.begin() + static_cast<ptrdiff_t>(count), sessions.end(), nearer);
+    std::nth_element(sessions.begin(), sessions.begin() + static_cast<ptrdiff_t>(count), sessions.end(),
+                     std::greater<>());
     sessions.resize(count);
   }
-  std::sort(sessions.begin(), sessions.end(), nearer);  // one order of summation
+  std::sort(sessions.begin(), sessions.end(), std::greater<>());  // one order of summation
 }
+
+// What is read some steps later lies anywhere.
+constexpr size_t kAhead = 8;
 
 }  // namespace
 
@@ -98,16 +108,22 @@ void AddSessionScores(const SessionModel& model, std::span<const uint32_t> newes
     std::nth_element(touched.begin(), touched.begin() + static_cast<ptrdiff_t>(newest), touched.end(),
                      std::greater<>());
   }
-  std::vector<SessionScratch::Near>& nearest = scratch.nearest;
+  std::vector<uint64_t>& nearest = scratch.nearest;
   for (size_t n = 0; n < newest; ++n) {
+    if (n + kAhead < newest) __builtin_prefetch(&model.offsets[touched[n + kAhead]]);
     const uint32_t session = touched[n];
     const auto length = static_cast<float>(model.offsets[session + 1] - model.offsets[session]);
-    nearest.push_back({scratch.similarity[session] / std::sqrt(length), session});
+    nearest.push_back(Packed(scratch.similarity[session] / std::sqrt(length), session));
   }
   KeepNearest(options.neighbours, nearest);
-  for (const SessionScratch::Near& near : nearest) {
-    for (uint64_t k = model.offsets[near.session]; k < model.offsets[near.session + 1]; ++k) {
-      scores[model.rows[k]] += near.similarity;
+  for (size_t n = 0; n < nearest.size(); ++n) {
+    if (n + kAhead < nearest.size()) {
+      __builtin_prefetch(model.rows.data() + model.offsets[SessionOf(nearest[n + kAhead])]);
+    }
+    const uint32_t session = SessionOf(nearest[n]);
+    const float similarity = SimilarityOf(nearest[n]);
+    for (uint64_t k = model.offsets[session]; k < model.offsets[session + 1]; ++k) {
+      scores[model.rows[k]] += similarity;
       if (!touched_blocks.empty()) touched_blocks[model.rows[k] / 64] = 1;
     }
   }

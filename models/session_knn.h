@@ -51,11 +51,7 @@ void PrepareSessions(SessionModel& model);
 struct SessionScratch {
   std::vector<float> similarity;  // (sessions), left zero
   std::vector<uint32_t> touched;
-  struct Near {
-    float similarity;
-    uint32_t session;
-  };
-  std::vector<Near> nearest;
+  std::vector<uint64_t> nearest;  // similarity and session, packed
 };
 // Adds score(j) to scores (items); sets touched[j / 64], where there is one. `newest_first`: unique rows; those beyond
 // items_asked_max are not looked at.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "models/kernels.h"
 #include "models/likeness.h"
 
 namespace rapport {
@@ -77,16 +78,34 @@ std::vector<Scored> BestOfOwn(const StackScratch::WeightedRows& own, std::span<c
     const Scored one{own.rows[i], own.weights[i]};
     if (one.score > 0 && std::isfinite(one.score) && IsAllowed(allowed, one.index)) best.push_back(one);
   }
-  KeepBest(kStackDepth, best);
+  KeepBestSet(kStackDepth, kStackLeaders, best);
   return best;
 }
+
+// Lists of different rows lie far apart: ask for the next one while this one is added.
+void Prefetch(std::span<const Neighbour> list) {
+  constexpr size_t kLine = 64 / sizeof(Neighbour);
+  for (size_t i = 0; i < list.size(); i += kLine) __builtin_prefetch(list.data() + i);
+}
+
+// Where so many are added that hardly a block will be left out, all are said to be touched at once.
+constexpr size_t kDenseShare = 4;
 
 // AddNeighbourScores, leaving a trace.
 void Add(const NeighbourLists& lists, const StackScratch::WeightedRows& history, TouchedSums& sums) {
   float* const to = sums.sums.data();
   uint8_t* const touched = sums.touched.data();  // in locals: a store through a byte pointer may alias everything else
+  size_t added = 0;
+  for (const uint32_t row : history.rows) added += lists.Of(row).size();
+  const bool dense = added >= kDenseShare * sums.touched.size();
+  if (dense) std::fill(sums.touched.begin(), sums.touched.end(), uint8_t{1});
   for (size_t i = 0; i < history.rows.size(); ++i) {
     const float weight = history.weights[i];
+    if (i + 1 < history.rows.size()) Prefetch(lists.Of(history.rows[i + 1]));
+    if (dense) {
+      for (const Neighbour& neighbour : lists.Of(history.rows[i])) to[neighbour.item] += weight * neighbour.score;
+      continue;
+    }
     for (const Neighbour& neighbour : lists.Of(history.rows[i])) {
       const uint32_t item = neighbour.item;
       to[item] += weight * neighbour.score;
@@ -139,7 +158,7 @@ class Sources {
   // One candidate after the other, all its sources side by side: the two columns of each are one division and one root
   // of a whole vector.
   void WriteFeatures() {
-    scratch_.features.assign(scratch_.candidates.size() * kStackFeatures, 0.0f);
+    static_assert(kStackSources < kLanes && 2 * kLanes <= kStackFeatures);
     const auto board = [&](StackSource source, std::span<const float> scores) {
       boards_[static_cast<size_t>(source)] = HighestOf(source) > 0 ? scores.data() : nullptr;
     };
@@ -154,15 +173,23 @@ class Sources {
     board(StackSource::kAttributes, scratch_.sums[kSumAttributes].sums);
     board(StackSource::kSession, scratch_.sums[kSumSession].sums);
     board(StackSource::kTraits, scratch_.sums[kSumTraits].sums);
-    const bool factors = HighestOf(StackSource::kFactors) > 0;
-    Walk own365{scratch_.own365}, own90{scratch_.own90}, repurchase{scratch_.repurchase};
-    std::array<float, kStackSources> highest, scores;
-    for (size_t s = 0; s < kStackSources; ++s) {
-      const float most = scratch_.leaders[s].highest;
-      highest[s] = most > 0 ? most : 1.0f;  // nothing has a score then
+    const size_t count = scratch_.candidates.size();
+    const kernels::Kernels& kernel = kernels::BestKernels();
+    scratch_.dots.assign(count, 0.0f);
+    if (HighestOf(StackSource::kFactors) > 0) {
+      kernel.dot_named(model_.als.item_factors.data(), scratch_.candidates.data(), count, scratch_.factor.size(),
+                       scratch_.factor.data(), scratch_.dots.data());
     }
+    Walk own365{scratch_.own365}, own90{scratch_.own90}, repurchase{scratch_.repurchase};
+    std::array<float, kLanes> highest, scores{};
+    highest.fill(1.0f);  // nothing has a score there
+    for (size_t s = 0; s < kStackSources; ++s) {
+      if (scratch_.leaders[s].highest > 0) highest[s] = scratch_.leaders[s].highest;
+    }
+    scratch_.features.resize(count * kStackFeatures);
     float* out = scratch_.features.data();
-    for (const uint32_t row : scratch_.candidates) {
+    for (size_t i = 0; i < count; ++i, out += kStackFeatures) {
+      const uint32_t row = scratch_.candidates[i];
       for (size_t s = 0; s < kStackSources; ++s) scores[s] = boards_[s] != nullptr ? boards_[s][row] : 0.0f;
       const auto set = [&](StackSource source, float score) {
         scores[static_cast<size_t>(source)] = HighestOf(source) > 0 ? score : 0.0f;
@@ -170,23 +197,16 @@ class Sources {
       set(StackSource::kOwn365, own365.At(row));
       set(StackSource::kOwn90, own90.At(row));
       set(StackSource::kRepurchase, repurchase.At(row));
-      if (factors) set(StackSource::kFactors, ScoreOne(model_.als.item_factors, scratch_.factor, row));
-      std::array<float, kStackSources> roots;
-      for (size_t s = 0; s < kStackSources; ++s) {
-        const bool counts = scores[s] > 0 && scores[s] <= std::numeric_limits<float>::max();
-        scores[s] = (counts ? scores[s] : 0.0f) / highest[s];
-        roots[s] = std::sqrt(scores[s]);
-      }
-      for (size_t s = 0; s < kStackSources; ++s) {
-        out[2 * s] = scores[s];
-        out[2 * s + 1] = roots[s];
-      }
-      out += kStackFeatures;
+      set(StackSource::kFactors, scratch_.dots[i]);
+      kernel.scaled_roots(scores.data(), highest.data(), out);
+      std::fill(out + 2 * kStackSources, out + kStackFeatures, 0.0f);
     }
   }
   float HighestOf(StackSource source) const { return scratch_.leaders[static_cast<size_t>(source)].highest; }
 
  private:
+  static constexpr size_t kLanes = 16;  // of the kernel that scales
+
   void Offer(StackSource source, std::span<const Scored> best) {
     SourceLeaders& leaders = scratch_.leaders[static_cast<size_t>(source)];
     leaders.count = std::min(best.size(), kStackLeaders);
@@ -224,7 +244,7 @@ class Sources {
       const uint64_t word = allowed_.empty() ? ~uint64_t{0} : block < allowed_.size() ? allowed_[block] : 0;
       scratch_.had[block] = sums.touched[block] != 0 ? word : 0;
     }
-    Offer(source, TopKPositive(sums.sums, kStackDepth, scratch_.had));
+    Offer(source, BestSetPositive(sums.sums, kStackDepth, kStackLeaders, scratch_.had, scratch_.best_set));
   }
 
   // Items ordered more often than they came back.

@@ -125,6 +125,8 @@ struct StackScratch {
   std::vector<uint64_t> had, bits;
   std::vector<uint32_t> also;  // a caller may fill this one: candidates whatever their scores
   FoldInScratch fold_in;
+  std::vector<float> dots;  // of the candidates with the factor
+  BestSetScratch best_set;
   ScanScratch scan;
   SessionScratch session;
   std::vector<uint32_t> asked;  // the session that the session kNN was asked about, newest first, and the item after it

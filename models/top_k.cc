@@ -1,7 +1,10 @@
 #include "models/top_k.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "models/kernels.h"
@@ -66,6 +69,15 @@ void KeepBest(size_t k, std::vector<Scored>& candidates) {
   std::sort(candidates.begin(), candidates.end(), Better);
 }
 
+void KeepBestSet(size_t k, size_t leading, std::vector<Scored>& candidates) {
+  if (candidates.size() > k) {
+    std::nth_element(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(k), candidates.end(), Better);
+    candidates.resize(k);
+  }
+  const auto end = candidates.begin() + static_cast<std::ptrdiff_t>(std::min(leading, candidates.size()));
+  std::partial_sort(candidates.begin(), end, candidates.end(), Better);
+}
+
 void ScoreAll(std::span<const float> item_factors, std::span<const float> user, std::span<float> scores) {
   kernels::BestKernels().dot_rows(item_factors.data(), scores.size(), user.size(), user.data(), scores.data());
 }
@@ -76,6 +88,65 @@ std::vector<Scored> TopK(std::span<const float> scores, size_t k, std::span<cons
 
 std::vector<Scored> TopKPositive(std::span<const float> scores, size_t k, std::span<const uint64_t> allowed) {
   return TopKFrom(std::numeric_limits<float>::denorm_min(), scores, k, allowed);
+}
+
+namespace {
+
+// The bits of block `block` that are scores and allowed.
+uint64_t BitsOfBlock(std::span<const float> scores, std::span<const uint64_t> allowed, size_t block) {
+  const size_t count = std::min<size_t>(64, scores.size() - block * 64);
+  const uint64_t bits = ~uint64_t{0} >> (64 - count);
+  return allowed.empty() ? bits : block < allowed.size() ? bits & allowed[block] : 0;
+}
+
+// The first 64 scores from `block` on, in `spare` where they end earlier.
+const float* WholeBlock(std::span<const float> scores, size_t block, std::array<float, 64>& spare) {
+  const size_t count = std::min<size_t>(64, scores.size() - block * 64);
+  if (count == 64) return scores.data() + block * 64;
+  spare = {};
+  std::copy_n(scores.data() + block * 64, count, spare.begin());
+  return spare.data();
+}
+
+}  // namespace
+
+std::span<const Scored> BestSetPositive(std::span<const float> scores, size_t k, size_t leading,
+                                        std::span<const uint64_t> allowed, BestSetScratch& scratch) {
+  std::vector<Scored>& best = scratch.best;
+  best.clear();
+  if (k == 0) return best;
+  const kernels::Kernels& kernel = kernels::BestKernels();
+  const size_t blocks = (scores.size() + 63) / 64;
+  std::array<float, 64> spare;
+  scratch.highest.resize(blocks);
+  scratch.ranked.clear();
+  for (size_t block = 0; block < blocks; ++block) {
+    const uint64_t bits = BitsOfBlock(scores, allowed, block);
+    const float highest = bits == 0 ? 0.0f : kernel.highest(WholeBlock(scores, block, spare), bits);
+    if (highest > std::numeric_limits<float>::max()) {  // no bound
+      best = TopKPositive(scores, k, allowed);
+      return best;
+    }
+    scratch.highest[block] = highest;
+    if (highest > 0) scratch.ranked.push_back(highest);
+  }
+  float least = std::numeric_limits<float>::denorm_min();
+  if (scratch.ranked.size() >= k) {
+    const auto kth = scratch.ranked.begin() + static_cast<std::ptrdiff_t>(k - 1);
+    std::nth_element(scratch.ranked.begin(), kth, scratch.ranked.end(), std::greater<>());
+    least = *kth;
+  }
+  for (size_t block = 0; block < blocks; ++block) {
+    if (scratch.highest[block] < least) continue;
+    const float* const from = WholeBlock(scores, block, spare);
+    for (uint64_t bits = BitsOfBlock(scores, allowed, block) & kernel.reaching(from, least); bits != 0;
+         bits &= bits - 1) {
+      const auto at = static_cast<size_t>(std::countr_zero(bits));
+      best.push_back({static_cast<uint32_t>(block * 64 + at), from[at]});
+    }
+  }
+  KeepBestSet(k, leading, best);
+  return best;
 }
 
 }  // namespace rapport

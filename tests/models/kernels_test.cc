@@ -404,5 +404,64 @@ TEST(KernelsTest, ReachingIsAComparisonOfEach) {
   }
 }
 
+TEST(KernelsTest, HighestIsTheLargestOfThoseNamedAboveZero) {
+  Random random(9);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<float> scores(64);
+    for (float& score : scores) score = static_cast<float>(random.Normal());
+    scores[random.Below(64)] = std::numeric_limits<float>::quiet_NaN();
+    if (round % 5 == 0) scores[random.Below(64)] = std::numeric_limits<float>::infinity();
+    const uint64_t bits = round % 3 == 0 ? random.NextU64() : round % 3 == 1 ? ~uint64_t{0} : random.NextU64() & 5;
+    float expected = 0;
+    for (size_t i = 0; i < 64; ++i) {
+      if ((bits >> i & 1) != 0 && scores[i] > expected) expected = scores[i];
+    }
+    for (const InstructionSet set : SupportedSets()) EXPECT_EQ(KernelsOf(set).highest(scores.data(), bits), expected);
+  }
+}
+
+TEST(KernelsTest, DotsOfNamedRowsAreThoseOfTheRows) {
+  Random random(10);
+  for (const size_t size : {3, 16, 64, 128, 100}) {
+    const std::vector<float> table = RandomFloats(50 * size, size), vector = RandomFloats(size, 7);
+    for (const size_t count : {0, 1, 3, 4, 5, 23}) {
+      std::vector<uint32_t> indices(count);
+      for (uint32_t& index : indices) index = static_cast<uint32_t>(random.Below(50));
+      std::vector<float> expected(count), out(count);
+      for (size_t i = 0; i < count; ++i) {
+        KernelsOf(InstructionSet::kBaseline)
+            .dot_rows(table.data() + indices[i] * size, 1, size, vector.data(), &expected[i]);
+      }
+      for (const InstructionSet set : SupportedSets()) {
+        KernelsOf(set).dot_named(table.data(), indices.data(), count, size, vector.data(), out.data());
+        EXPECT_EQ(out, expected) << size << " x " << count;
+      }
+    }
+  }
+}
+
+TEST(KernelsTest, ScaledRootsAreTheirDefinition) {
+  Random random(11);
+  for (int round = 0; round < 100; ++round) {
+    std::vector<float> scores(16), highest(16), expected(32), out(32);
+    for (size_t i = 0; i < 16; ++i) {
+      scores[i] = static_cast<float>(random.Normal());
+      highest[i] = static_cast<float>(0.1 + random.Uniform());
+    }
+    scores[random.Below(16)] = std::numeric_limits<float>::quiet_NaN();
+    scores[random.Below(16)] = std::numeric_limits<float>::infinity();
+    scores[random.Below(16)] = std::numeric_limits<float>::max();
+    for (size_t i = 0; i < 16; ++i) {
+      const bool counts = scores[i] > 0 && std::isfinite(scores[i]);
+      expected[2 * i] = (counts ? scores[i] : 0.0f) / highest[i];
+      expected[2 * i + 1] = std::sqrt(expected[2 * i]);
+    }
+    for (const InstructionSet set : SupportedSets()) {
+      KernelsOf(set).scaled_roots(scores.data(), highest.data(), out.data());
+      EXPECT_EQ(out, expected);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rapport::kernels

@@ -100,5 +100,38 @@ TEST(TopKTest, PositiveScoresAreThoseOfTopKAboveZero) {
   }
 }
 
+std::vector<Scored> Sorted(std::span<const Scored> set) {
+  std::vector<Scored> sorted(set.begin(), set.end());
+  std::sort(sorted.begin(), sorted.end(), Better);
+  return sorted;
+}
+
+TEST(TopKTest, TheBestSetIsThatOfTopKPositiveAndItsFirstStandInOrder) {
+  Random random(10);
+  BestSetScratch scratch;
+  for (int round = 0; round < 400; ++round) {
+    std::vector<float> scores(random.Below(round % 2 == 0 ? 400 : 9000));
+    const bool ties = random.Below(2) == 0;
+    for (float& score : scores) {
+      if (random.Below(10) < 4) continue;
+      score = ties ? static_cast<float>(static_cast<int>(random.Below(9)) - 3) : static_cast<float>(random.Normal());
+    }
+    if (!scores.empty() && round % 7 == 0) scores[random.Below(scores.size())] = std::numeric_limits<float>::infinity();
+    if (!scores.empty() && round % 7 == 1) {
+      scores[random.Below(scores.size())] = std::numeric_limits<float>::quiet_NaN();
+    }
+    std::vector<uint64_t> allowed((scores.size() + 63) / 64);
+    for (uint64_t& word : allowed) word = round % 3 == 0 ? random.NextU64() : random.Below(3) == 0 ? 0 : ~uint64_t{0};
+    if (round % 5 == 0) allowed.clear();
+    if (allowed.size() > 2 && round % 5 == 1) allowed.pop_back();
+    const size_t k = random.Below(150), leading = random.Below(6);
+    const std::vector<Scored> expected = TopKPositive(scores, k, allowed);
+    const std::span<const Scored> set = BestSetPositive(scores, k, leading, allowed, scratch);
+    EXPECT_EQ(Sorted(set), expected) << round;
+    const size_t first = std::min(leading, expected.size());
+    EXPECT_TRUE(std::equal(set.begin(), set.begin() + static_cast<ptrdiff_t>(first), expected.begin())) << round;
+  }
+}
+
 }  // namespace
 }  // namespace rapport
