@@ -12,14 +12,14 @@ Answer::Answer(const Catalog& catalog, const ShowRules& rules, Size size, LiveCh
 void Answer::Reserve(std::span<const ItemId> shown) {
   for (const ItemId item : shown) {
     const uint64_t group = catalog_.VariantGroup(item);
-    if (group != 0) taken_.insert(group);
+    if (group != 0) taken_.Insert(group);
   }
 }
 
 bool Answer::Admit(const Item* item) {
   if (item == nullptr) return false;
   if (live_check_ == LiveCheck::kOn && CheckEligibility(catalog_, item, rules_) != Refusal::kNone) return false;
-  return taken_.insert(one_per_ == OnePer::kItem ? item->id.value : catalog_.VariantGroup(item->id)).second;
+  return taken_.Insert(one_per_ == OnePer::kItem ? item->id.value : catalog_.VariantGroup(item->id));
 }
 
 void Answer::Pin(const std::vector<rapport::Pin>& pins) {

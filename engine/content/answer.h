@@ -5,11 +5,11 @@
 // item taken before it. Pinned items carry score 0.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "engine/content/eligibility.h"
@@ -20,6 +20,37 @@ namespace rapport {
 
 enum class LiveCheck : uint8_t { kOn, kOff /* tests only: engine/content/recommender_seam.h */ };
 enum class OnePer : uint8_t { kProduct, kItem /* also several variants of one product */ };
+
+// Numbers above 0 that were taken: open addressing, at most half full. One owner, one thread.
+class TakenSet {
+ public:
+  // False: it is there already.
+  bool Insert(uint64_t number) {
+    if (2 * (size_ + 1) > slots_.size()) Grow();
+    uint64_t& slot = SlotOf(number);
+    if (slot == number) return false;
+    slot = number;
+    ++size_;
+    return true;
+  }
+
+ private:
+  uint64_t& SlotOf(uint64_t number) {
+    const size_t mask = slots_.size() - 1;
+    size_t at = (number * 0x9e3779b97f4a7c15u) >> 32 & mask;
+    while (slots_[at] != 0 && slots_[at] != number) at = (at + 1) & mask;
+    return slots_[at];
+  }
+  void Grow() {
+    std::vector<uint64_t> before(std::max<size_t>(64, 2 * slots_.size()));
+    before.swap(slots_);
+    for (const uint64_t number : before) {
+      if (number != 0) SlotOf(number) = number;
+    }
+  }
+  std::vector<uint64_t> slots_;  // a power of two; 0: free
+  size_t size_ = 0;
+};
 
 // One owner, one thread, one request.
 class Answer {
@@ -49,6 +80,11 @@ class Answer {
   bool full() const { return picks_.size() + pinned_.size() >= size_.gather; }
   size_t missing() const { return full() ? 0 : size_.gather - picks_.size() - pinned_.size(); }
   void BeginStage(Level level, Origin origin);
+  // Says which of `count` items may be offered next, best first, so that their memory is asked for before it is read.
+  template <typename IdAt>
+  void Expect(size_t count, IdAt id_at) const {
+    for (size_t i = 0; i < std::min(count, missing()); ++i) AskFor(catalog_.Get(id_at(i)));
+  }
   // Nothing when full. REQUIRES offers of a stage in descending order of score.
   void Offer(ItemId item, float score);
   // The same checks for an item that no stage ranks, also when full; nullopt: it may not be shown, or is there already.
@@ -69,6 +105,10 @@ class Answer {
     const Item* item;
     size_t position;
   };
+  static void AskFor(const Item* item) {
+    const auto* const bytes = reinterpret_cast<const char*>(item);
+    for (size_t at = 0; item != nullptr && at < sizeof(Item); at += 64) __builtin_prefetch(bytes + at);
+  }
   bool Admit(const Item* item);
 
   const Catalog& catalog_;
@@ -76,7 +116,7 @@ class Answer {
   const Size size_;
   const LiveCheck live_check_;
   const OnePer one_per_;
-  std::unordered_set<uint64_t> taken_;  // variant groups, or item ids
+  TakenSet taken_;  // variant groups, or item ids
   std::vector<Pick> picks_;
   std::vector<PinnedPick> pinned_;  // ascending by position
   Level level_ = Level::kStatic;

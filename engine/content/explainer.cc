@@ -14,6 +14,7 @@ struct Part {
   Because because;
   ItemId item;  // 0: none
   double amount;
+  bool deed = false;  // `because` is what the customer did with the item: looked up for the few that are told
 };
 
 bool MayName(const Item* item, std::span<const std::string> audiences) {
@@ -80,7 +81,7 @@ class Explainer {
     if (amount > 0 && std::isfinite(amount)) parts_[slot].push_back({because, item, amount});
   }
   void AddDeed(size_t slot, ItemId item, double amount) {
-    if (amount > 0) Add(slot, StrongestDeed(question_.history, weights_, item), item, amount);
+    if (amount > 0 && std::isfinite(amount)) parts_[slot].push_back({Because::kOther, item, amount, true});
   }
   ItemId ItemOf(uint32_t row) const { return ItemId{question_.model()->item_ids[row]}; }
 
@@ -235,7 +236,7 @@ void Explainer::Write() {
     std::vector<Reason>& reasons = response_.items[slot].reasons;
     for (size_t i = 0; i < std::min(kReasonsMax, parts.size()); ++i) {
       Reason& reason = reasons.emplace_back();
-      reason.because = parts[i].because;
+      reason.because = parts[i].deed ? StrongestDeed(question_.history, weights_, parts[i].item) : parts[i].because;
       reason.share = static_cast<float>(parts[i].amount / sum);
       const Item* item = parts[i].item.value == 0 ? nullptr : catalog.Get(parts[i].item);
       if (!MayName(item, question_.rules.audiences)) continue;

@@ -43,7 +43,11 @@ Result<std::string> Open(const SecretKey& key, std::string_view token, char kind
 }  // namespace
 
 std::string SignImpression(const SecretKey& key, const Impression& impression) {
-  std::string payload = {'i', kImpressionFormat};
+  constexpr size_t kBytesMax = 64;  // of all fields and the signature: it never grows
+  std::string payload;
+  payload.reserve(kBytesMax);
+  payload += 'i';
+  payload += kImpressionFormat;
   PutFixed(payload, impression.recommendation, 8);
   PutVarint(payload, impression.item.value);
   PutVarint(payload, impression.slot);

@@ -16,6 +16,8 @@ void OfferRanked(const Question& question, std::vector<Scored>& candidates, Answ
     const auto stop = next + std::min(piece, candidates.end() - next);
     if (stop != candidates.end()) std::nth_element(next, stop, candidates.end(), Better);
     std::sort(next, stop, Better);
+    answer.Expect(static_cast<size_t>(stop - next),
+                  [next](size_t i) { return ItemId{(next + static_cast<ptrdiff_t>(i))->index}; });
     for (; next != stop && !answer.full(); ++next) answer.Offer(ItemId{next->index}, next->score);
   }
 }
@@ -203,6 +205,7 @@ void OfferPersonal(const Question& question, const EventWeights& weights, const 
   // Widened until enough pass the live check and are of different products, or all were offered.
   for (size_t k = 2 * answer.missing() + 16; !answer.full(); k *= 4) {
     const std::vector<Scored> best = BestByFactors(*question.models, lift, question.gains, k, scratch);
+    answer.Expect(best.size() - offered, [&](size_t i) { return ItemId{model->item_ids[best[offered + i].index]}; });
     for (; offered < best.size() && !answer.full(); ++offered) {
       answer.Offer(ItemId{model->item_ids[best[offered].index]}, best[offered].score);
     }

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/random.h"
+#include "engine/content/answer.h"
 #include "engine/content/bitmap.h"
 
 namespace rapport {
@@ -30,6 +33,18 @@ TEST(BitmapTest, PickedBitsAreTheBitsAtTheirPlaces) {
     PickBitsOfPortably(words, as_bits, places.size(), portable);
     ASSERT_EQ(fast, picked) << seed;
     ASSERT_EQ(portable, picked) << seed;
+  }
+}
+
+TEST(TakenSetTest, TakesEachNumberOnce) {
+  Random random(6);
+  for (const uint64_t range : {10u, 300u, 100'000u}) {
+    TakenSet taken;
+    std::set<uint64_t> expected;
+    for (int i = 0; i < 2000; ++i) {
+      const uint64_t number = 1 + random.Below(range);
+      EXPECT_EQ(taken.Insert(number), expected.insert(number).second) << number;
+    }
   }
 }
 
