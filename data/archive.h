@@ -134,11 +134,14 @@ class Decoder {
   }
   void operator()(double& v) { Raw(&v, sizeof v); }
   void operator()(float& v) { Raw(&v, sizeof v); }
-  void operator()(std::string& v) {
+  // A text where it lies.
+  std::string_view Text() {
     const size_t n = Count();
-    v.assign(in_.substr(0, n));
+    const std::string_view text = in_.substr(0, n);
     in_.remove_prefix(n);
+    return text;
   }
+  void operator()(std::string& v) { v.assign(Text()); }
   template <size_t N>
   void operator()(std::array<uint8_t, N>& v) {
     Raw(v.data(), N);

@@ -52,26 +52,35 @@ RAPPORT_RECORD(ModelRecord)
 Status DecodeHistory(std::string_view event_bytes, EventId id, std::vector<HistoryEntry>& out) {
   if (event_bytes.empty() || static_cast<uint8_t>(event_bytes[0]) != kRecordVersion) return Corrupt("event");
   Decoder decoder(event_bytes.substr(1));
-  HistoryEntry entry;
-  entry.event = id;
+  HistoryEntry head;
   TimeMark mark = TimeMark::kAsSent;
-  std::vector<ItemLine> lines;
-  decoder(entry.type);
+  decoder(head.type);
   decoder(mark);
-  decoder(entry.time);
-  decoder(entry.value);
-  decoder(lines);
-  std::string text;
-  decoder(text);
-  if (entry.type == EventType::kCustom) entry.name = std::move(text);
-  const bool of_an_order =
-      entry.type == EventType::kOrdered || entry.type == EventType::kRefunded || entry.type == EventType::kCancelled;
-  if (of_an_order) decoder(entry.order_id);
-  if (!decoder.ok()) return Corrupt("event");
-  for (const ItemLine& line : lines) {
+  decoder(head.time);
+  decoder(head.value);
+  const size_t before = out.size();
+  for (size_t left = decoder.Count(); left > 0 && decoder.ok(); --left) {
+    ItemLine line;
+    decoder(line);
+    HistoryEntry& entry = out.emplace_back();
+    entry.event = id;
     entry.item = line.item;
+    entry.type = head.type;
+    entry.time = head.time;
     entry.quantity = line.quantity;
-    out.push_back(entry);
+    entry.value = head.value;
+  }
+  const std::string_view name = decoder.Text();
+  const bool of_an_order =
+      head.type == EventType::kOrdered || head.type == EventType::kRefunded || head.type == EventType::kCancelled;
+  const std::string_view order_id = of_an_order ? decoder.Text() : std::string_view();
+  if (!decoder.ok()) {
+    out.resize(before);
+    return Corrupt("event");
+  }
+  for (size_t i = before; i < out.size() && (of_an_order || head.type == EventType::kCustom); ++i) {
+    if (head.type == EventType::kCustom) out[i].name = name;
+    out[i].order_id = order_id;
   }
   return Status::Ok();
 }
@@ -90,8 +99,10 @@ std::string EncodeItemSet(const ItemSet& set) {
 }
 
 Result<ItemSet> DecodeItemSet(std::string_view bytes) {
+  constexpr size_t kEntryBytes = 4;  // as most entries have
   Decoder decoder(bytes);
   ItemSet set;
+  set.reserve(bytes.size() / kEntryBytes);
   uint64_t last = 0;
   while (!decoder.AtEnd()) {
     ItemSetEntry entry;

@@ -66,12 +66,20 @@ class NoLog final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+// Events are read as whole histories, some hundred bytes times some dozens to hundreds: one or two blocks, not five or
+// more, each of which is a look-up in the cache.
+constexpr size_t kHistoryBlockBytes = 16 * 1024;
+
 rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& options,
                                            const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions out;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  if (family == kEvent) {
+    table.block_size = kHistoryBlockBytes;  // never asked for by its key: no filter
+  } else {
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  }
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.format_version = 5;

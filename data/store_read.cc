@@ -193,16 +193,23 @@ Result<std::vector<Event>> Store::ReadEvents(CustomerId root, size_t max_events,
 
 Result<std::vector<HistoryEntry>> Store::ReadHistory(CustomerId root, size_t max_events, const Snapshot* snapshot,
                                                      size_t* events_read) const {
+  constexpr size_t kLinesExpected = 128;
   std::vector<HistoryEntry> out;
+  out.reserve(kLinesExpected);
   size_t events = 0;
-  const auto it = impl_->Iterate(kEvent, impl_->Read(snapshot));
+  const std::vector<CustomerId> members = Members(root, snapshot);
+  rocksdb::ReadOptions read = impl_->Read(snapshot);
+  const std::string end = keys::BigEndian(root.value + 1);
+  const rocksdb::Slice upper(end);
+  if (members.size() == 1) read.iterate_upper_bound = &upper;  // no block behind is looked at
+  const auto it = impl_->Iterate(kEvent, read);
   const auto visit = [&](EventId id, std::string_view sealed) -> Status {
     const Result<std::string_view> plain = Unseal(sealed);
     if (!plain.ok()) return plain.status();
     ++events;
     return DecodeHistory(*plain, id, out);
   };
-  for (const CustomerId member : Members(root, snapshot)) {
+  for (const CustomerId member : members) {
     const size_t lines_before = out.size(), events_before = events;
     const Result<bool> whole = VisitAllOf(*it, member, max_events, visit);
     if (!whole.ok()) return whole.status();
@@ -212,14 +219,16 @@ Result<std::vector<HistoryEntry>> Store::ReadHistory(CustomerId root, size_t max
     RAPPORT_RETURN_IF_ERROR(VisitNewest(*it, {member}, max_events, visit));
   }
   if (events_read != nullptr) *events_read = events;
-  std::stable_sort(out.begin(), out.end(),
-                   [](const HistoryEntry& a, const HistoryEntry& b) { return a.event < b.event; });
+  // One member's are in order already.
+  const auto earlier = [](const HistoryEntry& a, const HistoryEntry& b) { return a.event < b.event; };
+  if (!std::is_sorted(out.begin(), out.end(), earlier)) std::stable_sort(out.begin(), out.end(), earlier);
   // Lines of one event stay together: at most max_events lines, cut at an event's start.
   if (out.size() > max_events) {
     auto first = out.end() - static_cast<ptrdiff_t>(max_events);
     while (first != out.end() && first != out.begin() && (first - 1)->event == first->event) ++first;
     if (first != out.end()) out.erase(out.begin(), first);
   }
+  if (out.capacity() > 2 * out.size()) out.shrink_to_fit();  // it may be kept
   return out;
 }
 
@@ -249,9 +258,9 @@ Result<ItemSet> Store::ReadItemSet(CustomerId root, const Snapshot* snapshot) co
     RAPPORT_RETURN_IF_ERROR(FromRocks(status, "cannot read an item set"));
     const Result<std::string_view> plain = Unseal(sealed);
     if (!plain.ok()) return plain.status();
-    const Result<ItemSet> set = DecodeItemSet(*plain);
+    Result<ItemSet> set = DecodeItemSet(*plain);
     if (!set.ok()) return set.status();
-    out = out.empty() ? *set : MergeItemSets(out, *set);
+    out = out.empty() ? set.Take() : MergeItemSets(out, *set);
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #include "data/io/json_text.h"
 
+#include <cstring>
 #include <vector>
 
 #include "base/text.h"
@@ -151,10 +152,25 @@ std::string DumpJson(const json& value) {
   return out;
 }
 
+namespace {
+
+// Whether one of eight bytes is a control character, '"' or '\\': a byte less than 0x20, or 0 after the other is taken
+// off, borrows into its highest bit; bytes from 0x80 on are left to stand (Warren, "Hacker's Delight", section 6-1).
+bool HasToBeEscaped(const char* eight) {
+  constexpr uint64_t kOnes = 0x0101010101010101u, kHighs = 0x8080808080808080u;
+  uint64_t bytes;
+  std::memcpy(&bytes, eight, sizeof bytes);
+  const auto below = [](uint64_t x, uint64_t n) { return (x - kOnes * n) & ~x & kHighs; };
+  return (below(bytes, 0x20) | below(bytes ^ kOnes * '"', 1) | below(bytes ^ kOnes * '\\', 1)) != 0;
+}
+
+}  // namespace
+
 void AppendJsonString(std::string_view text, std::string* out) {
   static constexpr char kHexDigits[] = "0123456789abcdef";
   out->push_back('"');
   size_t plain = 0;  // bytes at the front that stand for themselves
+  while (plain + 8 <= text.size() && !HasToBeEscaped(text.data() + plain)) plain += 8;
   while (plain < text.size() && static_cast<unsigned char>(text[plain]) >= 0x20 && text[plain] != '"' &&
          text[plain] != '\\') {
     ++plain;

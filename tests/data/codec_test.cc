@@ -57,6 +57,19 @@ TEST(CodecTest, HistoryReadsTheHeadOfAnEvent) {
   EXPECT_EQ(history[0].time, SampleEvent().time);
 }
 
+TEST(CodecTest, AnEventThatIsCutLeavesTheHistoryAsItWas) {
+  const std::string bytes = EncodeRecord(SampleEvent());
+  std::vector<HistoryEntry> history;
+  size_t refused = 0;
+  for (size_t cut = 0; cut < bytes.size(); ++cut) {
+    const size_t before = history.size();
+    if (DecodeHistory(std::string_view(bytes).substr(0, cut), EventId{1}, history).ok()) continue;
+    ++refused;
+    EXPECT_EQ(history.size(), before) << cut;
+  }
+  EXPECT_GT(refused, 10u);
+}
+
 TEST(CodecTest, EveryCutAndManyFlipsAreRefusedOrDecodeToSomething) {
   const std::string bytes = EncodeRecord(SampleEvent());
   // One byte less is a record of format 2, which knew no contacts.

@@ -24,6 +24,26 @@ std::string WhyNot(std::string_view text) {
   return parsed.ok() ? "" : parsed.status().message();
 }
 
+TEST(JsonTextTest, TextsOfEveryLengthAreEscapedAsTheLibraryDoes) {
+  Random random(4);
+  constexpr std::string_view kOdd = "\"\\\n\x01\x1f\x7f/ !#[]^";
+  for (int round = 0; round < 5000; ++round) {
+    std::string text;
+    for (uint64_t n = random.Below(40); n > 0; --n) {
+      if (random.Below(20) == 0) {
+        text += kOdd[random.Below(kOdd.size())];
+      } else if (random.Below(20) == 0) {
+        text += "\xC3\xA9";
+      } else {
+        text += static_cast<char>('a' + random.Below(26));
+      }
+    }
+    std::string ours;
+    AppendJsonString(text, &ours);
+    EXPECT_EQ(ours, nlohmann::json(text).dump());
+  }
+}
+
 TEST(ParseJsonTest, WhatParsersForgiveIsAnErrorWithAReason) {
   EXPECT_EQ(WhyNot(R"({"a": [1, 2.5, "x", null, true]})"), "");
   EXPECT_NE(WhyNot("").find("not JSON"), std::string::npos);
