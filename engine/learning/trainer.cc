@@ -176,6 +176,7 @@ Result<std::vector<std::shared_ptr<const WindowCases>>> CollectWindows(const Tra
   TrainOptions options = given;
   options.foreign = nullptr;  // they have seen the windows
   std::vector<std::shared_ptr<const WindowCases>> windows;
+  if (options.blend_customers_max == 0) return windows;
   std::vector<WindowSpan> plan = PlanWindows(set.first, cut, options.holdout_days);
   const size_t planned = plan.size();
   const std::vector<WindowSpan> older = PlanOlderWindows(set.first, cut, options.holdout_days, plan);

@@ -38,7 +38,7 @@ struct TrainOptions {
   AlsOptions als;
   NeighbourOptions neighbours{.neighbours = 200};
   ShallowOptions shallow;
-  size_t blend_customers_max = 1500;  // cases per held-out window and task
+  size_t blend_customers_max = 1500;  // cases per held-out window and task; 0: no blend, the factors rank
   PopularityOptions popularity;
   ContentPartsOptions parts;
   double holdout_days = 28;  // judged on the last days of the log; at most a fifth of its span

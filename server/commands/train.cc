@@ -14,7 +14,7 @@ namespace {
 struct TrainArguments {
   std::string folder, config_file, model = "content", solver = "auto";
   TrainOptions options;
-  bool activate = false, force = false, json = false;
+  bool activate = false, force = false, json = false, no_blend = false;
 };
 
 Status TellOutcome(bool accepted, bool activated, uint64_t generation, const std::string& verdict, const char* command,
@@ -145,6 +145,7 @@ Status RunTrain(TrainArguments arguments, Terminal& terminal) {
   const Result<AlsSolver> solver = ParseAlsSolver(arguments.solver);
   if (!solver.ok()) return solver.status();
   arguments.options.als.solver = *solver;
+  if (arguments.no_blend) arguments.options.blend_customers_max = 0;
   if (arguments.force) arguments.options.gate = GateMode::kReportOnly;
   const Result<std::unique_ptr<StoreSession>> session =
       StoreSession::Open(arguments.folder, StorePurpose::kRead, ReadingStoreOptions());
@@ -199,6 +200,8 @@ void AddTrainCommand(Commands& commands) {
   command->add_option("--holdout-days", options.holdout_days, "judged on the last days of the log")
       ->check(CLI::Range(0.01, 3650.0))
       ->capture_default_str();
+  command->add_flag("--no-blend", arguments->no_blend,
+                    "rank by the factors alone: pages cost a fraction, and find less (docs/MODELS.md section 6)");
   command->add_flag("--activate", arguments->activate, "put it in service when it is accepted");
   command->add_flag("--force", arguments->force, "keep it also when it is judged worse");
   command->add_flag("--json", arguments->json, "the report for machines");

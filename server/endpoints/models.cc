@@ -38,6 +38,7 @@ Result<TrainOptions> ReadTrainOptions(const std::string& text) {
   const std::optional<std::string> solver = fields.Text("solver", limits::kShortTextBytesMax);
   options.als.seed = fields.Count("seed", 0, kSeedMax).value_or(options.als.seed);
   options.holdout_days = fields.Number("holdoutDays", 0.01, 3650).value_or(options.holdout_days);
+  if (!fields.Flag("blend").value_or(true)) options.blend_customers_max = 0;
   options.activate = fields.Flag("activate").value_or(true);
   if (fields.Flag("force").value_or(false)) options.gate = GateMode::kReportOnly;
   RAPPORT_RETURN_IF_ERROR(fields.Finish());

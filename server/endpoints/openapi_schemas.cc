@@ -430,6 +430,7 @@ constexpr std::string_view kSchemas = R"json({
   "solver": {"enum": ["auto", "exact", "conjugate-gradient", "blocks"], "default": "auto"},
   "seed": {"type": "integer", "minimum": 0, "maximum": 9007199254740992},
   "holdoutDays": {"type": "number", "minimum": 0.01, "maximum": 3650},
+  "blend": {"type": "boolean", "default": true, "description": "false: ranked by the factors alone"},
   "activate": {"type": "boolean", "default": true},
   "force": {"type": "boolean", "default": false, "description": "register it whatever the gate says"}},
   "description": "a response model takes seed, activate and force"},

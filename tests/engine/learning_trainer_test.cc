@@ -125,6 +125,21 @@ TEST(TrainerTest, AModelThatRemembersTheHeldOutDaysDoesNotBlockTheNextOne) {
   EXPECT_TRUE(second->report.accepted) << second->report.verdict;
 }
 
+TEST(TrainerTest, WithoutABlendTheFactorsAreTheSameAndRankAlone) {
+  const TrainingSet set = FixtureTable(FixtureLines({}));
+  TrainOptions options = SmallTraining();
+  const Result<TrainedModel> with = TrainOnSet(set, 90, options, nullptr, kClock);
+  options.blend_customers_max = 0;
+  const Result<TrainedModel> without = TrainOnSet(set, 90, options, nullptr, kClock);
+  ASSERT_TRUE(with.ok() && without.ok());
+  EXPECT_TRUE(without->report.accepted) << without->report.verdict;
+  EXPECT_EQ(without->model.als.item_factors, with->model.als.item_factors);
+  const StackModel& none = without->model.stack;
+  EXPECT_TRUE(none.repeats_theta.empty() && none.new_theta.empty() && none.cold_theta.empty());
+  EXPECT_TRUE(none.session_theta.empty());
+  EXPECT_FALSE(with->model.stack.repeats_theta.empty()) << "the twin: this log is long enough for a blend";
+}
+
 TEST(TrainerTest, NothingToLearnFromIsAClearError) {
   const auto message = [](const std::vector<FixtureLine>& lines) {
     const Result<TrainedModel> trained = TrainOnSet(FixtureTable(lines), 90, SmallTraining(), nullptr, kClock);
