@@ -36,6 +36,20 @@ def shop(bench, customers, items, days):
         "simulate", "--customers", customers, "--items", items, "--days", days, "--out", files))
 
 
+def factors_store(bench, folder):
+    """The store of shop() again, with a generation of factors alone in service (no blend): the model that issues mean by
+    "the factor model"."""
+    store, ready = os.path.join(folder, "store-factors"), os.path.join(folder, "ready-factors")
+    if not os.path.exists(ready):
+        say(f"  training factors alone for {os.path.basename(folder)}")
+        shutil.rmtree(store, ignore_errors=True)
+        shutil.copytree(os.path.join(folder, "store"), store)
+        subprocess.run([bench.binary, "train", "--data", store, "--no-blend", "--activate", "--force"], check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        open(ready, "w", encoding="ascii").close()
+    return store
+
+
 def wide_shop(bench, customers, items, events, days):
     """As shop(), of more items than `rapport simulate` knows tastes for in minutes, with so many views of each customer:
     "wide-shop-CUSTOMERS-ITEMS-EVENTS-DAYS"."""
