@@ -95,7 +95,7 @@ const ApiOperation kOperations[] = {
      "RegisterRequest", "GenerationAnswer", 201},
     {Method::kPost, "/v1/models/{generation}/activate", Scope::kModels, "Put a model in service; 0: none", "", "",
      "ActivateAnswer"},
-    {Method::kGet, "/v1/models/{generation}/report", Scope::kModels, "How a model was judged", "", "", "AnyObject"},
+    {Method::kGet, "/v1/models/{generation}/report", Scope::kModels, "How a model was judged", "", "", "ModelReport"},
     {Method::kGet, "/v1/models/{generation}/file", Scope::kModels, "The model file", "", "",
      "application/octet-stream"},
     // Administration.
