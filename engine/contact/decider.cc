@@ -265,20 +265,21 @@ void SetPropensities(std::vector<DecisionArm>& shortlist, double temperature, do
   for (DecisionArm& arm : shortlist) arm.propensity = (1 - exploration) * arm.propensity / sum + even;
 }
 
+DecisionArm DrawArm(std::span<const DecisionArm> shortlist, uint64_t seed) {
+  double left = Random(seed).Uniform();
+  for (const DecisionArm& arm : shortlist) {
+    left -= arm.propensity;
+    if (left < 0) return arm;
+  }
+  return shortlist.back();
+}
+
 DecisionOutcome Decide(const DecisionInput& input) {
   Arms arms(input);
   for (const uint32_t channel : input.channels) arms.GatherChannel(channel);
   DecisionOutcome outcome = arms.Take();
   SetPropensities(outcome.shortlist, input.settings.limits.temperature, input.settings.limits.exploration);
-  double left = Random(input.seed).Uniform();
-  outcome.chosen = outcome.shortlist.back();
-  for (const DecisionArm& arm : outcome.shortlist) {
-    left -= arm.propensity;
-    if (left < 0) {
-      outcome.chosen = arm;
-      break;
-    }
-  }
+  outcome.chosen = DrawArm(outcome.shortlist, input.seed);
   return outcome;
 }
 

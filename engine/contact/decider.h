@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -100,5 +101,7 @@ DecisionOutcome Decide(const DecisionInput& input);
 
 // Probabilities of the shortlist by its values, in place. REQUIRES at least one arm.
 void SetPropensities(std::vector<DecisionArm>& shortlist, double temperature, double exploration);
+// One of the shortlist, by its propensities.
+DecisionArm DrawArm(std::span<const DecisionArm> shortlist, uint64_t seed);
 
 }  // namespace rapport

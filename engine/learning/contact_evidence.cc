@@ -79,35 +79,52 @@ KnownVisits ReadVisits(const SimulatedShop& shop, int threads) {
   return visits;
 }
 
-std::vector<KnownCustomer> ReadContacts(const ContactWorld& world, const SimulatedShop& shop, const KnownVisits& visits,
-                                        int threads) {
-  std::vector<KnownCustomer> known(shop.customers.size());
+ResponseTrial TrialOf(const ContactWorld& world, const KnownCustomer& customer, const SimulatedContact& contact,
+                      Timestamp time) {
+  ResponseTrial trial;
+  trial.content = contact.arm.content;
+  trial.hour = contact.arm.hour;
+  trial.channel = contact.arm.channel;
+  trial.kind = static_cast<uint8_t>(world.contents[contact.arm.content].kind);
+  trial.responded = contact.answered.has_value();
+  trial.unsubscribed = contact.unsubscribed.has_value();
+  trial.affinity = customer.affinity[contact.arm.content];
+  trial.recent_sends = static_cast<float>(contact.recent_sends);
+  trial.age_days = AgeDays(time, contact.time);
+  return trial;
+}
+
+std::vector<KnownCustomer> KnownAt(const ContactWorld& world, const KnownVisits& visits,
+                                   std::span<const ContactHistory> histories, Timestamp time, int threads) {
+  std::vector<KnownCustomer> known(histories.size());
   FillAffinity(world, visits, &known);
+  const float cut_days = AgeDays(world.end, time);
   ParallelFor(known.size(), kGrain, threads, [&](size_t begin, size_t end, size_t) {
     for (size_t u = begin; u < end; ++u) {
       KnownCustomer& customer = known[u];
-      customer.activity_hours = visits.hours[u];
-      customer.activity_age_days = visits.age_days[u];
+      for (size_t visit = 0; visit < visits.hours[u].size(); ++visit) {
+        if (cut_days > 0 && visits.age_days[u][visit] < cut_days) continue;
+        customer.activity_hours.push_back(visits.hours[u][visit]);
+        customer.activity_age_days.push_back(visits.age_days[u][visit] - cut_days);
+      }
       customer.traits = {static_cast<uint32_t>(world.people[u].occupation)};
-      const ContactHistory history = SimulateContacts(world, shop, u);
-      customer.unsubscribed = history.unsubscribed;
-      customer.recent_sends = history.recent_sends;
-      for (const SimulatedContact& contact : history.contacts) {
-        ResponseTrial trial;
-        trial.content = contact.arm.content;
-        trial.hour = contact.arm.hour;
-        trial.channel = contact.arm.channel;
-        trial.kind = static_cast<uint8_t>(world.contents[contact.arm.content].kind);
-        trial.responded = contact.answered.has_value();
-        trial.unsubscribed = contact.unsubscribed.has_value();
-        trial.affinity = customer.affinity[contact.arm.content];
-        trial.recent_sends = static_cast<float>(contact.recent_sends);
-        trial.age_days = AgeDays(world.end, contact.time);
-        customer.trials.push_back(trial);
+      customer.unsubscribed = histories[u].unsubscribed;
+      customer.recent_sends = histories[u].recent_sends;
+      for (const SimulatedContact& contact : histories[u].contacts) {
+        customer.trials.push_back(TrialOf(world, customer, contact, time));
       }
     }
   });
   return known;
+}
+
+std::vector<KnownCustomer> ReadContacts(const ContactWorld& world, const SimulatedShop& shop, const KnownVisits& visits,
+                                        int threads) {
+  std::vector<ContactHistory> histories(shop.customers.size());
+  ParallelFor(histories.size(), kGrain, threads, [&](size_t begin, size_t end, size_t) {
+    for (size_t u = begin; u < end; ++u) histories[u] = SimulateContacts(world, shop, u);
+  });
+  return KnownAt(world, visits, histories, world.end, threads);
 }
 
 ResponseShape ShapeOf(const ContactWorld& world) {

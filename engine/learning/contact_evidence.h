@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/learning/simulated_contacts.h"
@@ -36,8 +37,15 @@ struct KnownVisits {
 
 // `threads` 0: all cores; the same on any number.
 KnownVisits ReadVisits(const SimulatedShop& shop, int threads);
+// What is known at `time` of customers who were contacted as `histories` say: visits before it, ages as of it.
+std::vector<KnownCustomer> KnownAt(const ContactWorld& world, const KnownVisits& visits,
+                                   std::span<const ContactHistory> histories, Timestamp time, int threads);
+// KnownAt the end, after SimulateContacts of everybody.
 std::vector<KnownCustomer> ReadContacts(const ContactWorld& world, const SimulatedShop& shop, const KnownVisits& visits,
                                         int threads);
+// A contact as a trial, its age as of `time`.
+ResponseTrial TrialOf(const ContactWorld& world, const KnownCustomer& customer, const SimulatedContact& contact,
+                      Timestamp time);
 
 ResponseShape ShapeOf(const ContactWorld& world);
 // Views into `known`.

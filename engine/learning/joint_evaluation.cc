@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
+#include "engine/learning/contact_logging.h"
 #include "engine/learning/joint_policies.h"
 
 namespace rapport {
@@ -396,10 +397,14 @@ Result<JointReport> EvaluateJoint(const JointOptions& options) {
       SimulatedContactOptions contacts;
       contacts.dial = options.dials[d];
       contacts.contacts = options.contacts;
+      contacts.policy = options.logging;
+      contacts.spending = options.spending;
       const Result<ContactWorld> world = MakeContactWorld(contacts, &*shop);
       if (!world.ok()) return world.status();
       if (!visits) visits = ReadVisits(*shop, options.threads);
-      WorldJudge judge(options, *shop, *world, ReadContacts(*world, *shop, *visits, options.threads));
+      const auto histories = LogContacts(*world, *shop, *visits, options.response, options.threads);
+      if (!histories.ok()) return histories.status();
+      WorldJudge judge(options, *shop, *world, KnownAt(*world, *visits, *histories, world->end, options.threads));
       RAPPORT_RETURN_IF_ERROR(judge.Run(number, &judged[d]));
     }
   }

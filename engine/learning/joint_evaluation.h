@@ -1,10 +1,11 @@
 // Is deciding content, hour and channel together worth it, and does the learned model do it? Judged where the truth is
 // known (simulated_contacts.h), over the interaction dial and over how often a customer was contacted before.
 //
-// In each world, one in |contacts| customers is sent contacts[k], by uniform draws; one response model learns from all
-// of them. Then every policy sends one contact to every judged customer of a stratum, within the same budget; what it
-// is worth is the true expected value: margin x true response - cost - lifetime value x true unsubscribing. No answer
-// is drawn, so that nothing but the choice differs between policies. Customers who left every channel are not judged.
+// In each world, one in |contacts| customers is sent contacts[k], by uniform draws or as the model itself spends them
+// (contact_logging.h); one response model learns from all of them. Then every policy sends one contact to every judged
+// customer of a stratum, within the same budget; what it is worth is the true expected value: margin x true response -
+// cost - lifetime value x true unsubscribing. No answer is drawn, so that nothing but the choice differs between
+// policies. Customers who left every channel are not judged.
 //
 //   gain of joint over P   sum of joint's values / sum of P's - 1         share of the oracle   sum of P's / sum of its
 //   parts (asked for)      the learned model with one of its parts in place of the truth, for where the rest is lost:
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "engine/learning/simulated_contacts.h"
 #include "models/metrics.h"
 #include "models/response_model.h"
 
@@ -51,6 +53,8 @@ struct JointOptions {
   std::vector<size_t> contacts{0, 5, 20, 80};             // per customer, in turn
   size_t customers = 2400;                                // of one world
   size_t items = 300;                                     // of its shop
+  ContactPolicy logging = ContactPolicy::kUniform;        // who chose what was sent before
+  ModelSpending spending;                                 // of kModel
   double budget_per_send = 0.02;                          // money; the costs of channels are in simulated_contacts.h
   bool parts = false;                                     // with rows for the learned model's parts
   bool learned = true;  // false: the policies that need no fit of the response model, for a look at the world alone

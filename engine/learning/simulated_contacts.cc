@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/random.h"
-#include "base/time_zone.h"
 
 namespace rapport {
 
@@ -21,7 +20,6 @@ namespace {
 constexpr uint64_t kWorldStream = uint64_t{4} << 32;
 constexpr uint64_t kContentStream = uint64_t{5} << 32;
 constexpr uint64_t kPersonStream = uint64_t{6} << 32;
-constexpr uint64_t kContactStream = uint64_t{7} << 32;
 
 // The world's fixed numbers: see the head of simulated_contacts.h.
 constexpr double kLevel = -2.0, kScale = 1.3, kPersonLevelDeviation = 0.5;
@@ -29,8 +27,7 @@ constexpr double kContentShare = 0.4, kHourShare = 0.3, kChannelShare = 0.3, kOw
 constexpr double kOwnInteractionShare = 1.0 / 3, kRhythmShare = 0.8, kOccupationShare = 0.3;
 constexpr double kFatigue = 0.1, kFatigueDeviation = 0.5;
 constexpr double kLeaveLevel = -6.2, kLeaveDeviation = 0.5, kLeaveRecent = 0.15;
-constexpr double kLifeEventsPerYear = 0.2, kHabitShare = 0.8, kOpenedOnly = 0.2;
-constexpr uint16_t kHabitHour = 24 + 10;  // Tuesday 10:00
+constexpr double kLifeEventsPerYear = 0.2;
 constexpr size_t kWindowFrom = 7, kWindowUntil = 22;
 
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
@@ -275,132 +272,6 @@ Status CheckOptions(const SimulatedContactOptions& options, const SimulatedShopO
   return Status::Ok();
 }
 
-// ---- one customer's contacts --------------------------------------------------------------------------------------
-
-// One owner, one thread.
-class Contacting {
- public:
-  Contacting(const ContactWorld& world, const SimulatedShop& shop, size_t index, TimeZone zone)
-      : world_(world),
-        index_(index),
-        person_(world.people[index]),
-        days_(shop.options.days),
-        zone_(std::move(zone)),
-        random_(Random(world.seed).Fork(kContactStream + index)) {
-    for (size_t i = 1; i < world.contents.size(); ++i) {
-      if (world.contents[i].appeal > world.contents[habit_content_].appeal) habit_content_ = i;
-    }
-    for (uint16_t hour = 0; hour < kHoursOfWeek; ++hour) {
-      if (InSendingWindow(hour)) hours_.push_back(hour);
-    }
-  }
-
-  ContactHistory Run() {
-    Plan();
-    Timestamp last = world_.start;
-    for (Planned& planned : plan_) {
-      Decay(last, planned.time);
-      last = planned.time;
-      Send(planned);
-    }
-    Decay(last, world_.end);
-    return std::move(history_);
-  }
-
- private:
-  struct Planned {
-    Timestamp time;
-    uint16_t hour = 0;
-    double propensity = 1;
-  };
-
-  bool Habitual() { return world_.options.policy == ContactPolicy::kHabit && random_.Uniform() < kHabitShare; }
-  double Propensity(bool is_habit, size_t choices) const {
-    const double uniform = 1.0 / static_cast<double>(choices);
-    if (world_.options.policy == ContactPolicy::kUniform) return uniform;
-    return (is_habit ? kHabitShare : 0) + (1 - kHabitShare) * uniform;
-  }
-
-  // Hours first: they are allowed whatever happens. The k-th contact falls in its share of the weeks.
-  void Plan() {
-    const size_t count = world_.options.contacts[index_ % world_.options.contacts.size()];
-    const size_t weeks = (days_ - 2) / 7;
-    for (size_t k = 0; k < count; ++k) {
-      Planned planned;
-      planned.hour = Habitual() ? kHabitHour : hours_[random_.Below(hours_.size())];
-      planned.propensity = Propensity(planned.hour == kHabitHour, hours_.size());
-      const auto week = static_cast<size_t>((static_cast<double>(k) + random_.Uniform()) / static_cast<double>(count) *
-                                            static_cast<double>(weeks));
-      planned.time = AtHour(std::min(week, weeks - 1), planned.hour, random_.Below(60));
-      plan_.push_back(planned);
-    }
-    std::stable_sort(plan_.begin(), plan_.end(), [](const Planned& a, const Planned& b) { return a.time < b.time; });
-  }
-
-  // A day on either side of the weeks is left free, so that no zone's wall clock leaves the shop's days.
-  Timestamp AtHour(size_t week, uint16_t hour, uint64_t minute) const {
-    const Timestamp first{world_.start.ms + static_cast<int64_t>(1 + 7 * week) * kDayMs};
-    const size_t weekday = HourOfWeek(first) / 24;
-    const size_t ahead = (hour / 24 + 7 - weekday) % 7;
-    CivilTime wall = UtcToCivil(Timestamp{first.ms + static_cast<int64_t>(ahead) * kDayMs});
-    wall.hour = hour % 24;
-    wall.minute = static_cast<int>(minute);
-    wall.second = 0;
-    return zone_.ToUtc(wall);
-  }
-
-  void Decay(Timestamp from, Timestamp to) {
-    const double days = static_cast<double>(to.ms - from.ms) / kDayMs;
-    history_.recent_sends *= std::exp2(-days / kRecentHalfLifeDays);
-  }
-
-  void Send(const Planned& planned) {
-    std::vector<uint8_t> channels;
-    for (uint8_t channel = 0; channel < kContactChannels; ++channel) {
-      if (!history_.unsubscribed[channel]) channels.push_back(channel);
-    }
-    if (channels.empty()) return;
-    const size_t content = Habitual() ? habit_content_ : random_.Below(world_.contents.size());
-    const uint8_t channel = Habitual() ? channels.front() : channels[random_.Below(channels.size())];
-    SimulatedContact made;
-    made.id = Numbered("contact-", index_) + "-" + std::to_string(history_.contacts.size() + 1);
-    made.time = planned.time;
-    made.arm = {static_cast<uint16_t>(content), planned.hour, channel};
-    made.propensity = planned.propensity * Propensity(content == habit_content_, world_.contents.size()) *
-                      Propensity(channel == channels.front(), channels.size());
-    made.recent_sends = history_.recent_sends;
-    made.true_response = TrueResponse(world_, person_, made.arm, made.recent_sends, made.time);
-    made.true_unsubscribe = TrueUnsubscribe(world_, person_, channel, made.recent_sends);
-    Outcome(&made);
-    history_.unsubscribed[channel] = made.unsubscribed.has_value();
-    history_.recent_sends += 1;
-    history_.contacts.push_back(std::move(made));
-  }
-
-  void Outcome(SimulatedContact* made) {
-    const bool answered = random_.Uniform() < made->true_response;
-    const bool leaves = random_.Uniform() < made->true_unsubscribe;
-    const bool opened = random_.Uniform() < kOpenedOnly || answered || leaves;
-    const auto after = [&](Timestamp time, double mean_minutes) {
-      return Timestamp{time.ms + 5 * kSecondMs + static_cast<int64_t>(random_.Exponential(mean_minutes) * kMinuteMs)};
-    };
-    if (opened) made->opened = after(made->time, 90);
-    if (answered) made->answered = after(*made->opened, 2);
-    if (leaves) made->unsubscribed = after(*made->opened, 4);
-  }
-
-  const ContactWorld& world_;
-  const size_t index_;
-  const ContactPerson& person_;
-  const size_t days_;
-  const TimeZone zone_;
-  Random random_;
-  size_t habit_content_ = 0;
-  std::vector<uint16_t> hours_;
-  std::vector<Planned> plan_;
-  ContactHistory history_;
-};
-
 }  // namespace
 
 Result<ContactWorld> MakeContactWorld(const SimulatedContactOptions& options, SimulatedShop* shop) {
@@ -424,12 +295,6 @@ Result<ContactWorld> MakeContactWorld(const SimulatedContactOptions& options, Si
     customer.profile.traits["pushToken"] = "push-" + name;
   }
   return world;
-}
-
-ContactHistory SimulateContacts(const ContactWorld& world, const SimulatedShop& shop, size_t customer) {
-  Result<TimeZone> zone = TimeZone::Open(shop.customers[customer].profile.time_zone);
-  if (!zone.ok()) return {};  // MakeContactWorld gives only zones that exist
-  return Contacting(world, shop, customer, zone.Take()).Run();
 }
 
 bool InSendingWindow(size_t hour_of_week) {

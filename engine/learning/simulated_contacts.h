@@ -19,13 +19,15 @@
 // Over arms and customers, separate and interaction have variance 1 each: the dial is the interaction's share of what
 // an arm can change. At dial 0 the best content, hour and channel are best together (the sigmoid is monotone).
 //
-// Everything is pure and seeded, and one customer does not depend on how many others there are. The parameters were
+// Everything is pure and seeded, and one customer does not depend on how many others there are (but where a model that
+// learned from the others chooses: kModel). The parameters were
 // fixed before any model was judged on them; they are not for tuning.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,6 +48,14 @@ extern const char* const kOccupationNames[kOccupations];          // the trait "
 enum class ContactPolicy : uint8_t {
   kUniform,  // content, hour and channel each uniform over what is allowed
   kHabit,    // each with 80 % the shop's habit (best content on average, Tuesday 10:00, e-mail), else uniform
+  kModel,    // by the response model learned from what was sent before, in rounds (contact_logging.h)
+};
+
+// How the response model spends contacts (kModel).
+struct ModelSpending {
+  size_t uniform_weeks = 3;                   // first, of uniform draws
+  size_t rounds = 5;                          // fits, each of which spends its share of the other weeks
+  double temperature = 1, exploration = 0.1;  // of the draw (engine/contact/decider.h), money and share
 };
 
 struct SimulatedContactOptions {
@@ -53,6 +63,7 @@ struct SimulatedContactOptions {
   size_t contents = 12;                 // kinds in turn
   std::vector<size_t> contacts = {20};  // customer u is sent contacts[u mod size], spread over the shop's days
   ContactPolicy policy = ContactPolicy::kUniform;
+  ModelSpending spending;  // of kModel
   // What an answer is worth, and what a send costs: one currency.
   double margin = 6, lifetime_value = 25;
   std::array<double, kContactChannels> send_cost{0.01, 0.06, 0.004, 0.03};
@@ -123,10 +134,39 @@ struct SimulatedContact {
 struct ContactHistory {
   std::vector<SimulatedContact> contacts;  // ascending by time
   std::array<bool, kContactChannels> unsubscribed{};
-  double recent_sends = 0;  // at the end of the shop's days
+  double recent_sends = 0;  // at the end of the shop's days; while contacts go on, right after the last one
 };
 
+// REQUIRES a policy that needs no model; for all of them: contact_logging.h.
 ContactHistory SimulateContacts(const ContactWorld& world, const SimulatedShop& shop, size_t customer);
+
+// ---- contacts that somebody else chooses --------------------------------------------------------------------------
+
+// The contacts of one customer that are due in [from, until), a week on the customer's wall clock; all of them are
+// chosen at `from`.
+struct ContactQuestion {
+  size_t customer = 0;
+  Timestamp from, until;
+  std::array<bool, kContactChannels> unsubscribed{};
+  double recent_sends = 0;      // R at `from`
+  std::vector<uint64_t> seeds;  // of the draws: as many as there are contacts
+};
+struct ContactChoice {
+  ContactArm arm;
+  Timestamp at;  // in the arm's hour, in [from, until)
+  double propensity = 1;
+};
+// At most one for each seed; fewer where nothing is to be sent. `before`: what was sent so far.
+using ContactChooser = std::function<std::vector<ContactChoice>(const ContactQuestion&, const ContactHistory& before)>;
+
+// Weeks in which contacts fall; week w begins a day and w weeks after the shop's start.
+size_t ContactWeeks(const SimulatedShop& shop);
+Timestamp ContactWeekStart(const ContactWorld& world, size_t week);  // UTC
+// The contacts that the plan has for [first_week, end_week), answered by the world, added to `history`. As many as
+// kUniform sends in these weeks; without a chooser they are kUniform's own, where `history` is empty. One chosen for a
+// channel that was left meanwhile is not sent.
+void ContinueContacts(const ContactWorld& world, const SimulatedShop& shop, size_t customer, size_t first_week,
+                      size_t end_week, const ContactChooser& chooser, ContactHistory* history);
 
 // ---- the truth ----------------------------------------------------------------------------------------------------
 

@@ -126,8 +126,10 @@ void AddSimulateCommand(Commands& commands) {
   command->add_option("--dial", arguments->dial, "how strongly content, hour and channel interact, 0 to 1")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command->add_option("--contact-policy", arguments->contact_policy, "how the shop chose what it sent: uniform, habit")
-      ->check(CLI::IsMember({"uniform", "habit"}))
+  command
+      ->add_option("--contact-policy", arguments->contact_policy,
+                   "how the shop chose what it sent: uniform, habit, model (by what it has learned, in rounds)")
+      ->check(CLI::IsMember({"uniform", "habit", "model"}))
       ->capture_default_str();
   command->add_option("--truth", arguments->truth, "a file for the contacts' true probabilities; never import it");
   command->add_option("--out", arguments->out, "a folder, made when it is not there")->required();

@@ -11,6 +11,7 @@
 
 #include "data/io/byte_sink.h"
 #include "data/io/json_records.h"
+#include "engine/learning/contact_logging.h"
 #include "engine/learning/simulated_contacts.h"
 #include "engine/learning/simulated_shop.h"
 #include "server/commands/simulate_contacts.h"
@@ -128,9 +129,13 @@ Result<std::vector<std::pair<Timestamp, json>>> MakeContacts(const Simulated& si
   if (!simulated.contacts) return calls;
   LineFile truth;
   if (!truth_path.empty()) RAPPORT_RETURN_IF_ERROR(truth.Open(truth_path));
+  KnownVisits visits;  // a policy that learns reads them
+  if (simulated.contacts->options.policy == ContactPolicy::kModel) visits = ReadVisits(simulated.shop, 0);
+  const auto histories = LogContacts(*simulated.contacts, simulated.shop, visits, {}, 0);
+  if (!histories.ok()) return histories.status();
   uint64_t contacts = 0;
   for (size_t u = 0; u < simulated.shop.customers.size(); ++u) {
-    const ContactHistory history = SimulateContacts(*simulated.contacts, simulated.shop, u);
+    const ContactHistory& history = (*histories)[u];
     contacts += history.contacts.size();
     auto of_customer = ContactCalls(*simulated.contacts, simulated.shop, u, history);
     std::move(of_customer.begin(), of_customer.end(), std::back_inserter(calls));

@@ -28,7 +28,7 @@ struct SimulateArguments {
   std::string out;          // --out: a folder, made when it is not there; files of these names are replaced
   size_t contacts = 0;      // --contacts: sent to each customer; 0: none, and the shop is as it is without them
   double dial = 0.5;        // --dial: how strongly content, hour and channel interact, 0..1
-  std::string contact_policy = "uniform";  // --contact-policy: how the shop chose: uniform, habit
+  std::string contact_policy = "uniform";  // --contact-policy: how the shop chose: uniform, habit, model
   std::string truth;                       // --truth: a file outside of OUT; empty: none. Needs --contacts
   bool json = false;                       // --json: the summary for machines
 };

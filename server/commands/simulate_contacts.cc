@@ -82,7 +82,8 @@ std::vector<json> ContactTruth(const SimulatedShop& shop, size_t customer, const
 Result<ContactPolicy> ContactPolicyFromName(const std::string& name) {
   if (name == "uniform") return ContactPolicy::kUniform;
   if (name == "habit") return ContactPolicy::kHabit;
-  return Status::InvalidArgument("no such policy of contacts: " + name + "; there are uniform and habit");
+  if (name == "model") return ContactPolicy::kModel;
+  return Status::InvalidArgument("no such policy of contacts: " + name + "; there are uniform, habit and model");
 }
 
 }  // namespace rapport

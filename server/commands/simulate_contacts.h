@@ -21,7 +21,7 @@ std::vector<std::pair<Timestamp, nlohmann::json>> ContactCalls(const ContactWorl
                                                                size_t customer, const ContactHistory& history);
 std::vector<nlohmann::json> ContactTruth(const SimulatedShop& shop, size_t customer, const ContactHistory& history);
 
-// "uniform", "habit"; kInvalidArgument names them.
+// "uniform", "habit", "model"; kInvalidArgument names them.
 Result<ContactPolicy> ContactPolicyFromName(const std::string& name);
 
 }  // namespace rapport

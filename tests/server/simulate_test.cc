@@ -107,6 +107,9 @@ TEST_F(SimulateTest, ContactsComeWithTheirTruthInAFileOfItsOwn) {
   auto files = with_contacts("one", "uniform");
   EXPECT_EQ(files, with_contacts("two", "uniform"));  // same seed, same bytes
   EXPECT_NE(files, with_contacts("three", "habit"));
+  const auto spent = with_contacts("four", "model");
+  EXPECT_NE(files, spent);
+  EXPECT_EQ(spent, with_contacts("five", "model"));  // on as many threads as there happen to be
   EXPECT_EQ(files.size(), 4u);
   EXPECT_EQ(files["items.jsonl"].find(plain.at("items.jsonl")), 0u);  // the shop's own, then the contents
   // The truth knows exactly the contacts that were sent, and nothing of it is in the events.
