@@ -9,7 +9,6 @@
 namespace rapport {
 namespace {
 
-constexpr size_t kKnownMembersMax = 200000;
 constexpr uint64_t kItemsMax = 4'000'000;  // names in memory: a stranger's made-up ids must end somewhere
 
 OperationResult Refused(Status status) { return {std::move(status), Outcome::kUnchanged, 0}; }
@@ -28,6 +27,7 @@ bool SameItem(Item a, Item b) {
 GroupCommit::GroupCommit(Store::Impl& store, const BulkOptions* bulk)
     : store_(store), bulk_(bulk), customers_before_(store.sequence.customer) {
   if (store_.known_customers.size() >= store_.options.known_customers_max) store_.known_customers.clear();
+  known_before_ = store_.known_customers.size();
 }
 
 OperationResult GroupCommit::Apply(Operation& operation) {
@@ -93,7 +93,7 @@ rocksdb::Status GroupCommit::WriteAll() {
 size_t GroupCommit::memory_bytes() const {
   constexpr size_t kProfileBytes = 1024, kNodeBytes = 128;
   return runs_.memory_bytes() + messages_.memory_bytes() + profiles_.size() * kProfileBytes +
-         store_.known_customers.size() * kNodeBytes;
+         (store_.known_customers.size() - known_before_) * kNodeBytes;
 }
 
 std::string GroupCommit::NameOf(const CustomerRef& ref) {
@@ -123,7 +123,7 @@ CustomerId GroupCommit::FindOrCreate(const CustomerRef& ref, Timestamp now) {
   profile.ref = ref;
   profile.created_at = profile.updated_at = now;
   PutProfile(profile);
-  if (store_.known_members.size() >= kKnownMembersMax) store_.known_members.clear();
+  if (store_.known_members.size() >= store_.options.known_customers_max) store_.known_members.clear();
   store_.known_members[id.value] = {id};
   return Remember(NameOf(ref), id);
 }
@@ -162,7 +162,7 @@ CustomerId GroupCommit::Root(CustomerId customer) {
 const std::vector<CustomerId>& GroupCommit::Members(CustomerId customer) {
   const auto known = store_.known_members.find(customer.value);
   if (known != store_.known_members.end()) return known->second;
-  if (store_.known_members.size() >= kKnownMembersMax) store_.known_members.clear();
+  if (store_.known_members.size() >= store_.options.known_customers_max) store_.known_members.clear();
   return store_.known_members[customer.value] = MembersOf(Root(customer));
 }
 

@@ -126,6 +126,7 @@ class GroupCommit {
   Store::Impl& store_;
   const BulkOptions* const bulk_;
   const uint64_t customers_before_;
+  size_t known_before_ = 0;    // names in the store's memory when the group began
   rocksdb::WriteBatch batch_;  // without bulk_
   SortedRuns runs_;            // with bulk_
   std::unordered_map<uint64_t, Profile> profiles_;

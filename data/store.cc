@@ -27,6 +27,7 @@ namespace rapport {
 namespace {
 
 constexpr char kMarker[] = "Rapport store\n";
+constexpr char kMaking[] = "RAPPORT.making";  // stands until the marker does: what is there was never anybody's
 
 // value = Seal(item set); union of all operands, in one pass however many have gathered since the last compaction.
 class ItemSetMerge final : public rocksdb::MergeOperator {
@@ -82,6 +83,10 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& op
   }
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
+  // In pieces of a page: the whole filter of a file of millions of keys is larger than a small cache's shard, which then
+  // keeps none of it, and every look-up reads megabytes.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   table.format_version = 5;
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   const bool written_often = family == kEvent || family == kMessage || family == kItemSet || family == kLookup;
@@ -126,11 +131,12 @@ Status PrepareFolder(const std::string& folder, bool create) {
     return Status::Ok();
   }
   if (marker.status().code() != StatusCode::kNotFound) return marker.status();
-  if (is_folder && !fs::is_empty(folder, error)) {
+  const bool is_begun = fs::exists(folder + "/" + kMaking, error);
+  if (is_folder && !is_begun) {
     // "lost+found" is what a fresh file system holds.
     for (const auto& entry : fs::directory_iterator(folder, error)) {
       const std::string name = entry.path().filename().string();
-      if (name != "lost+found" && name != "lock") {
+      if (name != "lost+found" && name != "lock" && !name.starts_with(kMaking)) {
         return Status::FailedPrecondition(folder + " is not a store's folder and is not empty (it holds '" + name +
                                           "'); name an empty or new folder with --data");
       }
@@ -142,6 +148,19 @@ Status PrepareFolder(const std::string& folder, bool create) {
   fs::create_directories(folder, error);
   if (error) return Status(StatusCode::kPermissionDenied, "cannot create " + folder + ": " + error.message());
   return Status::Ok();
+}
+
+// A store that a crash left half made is made from the start: nobody was told of it. REQUIRES the lock, and no marker.
+Status BeginStore(const std::string& folder) {
+  std::error_code error;
+  const std::string making = folder + "/" + kMaking;
+  if (std::filesystem::exists(making, error)) {
+    for (const char* part : {"db", "models", "secret"}) {
+      std::filesystem::remove_all(folder + "/" + part, error);
+      if (error) return Status::Unavailable("cannot remove " + folder + "/" + part + ": " + error.message());
+    }
+  }
+  return WriteFileAtomically(making, "removed when the store is made\n", FileMode::kPublic);
 }
 
 }  // namespace
@@ -189,6 +208,7 @@ Status Store::Impl::Open() {
   // A folder without its marker is one that was never finished, or an empty one.
   std::error_code error;
   const bool is_new = writes && !std::filesystem::exists(folder + "/RAPPORT", error);
+  if (is_new) RAPPORT_RETURN_IF_ERROR(BeginStore(folder));
   Result<SecretKey> key = ReadOrMakeSecret(folder + "/secret", is_new);
   if (!key.ok()) return key.status();
   secret = *key;
@@ -196,6 +216,7 @@ Status Store::Impl::Open() {
   if (writes) std::filesystem::remove_all(BulkFolder(folder), error);  // of an import that was cut off
   RAPPORT_RETURN_IF_ERROR(OpenDatabase(is_new));
   if (writes) RAPPORT_RETURN_IF_ERROR(WriteFileAtomically(folder + "/RAPPORT", kMarker, FileMode::kPublic));
+  if (writes) std::filesystem::remove(folder + "/" + kMaking, error);
   RAPPORT_RETURN_IF_ERROR(LoadState());
   if (writes) committer = std::thread([this] { CommitLoop(); });
   return Status::Ok();

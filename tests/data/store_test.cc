@@ -399,6 +399,37 @@ TEST(StoreTest, ForeignFoldersAreRefused) {
   EXPECT_EQ(Store::Open(folder.path() + "/none", must_exist).status().code(), StatusCode::kFailedPrecondition);
 }
 
+// Whatever a kill left of the very first opening, the next one makes the store. Broken twin: without the mark of the
+// making the same folder is refused as somebody else's.
+TEST(StoreTest, AStoreThatWasNeverFinishedIsMadeAnew) {
+  namespace fs = std::filesystem;
+  TempFolder made;
+  OpenOrDie(made.path() + "/store").reset();
+  const std::vector<std::string> parts{"lock", "RAPPORT.making", "secret", "models", "db"};  // in this order
+  for (size_t count = 0; count <= parts.size() + 1; ++count) {
+    TempFolder folder;
+    for (size_t i = 0; i < std::min(count, parts.size()); ++i) {
+      const fs::path from = fs::path(made.path()) / "store" / parts[i];
+      const fs::path to = fs::path(folder.path()) / parts[i];
+      if (i == 1) {
+        std::ofstream(to) << "x";
+      } else {
+        fs::copy(from, to, fs::copy_options::recursive);
+      }
+    }
+    if (count == parts.size()) fs::remove(folder.path() + "/db/CURRENT");  // a database half made
+    {
+      auto store = OpenOrDie(folder.path());
+      ASSERT_TRUE(store->ApplyAndWait(RandomOperations(3, 50)).ok());
+    }
+    EXPECT_FALSE(fs::exists(folder.path() + "/RAPPORT.making"));
+    EXPECT_FALSE(Dump(*OpenOrDie(folder.path())).empty());
+    if (count < 3) continue;
+    fs::remove(folder.path() + "/RAPPORT");
+    EXPECT_EQ(Store::Open(folder.path(), StoreOptions{}).status().code(), StatusCode::kFailedPrecondition);
+  }
+}
+
 TEST(StoreTest, AnOlderFormatIsBroughtForwardANewerOneRefused) {
   TempFolder folder;
   std::string before;
