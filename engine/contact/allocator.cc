@@ -112,6 +112,18 @@ void AppendField(const std::string& text, std::string* out) {
   *out += '"';
 }
 
+// The customers' arms, and no arm for anybody once `cancelled`: whatever looks at customers comes to its end at once.
+ArmSource SourceUntil(const std::function<bool()>& cancelled, const PlanCustomers& customers) {
+  return [&cancelled, &customers, source = customers.Source()](uint32_t customer, CustomerArms* arms) {
+    if (!cancelled()) return source(customer, arms);
+    std::fill(arms->channel_slot.begin(), arms->channel_slot.end(), kNotAllowed);
+    std::fill(arms->cost.begin(), arms->cost.end(), 0.0f);
+    arms->own_kind_slot.assign(customers.shape().kinds * kSlotStride, 0);
+    arms->kind_slot = arms->own_kind_slot.data();
+    arms->kind_slot_step = 0;
+  };
+}
+
 }  // namespace
 
 std::string LimitReport::ToString() const {
@@ -180,7 +192,7 @@ Result<std::vector<SharedLimit>> CountLimits(const PlanFrame& frame, const ArmSh
 }
 
 Result<BatchPlan> PlanBatch(const PlanCustomers& customers, const std::vector<BatchLimit>& limits,
-                            const BatchOptions& options, const DrawSink& sink) {
+                            const BatchOptions& options, const DrawSink& sink, const std::function<bool()>& cancelled) {
   if (!(options.temperature >= 0) || !(options.exploration >= 0 && options.exploration <= 1)) {
     return Status::InvalidArgument("the temperature is 0 or more, and exploration is between 0 and 1");
   }
@@ -195,7 +207,11 @@ Result<BatchPlan> PlanBatch(const PlanCustomers& customers, const std::vector<Ba
   PricingOptions pricing;
   pricing.seed = options.seed;
   pricing.threads = options.threads;
-  batch.prices = FindPrices(customers.shape(), set, customers.Source(), customers.size(), pricing);
+  const ArmSource source = cancelled ? SourceUntil(cancelled, customers) : customers.Source();
+  const DrawSink sink_until = [&](const DrawRecord& record) {
+    if (!cancelled()) sink(record);
+  };
+  batch.prices = FindPrices(customers.shape(), set, source, customers.size(), pricing);
   DrawOptions draw;
   draw.seed = options.seed;
   draw.temperature = options.temperature;
@@ -205,7 +221,8 @@ Result<BatchPlan> PlanBatch(const PlanCustomers& customers, const std::vector<Ba
   const bool dice = options.temperature > 0 || options.exploration > 0;
   if (!dice) draw.shortlist.arms_max = std::min(draw.shortlist.arms_max, kShortlistWithoutDice);
   draw.threads = options.threads;
-  batch.plan = DrawPlan(customers.shape(), set, customers.Source(), batch.prices, draw, sink);
+  batch.plan = DrawPlan(customers.shape(), set, source, batch.prices, draw, sink && cancelled ? sink_until : sink);
+  if (cancelled && cancelled()) return Status::Unavailable("the batch was stopped");
   size_t first = 0;
   for (const BatchLimit& limit : limits) {
     const size_t count = limit.per_hour ? kSlots : 1;

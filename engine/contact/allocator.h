@@ -3,6 +3,7 @@
 // hours.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -61,8 +62,11 @@ struct BatchPlan {
 // kInvalidArgument names the limit and what to say instead.
 Result<std::vector<SharedLimit>> CountLimits(const PlanFrame& frame, const ArmShape& shape,
                                              const std::vector<BatchLimit>& limits);
+// `cancelled`, asked for every customer that is looked at and true for ever once it is: kUnavailable then, soon, and
+// nothing more goes to the sink.
 Result<BatchPlan> PlanBatch(const PlanCustomers& customers, const std::vector<BatchLimit>& limits,
-                            const BatchOptions& options, const DrawSink& sink = nullptr);
+                            const BatchOptions& options, const DrawSink& sink = nullptr,
+                            const std::function<bool()>& cancelled = nullptr);
 
 // "best", "explored", "nothing-worth", "limits", or the rule that left no channel ("no-consent").
 const char* PlanReasonName(const PlanCustomers& customers, uint32_t index, const DrawnArm& drawn);

@@ -272,7 +272,7 @@ Result<std::unique_ptr<BatchDecision>> DecideBatch(const Store& store, std::shar
   if (hooks.take_off) RAPPORT_RETURN_IF_ERROR(hooks.take_off(batch->customers->frame(), &limits));
   DrawSink sink;
   if (hooks.drawn) sink = [&](const DrawRecord& record) { hooks.drawn(*batch, record); };
-  Result<BatchPlan> plan = PlanBatch(*batch->customers, limits, request.options, sink);
+  Result<BatchPlan> plan = PlanBatch(*batch->customers, limits, request.options, sink, hooks.cancelled);
   if (!plan.ok()) return plan.status();
   batch->plan = plan.Take();
   return batch;

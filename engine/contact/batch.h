@@ -54,7 +54,7 @@ struct BatchHooks {
   // content of the frame. From many threads. Empty: no affinity, and audiences decide alone.
   std::function<Status(CustomerId root, const PlanFrame& frame, std::span<float> affinity, std::span<uint8_t> refused)>
       contents;
-  std::function<bool()> cancelled;  // asked between customers while they are read: kUnavailable then
+  std::function<bool()> cancelled;  // asked for every customer that is read or planned for: kUnavailable then
 };
 
 // What DecideBatch would refuse before it reads a customer.

@@ -96,5 +96,24 @@ TEST_F(AllocatorTest, BadLimitsAreSaid) {
   EXPECT_FALSE(PlanBatch(*customers_, {}, {.shortlist = 65}).ok());
 }
 
+// A server that stops waits for the customer that is looked at, not for the plan. Broken twin: without the question
+// (a source that never asks) the plan is made to its end, with all that goes to the sink.
+TEST_F(AllocatorTest, APlanThatIsStoppedEndsAtOnce) {
+  BatchOptions dice{.temperature = 1, .exploration = 0.1};
+  dice.threads = 1;
+  size_t asked = 0, drawn = 0;
+  const DrawSink sink = [&](const DrawRecord&) { ++drawn; };
+  ASSERT_TRUE(PlanBatch(*customers_, {}, dice, sink, [&] { return ++asked == 0; }).ok());
+  EXPECT_EQ(drawn, 50u);
+  const size_t whole = asked;
+  EXPECT_GT(whole, 50u);
+  for (const size_t stop_at : {size_t{1}, whole / 2, whole - 1}) {
+    asked = drawn = 0;
+    const Result<BatchPlan> plan = PlanBatch(*customers_, {}, dice, sink, [&] { return ++asked >= stop_at; });
+    EXPECT_EQ(plan.status().code(), StatusCode::kUnavailable);
+    EXPECT_LT(drawn, 50u);
+  }
+}
+
 }  // namespace
 }  // namespace rapport
