@@ -2,6 +2,8 @@
 #include "engine/learning/trainer.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <utility>
 
 #include "engine/learning/blend_fit.h"
@@ -66,12 +68,34 @@ Result<Ranker> RankInService(const ContentModel& in_service, const ContentModel&
   return rank("in service, refitted", std::move(theirs));
 }
 
+// Every number below what pages take for an order (content/ranker.cc).
+bool CameToNothing(const AlsModel& model) {
+  constexpr float kFactorMin = 1e-12f;
+  return std::none_of(model.item_factors.begin(), model.item_factors.end(),
+                      [](float x) { return std::abs(x) >= kFactorMin; });
+}
+
+// Where everybody has touched next to nothing of a large catalogue, zero is the best fit of all: the zeros, each of the
+// unobserved weight, outweigh what was seen. Then with an eighth of that weight, as often as it takes.
 Result<AlsModel> FitFactors(const TrainingSet& set, const Interactions& by_customer, const TrainOptions& options,
                             const FitProgress& progress) {
+  constexpr double kUnobservedMin = 1e-4, kLess = 8;
   if (options.foreign) return options.foreign->For(set.item_ids);
-  Result<AlsFit> fit = FitAls(by_customer, options.als, LossTracking::kOff, progress);
-  if (!fit.ok()) return fit.status();
-  return std::move(fit->model);
+  for (AlsOptions als = options.als;; als.unobserved_weight /= kLess) {
+    Result<AlsFit> fit = FitAls(by_customer, als, LossTracking::kOff, progress);
+    if (!fit.ok()) return fit.status();
+    if (!CameToNothing(fit->model) || als.unobserved_weight / kLess < kUnobservedMin) return std::move(fit->model);
+  }
+}
+
+std::string WhatBecameOfFactors(const AlsModel& model, const TrainOptions& options) {
+  if (CameToNothing(model)) return "; its factors came to nothing and have no say: the log is too thin for them";
+  if (options.foreign || model.options.unobserved_weight == options.als.unobserved_weight) return "";
+  char text[128];
+  std::snprintf(text, sizeof text,
+                "; the log is thin: factors fitted with an unobserved weight of %.4g in place of %.4g",
+                model.options.unobserved_weight, options.als.unobserved_weight);
+  return text;
 }
 
 // The settings are the file's; what the file does not say of a fit stays ours.
@@ -307,6 +331,7 @@ Result<TrainedModel> TrainOnSet(const TrainingSet& set, double history_half_life
       RAPPORT_RETURN_IF_ERROR(FitBlendWeights(windows, options.als.threads, refit->stack));
     }
     trained.model = refit.Take();
+    report.verdict += WhatBecameOfFactors(trained.model.als, options);
     report.fit_seconds = SecondsBetween(refit_started, clock.Now());
   }
   report.total_seconds = SecondsBetween(started, clock.Now());

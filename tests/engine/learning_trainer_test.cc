@@ -172,6 +172,32 @@ TEST(TrainerTest, SmallestShopsTrainWithoutAComparison) {
   }
 }
 
+// Regularization that grows with the unobserved weight of a large catalogue, here simply large: with the weight as
+// given the best fit is zero. Broken twin: a fit that keeps the weight (epochs of FitAls itself) ends there.
+TEST(TrainerTest, AThinLogIsFittedWithLessUnobservedWeight) {
+  const TrainingSet set = FixtureTable(FixtureLines({}));
+  TrainOptions options = SmallTraining();
+  options.als.epochs = 40;
+  options.als.regularization = 0.1;
+  const Result<Interactions> matrix = BuildInteractions(set, set.last, 90);
+  ASSERT_TRUE(matrix.ok());
+  const Result<AlsFit> twin = FitAls(*matrix, options.als);
+  ASSERT_TRUE(twin.ok());
+  EXPECT_TRUE(std::all_of(twin->model.item_factors.begin(), twin->model.item_factors.end(),
+                          [](float x) { return std::abs(x) < 1e-12f; }));
+  const Result<TrainedModel> trained = TrainOnSet(set, 90, options, nullptr, kClock);
+  ASSERT_TRUE(trained.ok()) << trained.status().ToString();
+  const AlsModel& als = trained->model.als;
+  EXPECT_TRUE(
+      std::any_of(als.item_factors.begin(), als.item_factors.end(), [](float x) { return std::abs(x) > 1e-3f; }));
+  EXPECT_LT(als.options.unobserved_weight, options.als.unobserved_weight);
+  EXPECT_NE(trained->report.verdict.find("the log is thin"), std::string::npos) << trained->report.verdict;
+  options.als.regularization = 1e4;
+  const Result<TrainedModel> nothing = TrainOnSet(set, 90, options, nullptr, kClock);
+  ASSERT_TRUE(nothing.ok());
+  EXPECT_NE(nothing->report.verdict.find("came to nothing"), std::string::npos) << nothing->report.verdict;
+}
+
 TEST(TrainerTest, EqualTimesOfManyCustomersTrainToo) {
   std::vector<FixtureLine> lines = FixtureLines({});
   for (FixtureLine& line : lines) line.time = FixtureDay(1);
