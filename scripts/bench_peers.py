@@ -47,6 +47,9 @@ def arguments_of(words):
                         help="most factors of the part on many factors; 1024 takes many minutes more (default 512)")
     parser.add_argument("--catalogue-max", type=int, default=100_000,
                         help="most items of the part page-view-scale; 1000000 takes minutes more (default 100000)")
+    parser.add_argument("--memory-customers", type=int, default=100_000,
+                        help="customers of the part memory; 1000000, which is 50 million events, takes a quarter of an hour more "
+                             "and 25 GB of disk (default 100000)")
     parser.add_argument("--soak-minutes", type=float, default=2, help="length of the soak (default 2)")
     options = parser.parse_args(words)
     unknown = [part for part in options.parts if part not in PARTS]

@@ -1,10 +1,10 @@
 """The shops that `make bench-peers` serves: made once under build/bench-peers/ and used again."""
-import datetime
 import json
 import os
 import random
 import shutil
 import subprocess
+import time
 
 from bench_frame import say
 
@@ -58,26 +58,25 @@ def wide_shop(bench, customers, items, events, days):
 
 
 def write_wide_shop(files, customers, items, events, days):
-    """200 groups, popularity a power of the rank within the group, three groups a customer likes and one view in five of any."""
+    """200 groups, popularity a power of the rank within the group, three groups a customer likes and one view in five of any.
+    Each customer's views stand in order; everybody's first ones come first, so that nothing is held in memory."""
     os.makedirs(files)
     draw, groups = random.Random(1), 200
     with open(os.path.join(files, "items.jsonl"), "w", encoding="ascii") as file:
         for item in range(items):
             file.write(json.dumps({"itemId": f"item-{item:07d}", "kind": "product", "title": f"Thing {item} of group {item % groups}",
                                    "categories": [f"group-{item % groups}"], "price": f"{2 + 40 * draw.random():.2f}", "stock": 50}) + "\n")
-    views = []
-    for customer in range(customers):
-        likes = [draw.randrange(groups) for _ in range(3)]
-        for event in range(events):
-            group = likes[draw.randrange(3)] if draw.random() < 0.8 else draw.randrange(groups)
-            views.append((draw.random() * days * 86400, customer, event, int(items // groups * draw.random() ** 2.5) * groups + group))
-    start = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone.utc)
+    likes = bytes(draw.randrange(groups) for _ in range(3 * customers))
+    begin, between, ranks, chance = 1735689600, days * 86400 / events, items // groups, draw.random  # from 2025-01-01
     with open(os.path.join(files, "events.jsonl"), "w", encoding="ascii") as file:
-        for seconds, customer, event, item in sorted(views):
-            when = (start + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-            file.write(json.dumps({"type": "track", "userId": f"customer-{customer:05d}", "event": "Product Viewed", "timestamp": when,
-                                   "messageId": f"m-{customer}-{event}", "properties": {"product_id": f"item-{item:07d}"}},
-                                  separators=(",", ":")) + "\n")
+        for event in range(events):
+            for customer in range(customers):
+                kind = chance()
+                group = likes[3 * customer + int(kind * 3.75)] if kind < 0.8 else int(chance() * groups)
+                item = int(ranks * chance() ** 2.5) * groups + group
+                when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begin + between * (event + chance())))
+                file.write(f'{{"type":"track","userId":"customer-{customer:05d}","event":"Product Viewed","timestamp":"{when}",'
+                           f'"messageId":"m-{customer}-{event}","properties":{{"product_id":"item-{item:07d}"}}}}\n')
 
 
 HISTORY_MIN = 20
