@@ -5,7 +5,8 @@
     scripts/test dev e2e         only these suites
 
 Suites: asan (all GoogleTest programs under AddressSanitizer and UndefinedBehaviorSanitizer, and the include walls),
-tsan (the rooms with threads under ThreadSanitizer), e2e (the release binary, driven from outside); and, only when named,
+tsan (the rooms with threads under ThreadSanitizer), e2e (the release binary, driven from outside), fuzz (each libFuzzer target for
+some seconds, where clang is there); and, only when named,
 dev (as asan, without sanitizers: the quick one for daily work) and e2e-asan (as e2e, with the binary that the sanitizers
 watch). Everything goes to build/; results of each suite to build/results/.
 """
@@ -20,8 +21,10 @@ import xml.etree.ElementTree as xml
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOMS = ["base", "data", "models", "engine", "server"]
 ROOMS_WITH_THREADS = ["base", "data", "engine", "server"]
-SUITES = ["dev", "asan", "tsan", "e2e", "e2e-asan"]
-SUITES_OF_CI = ["asan", "tsan", "e2e"]  # dev would test the same again
+SUITES = ["dev", "asan", "tsan", "e2e", "fuzz", "e2e-asan"]
+SUITES_OF_CI = ["asan", "tsan", "e2e", "fuzz"]  # dev would test the same again
+FUZZ_TARGETS = ["http_head", "json_body", "filter", "csv_mapping", "model_file", "tokens"]  # as tests/fuzz/targets.h
+FUZZ_SECONDS = 10  # each; tests/fuzz/replay_test.cc goes over the seeds in every suite of GoogleTest besides
 CTEST_TIMEOUT_SECONDS = "600"
 SANITIZER_OPTIONS = {
     "asan": {
@@ -152,8 +155,8 @@ def run_ctest(preset, rooms, others):
 
 
 def run_e2e(suite, preset):
-    # The bench's own test drives its programs; sanitizers are built without them.
-    programs = ["rapport_training", "rapport_top_k"] if preset == "release" else []
+    # The bench's own test drives two of its programs, and none may fall behind; sanitizers are built without them.
+    programs = ["rapport_benches"] if preset == "release" else []
     if not build(preset, ["rapport", *programs]):
         return Counts(failed=1)
     clients = os.path.join("tests", "e2e")
@@ -174,6 +177,22 @@ def run_e2e(suite, preset):
         return Counts(**json.load(file))
 
 
+def run_fuzz():
+    """What libFuzzer finds in a few seconds, from the committed seeds and what earlier runs in this clone kept."""
+    if subprocess.run(["scripts/install-packages", "fuzz"], stdin=subprocess.DEVNULL).returncode != 0 or not shutil.which("clang++-14"):
+        say("fuzz: SKIPPED: clang 14 and its run-time library cannot be installed here")
+        return Counts(skipped=len(FUZZ_TARGETS))
+    if not build("fuzz", [f"fuzz_{target}" for target in FUZZ_TARGETS]):
+        return Counts(failed=1)
+    counts, started = Counts(), time.monotonic()
+    for target in FUZZ_TARGETS:
+        code = run_quietly(f"fuzz-{target}", ["scripts/fuzz", str(FUZZ_SECONDS), target])
+        found = Counts(passed=1) if code == 0 else Counts(failed=1, failures=[f"{target}: see build/fuzz/crashes"])
+        counts.add(found)
+    say(f"fuzz: ran in {time.monotonic() - started:.0f} s")
+    return counts
+
+
 def main(chosen):
     unknown = [suite for suite in chosen if suite not in SUITES]
     if unknown:
@@ -187,6 +206,8 @@ def main(chosen):
             counts = run_e2e(suite, "release")
         elif suite == "e2e-asan":
             counts = run_e2e(suite, "asan")
+        elif suite == "fuzz":
+            counts = run_fuzz()
         elif suite == "tsan":
             counts = run_ctest(suite, ROOMS_WITH_THREADS, [])
         else:

@@ -66,8 +66,7 @@ class Shop {
     if (admission.refusal) return *admission.refusal;
     // Minutes of work, copies of the store, and bytes that only our own command line sends.
     const std::string& route = admission.route->pattern;
-    const bool long_work = route == "/v1/models/train" || route == "/v1/decisions/batch";
-    if (long_work || route.starts_with("/v1/admin/")) return JsonResponse(200, "{}");
+    if (route == "/v1/models/train" || route.starts_with("/v1/admin/")) return JsonResponse(200, "{}");
     request.body = std::move(body);
     if (const auto refusal = gate_->AdmitBody(*admission.route, request)) return *refusal;
     const auto client = std::make_shared<WaitingResponder>();
