@@ -80,13 +80,13 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& op
     table.block_size = kHistoryBlockBytes;  // never asked for by its key: no filter
   } else {
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    // In pieces of a page: the whole filter of a file of millions of keys is larger than a small cache's shard, which
+    // then keeps none of it, and every look-up reads megabytes.
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = true;
   }
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
-  // In pieces of a page: the whole filter of a file of millions of keys is larger than a small cache's shard, which then
-  // keeps none of it, and every look-up reads megabytes.
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-  table.partition_filters = true;
   table.format_version = 5;
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   const bool written_often = family == kEvent || family == kMessage || family == kItemSet || family == kLookup;
