@@ -68,9 +68,9 @@ Result<Ranker> RankInService(const ContentModel& in_service, const ContentModel&
   return rank("in service, refitted", std::move(theirs));
 }
 
-// Every number below what pages take for an order (content/ranker.cc).
+// Far below where they started from, and on their way to zero.
 bool CameToNothing(const AlsModel& model) {
-  constexpr float kFactorMin = 1e-12f;
+  constexpr float kFactorMin = 1e-4f;
   return std::none_of(model.item_factors.begin(), model.item_factors.end(),
                       [](float x) { return std::abs(x) >= kFactorMin; });
 }

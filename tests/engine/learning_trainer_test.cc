@@ -178,7 +178,7 @@ TEST(TrainerTest, AThinLogIsFittedWithLessUnobservedWeight) {
   const TrainingSet set = FixtureTable(FixtureLines({}));
   TrainOptions options = SmallTraining();
   options.als.epochs = 40;
-  options.als.regularization = 0.1;
+  options.als.regularization = 1;
   const Result<Interactions> matrix = BuildInteractions(set, set.last, 90);
   ASSERT_TRUE(matrix.ok());
   const Result<AlsFit> twin = FitAls(*matrix, options.als);
