@@ -354,7 +354,7 @@ def cold_page_us(bench, store, folder, runs=3):
 
 def scan_microseconds(bench):
     """{items: us of CPU of one search of the best 100}, as the part on top-k measured it last; {} where it has not."""
-    path = bench.path("top-k.json")
+    path = bench.measured_path("top-k")
     if not os.path.exists(path):
         return {}
     with open(path, encoding="utf-8") as file:
@@ -524,10 +524,10 @@ def memory(bench):
         wrk(bench, server.url, server.key, "page_views.lua", core=None, seconds=60, NAMES=known)
         writer.join()
         load, peak = server.resident_bytes(), server.resident_bytes("VmHWM")
-        pages = server.metric("rapport_store_events") - events
+        written = server.metric("rapport_store_events") - events
     mib = lambda size: round(size / 2**20)
     result.text(f"{customers:,} customers, {events:,.0f} events, {items:,} items, a model in service, `memoryBytes` {mib(MEMORY_BYTES):,} MiB: resident "
-                f"{mib(rest):,} MiB at rest, {mib(load):,} MiB after 60 s of pages for customers in turn and {pages:,.0f} new events beside them, "
+                f"{mib(rest):,} MiB at rest, {mib(load):,} MiB after 60 s of pages for customers in turn and {written:,.0f} new events beside them, "
                 f"{mib(peak):,} MiB at most. Histories stay on the disk: what grows with the customers is the bounded cache of histories and the answers' "
                 "memory, both with their limits in docs/OPERATIONS.md; what grows with the items is the catalogue and the model.")
     result.stated("memory.resident_mib.at_rest", mib(rest))
