@@ -25,7 +25,7 @@ SUITES = ["dev", "asan", "tsan", "e2e", "fuzz", "e2e-asan"]
 SUITES_OF_CI = ["asan", "tsan", "e2e", "fuzz"]  # dev would test the same again
 FUZZ_TARGETS = ["http_head", "json_body", "filter", "csv_mapping", "model_file", "tokens"]  # as tests/fuzz/targets.h
 FUZZ_SECONDS = 10  # each; tests/fuzz/replay_test.cc goes over the seeds in every suite of GoogleTest besides
-CTEST_TIMEOUT_SECONDS = "600"
+CTEST_TIMEOUT_SECONDS = "1500"  # of a whole program; the longest takes 400 on two quiet cores
 SANITIZER_OPTIONS = {
     "asan": {
         # The distribution's RocksDB is not instrumented: a container that it fills looks overflown.
