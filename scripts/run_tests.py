@@ -40,6 +40,7 @@ SANITIZER_OPTIONS = {
                         ":LearningSignatureTest.*:JudgingTest.A*:JudgingTest.P*:JudgingTest.T*"
                         ":TrainerTest.A*:TrainerTest.O*:TrainerTest.S*"
                         ":ResponseTrainingTest.A*:ResponseTrainingTest.L*"
+                        ":ContactLoggingTest.P*:ContactLoggingTest.W*:ContactLoggingTest.N*:ContactLoggingTest.TheF*"
                         # Thousands of calls from one thread.
                         ":OpenApiWalk.*",
     },
