@@ -16,9 +16,11 @@ def write(measured, root, skipped, plot_pythons):
     """`measured`: {part: what Result.to_json gave}. Returns the rows of build/bench-peers.json."""
     rows = [row for part in measured.values() for row in part["targets"]]
     plots = []
-    text = head(rows, skipped, list(dict.fromkeys(part["machine"] for part in measured.values())))
+    machines = list(dict.fromkeys(part["machine"] for part in measured.values()))
+    text = head(rows, skipped, machines)
     for name, part in measured.items():
         text += f"## {part['title']}\n```\nscripts/bench_peers.py {name}\n```\n"
+        text += f"On {part['machine']}.\n\n" if len(machines) > 1 else ""
         text += "".join(block_text(block, plots) for block in part["blocks"])
     with open(os.path.join(root, "docs", "PERFORMANCE.md"), "w", encoding="utf-8") as file:
         file.write(text.rstrip() + "\n")
@@ -34,7 +36,8 @@ def head(rows, skipped, machines):
     text = ("# Performance\n\nWritten by `make bench-peers`: Rapport beside what people would use instead, on the same data, in one run, "
             "taking turns. Answers are checked before anything is timed. Machines are noisy: absolutes are stated, ratios are judged; "
             "figures are medians, in brackets the lowest and highest of the runs.\n\n")
-    text += f"Machine: {', or '.join(machines) or machine()}.\n\n"
+    text += ("Machines differ from part to part and are named with each.\n\n" if len(machines) > 1
+             else f"Machine: {machines[0] if machines else machine()}.\n\n")
     for what in skipped:
         text += f"SKIPPED: {what}\n\n"
     text += f"## Targets: {sum(row['met'] for row in judged)} of {len(judged)} met\n"
