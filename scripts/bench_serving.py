@@ -335,8 +335,8 @@ def page_view_scale(bench):
     if not scans:
         bench.skip("the share spent scanning: the part top-k has not been measured")
     result.text("The log of the shop with 20,000 items is long enough for the blend of all models; it is measured with the factors alone (`--no-blend`) and "
-                "with the blend. That of 100,000 is not: its pages are ranked by factors and repeats. A million items with two views each teach no "
-                "factors (they end at 1e-28): neighbours of the history rank there. The scan stands beside as part top-k measured it, with other "
+                "with the blend. That of 100,000 is not: its pages are ranked by factors and repeats. A million items with a view or two each are "
+                "a thin log: their factors are fitted with an eighth of the unobserved weight (docs/MODELS.md section 2). The scan stands beside as part top-k measured it, with other "
                 "factors and for the best 100.")
     return result
 
