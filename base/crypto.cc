@@ -1,9 +1,8 @@
-// SHA-256 is the library's block function without its method objects, which cost several times what a short text does.
-#define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/crypto.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
@@ -13,6 +12,14 @@ namespace rapport {
 namespace {
 
 const uint8_t* Bytes(std::string_view text) { return reinterpret_cast<const uint8_t*>(text.data()); }
+
+// Standard alphabet with padding, through OpenSSL.
+std::string EncodeBase64(std::string_view bytes) {
+  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int n = EVP_EncodeBlock(reinterpret_cast<uint8_t*>(out.data()), Bytes(bytes), static_cast<int>(bytes.size()));
+  out.resize(static_cast<size_t>(n));
+  return out;
+}
 
 Status NotBase64() { return Status::InvalidArgument("not base64"); }
 
@@ -24,44 +31,26 @@ const EVP_CIPHER* SivCipher() {
   return kCipher;
 }
 
-constexpr size_t kShaBlockBytes = 64;
-
-// SHA-256 of a whole block and what follows it.
-Digest256 ShaOfTwo(const std::array<uint8_t, kShaBlockBytes>& block, const void* rest, size_t rest_bytes) {
-  SHA256_CTX state;
-  SHA256_Init(&state);
-  SHA256_Update(&state, block.data(), block.size());
-  SHA256_Update(&state, rest, rest_bytes);
-  Digest256 digest;
-  SHA256_Final(digest.data(), &state);
-  OPENSSL_cleanse(&state, sizeof state);
-  return digest;
+const EVP_MD* Sha256Method() {
+  static const EVP_MD* const kFetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);  // likewise
+  return kFetched != nullptr ? kFetched : EVP_sha256();
 }
 
 }  // namespace
 
 Digest256 Sha256(std::string_view bytes) {
   Digest256 digest;
-  SHA256_CTX state;
-  SHA256_Init(&state);
-  SHA256_Update(&state, bytes.data(), bytes.size());
-  SHA256_Final(digest.data(), &state);
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, Sha256Method(), nullptr) != 1) {
+    SHA256(Bytes(bytes), bytes.size(), digest.data());
+  }
   return digest;
 }
 
-// RFC 2104: H((key ^ 5c..) H((key ^ 36..) text)), the key padded with zeros to a block.
 Digest256 HmacSha256(const SecretKey& key, std::string_view bytes) {
-  std::array<uint8_t, kShaBlockBytes> inner, outer;
-  for (size_t i = 0; i < kShaBlockBytes; ++i) {
-    const uint8_t of_key = i < key.size() ? key[i] : 0;
-    inner[i] = of_key ^ 0x36;
-    outer[i] = of_key ^ 0x5c;
-  }
-  const Digest256 digest = ShaOfTwo(inner, bytes.data(), bytes.size());
-  const Digest256 keyed = ShaOfTwo(outer, digest.data(), digest.size());
-  OPENSSL_cleanse(inner.data(), inner.size());
-  OPENSSL_cleanse(outer.data(), outer.size());
-  return keyed;
+  Digest256 digest;
+  unsigned int length = digest.size();
+  HMAC(Sha256Method(), key.data(), static_cast<int>(key.size()), Bytes(bytes), bytes.size(), digest.data(), &length);
+  return digest;
 }
 
 Hash128 IdentityHash(std::string_view bytes) {
@@ -129,16 +118,9 @@ std::string ToHex(std::string_view bytes) {
 }
 
 std::string ToBase64Url(std::string_view bytes) {
-  static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string out((4 * bytes.size() + 2) / 3, '\0');
-  const auto byte = [bytes](size_t at) { return uint32_t{static_cast<uint8_t>(bytes[at])}; };
-  size_t to = 0, from = 0;
-  const auto put = [&](uint32_t bits, size_t digits) {
-    for (size_t i = 0; i < digits; ++i) out[to++] = kAlphabet[bits >> (18 - 6 * i) & 63];
-  };
-  for (; from + 3 <= bytes.size(); from += 3) put(byte(from) << 16 | byte(from + 1) << 8 | byte(from + 2), 4);
-  if (bytes.size() - from == 1) put(byte(from) << 16, 2);
-  if (bytes.size() - from == 2) put(byte(from) << 16 | byte(from + 1) << 8, 3);
+  std::string out = EncodeBase64(bytes);
+  while (!out.empty() && out.back() == '=') out.pop_back();
+  for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
   return out;
 }
 
