@@ -1,6 +1,6 @@
 """A peer's search for the best 100 for scripts/bench_top_k.py, on one thread, one query at a time:
-    python bench/peer_top_k.py flat|ivf|hnsw FOLDER ITEMS
-First line out: {"buildSeconds", "settings", "recall", "versions"}; then {"seconds"} of CPU per query for each line
+    python bench/peer_top_k.py flat|ivf|hnsw FOLDER ITEMS      (a Python that has faiss or hnswlib, and numpy)
+First line out: {"buildSeconds", "settings", "recall", "version"}; then {"seconds"} of CPU per query for each line
 {"queries": N}. FOLDER has items.f32, queries.f32 and truth.u32 (64 x 100 rows, made by rapport_top_k). Settings: the least
 effort whose recall is at least .99 (hnsw: at most ef 10000). hnsw: with the norm augmentation (items one dimension longer, sqrt(M^2 - |y|^2), so that
 the nearest in L2 is the largest product)."""
@@ -71,9 +71,14 @@ def hnsw(y, x, truth):
     return search, f"M 16, ef {effort}"
 
 
-def versions():
-    import importlib.metadata
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("faiss-cpu", "hnswlib"))
+def version_of(kind):
+    """Of the package that was searched with, and what it was compiled to use where it says so."""
+    if kind == "hnsw":
+        import importlib.metadata
+        return importlib.metadata.version("hnswlib")
+    import faiss
+    options = faiss.get_compile_options().split() if hasattr(faiss, "get_compile_options") else []
+    return " ".join([faiss.__version__, *(word for word in options if word.startswith("AVX"))])
 
 
 def main():
@@ -84,7 +89,7 @@ def main():
     built = time.process_time() - started
     sys.stdin.readline()
     print(json.dumps({"buildSeconds": built, "settings": settings, "recall": recall_of(search, x, truth),
-                      "versions": versions()}), flush=True)
+                      "version": version_of(kind)}), flush=True)
     for line in sys.stdin:
         count = json.loads(line)["queries"]
         rows = [x[q % len(x)][None, :] for q in range(count)]

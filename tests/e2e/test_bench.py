@@ -5,6 +5,7 @@ import os
 import sys
 import types
 import unittest
+import unittest.mock
 
 from harness import ROOT, TemporaryFolder
 
@@ -88,6 +89,11 @@ class BenchTest(TemporaryFolder):
             pairs = [(planted.ask(mode="plain", queries=64)["seconds"], honest.ask(mode="plain", queries=64)["seconds"])
                      for _ in range(5)]
         self.assertGreater(bench_frame.ratio(*zip(*pairs))["median"], 2)  # five searches for one
+
+    def test_without_debians_faiss_it_is_said_how_to_get_it(self):
+        with unittest.mock.patch.object(bench_top_k, "DEBIAN_PYTHON", self.path("no-python")):
+            self.assertIsNone(bench_top_k.python_of_debian(self.bench))
+        self.assertIn("apt-get install python3-faiss", self.bench.skipped[0])
 
     def test_a_part_with_a_wrong_answer_leaves_nothing(self):
         def part(_):
