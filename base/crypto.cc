@@ -1,8 +1,8 @@
 #include "base/crypto.h"
 
+#include <nettle/hmac.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
@@ -48,8 +48,11 @@ Digest256 Sha256(std::string_view bytes) {
 
 Digest256 HmacSha256(const SecretKey& key, std::string_view bytes) {
   Digest256 digest;
-  unsigned int length = digest.size();
-  HMAC(Sha256Method(), key.data(), static_cast<int>(key.size()), Bytes(bytes), bytes.size(), digest.data(), &length);
+  hmac_sha256_ctx context;
+  hmac_sha256_set_key(&context, key.size(), key.data());
+  hmac_sha256_update(&context, bytes.size(), Bytes(bytes));
+  hmac_sha256_digest(&context, digest.size(), digest.data());
+  OPENSSL_cleanse(&context, sizeof(context));  // it holds what the key was made into
   return digest;
 }
 

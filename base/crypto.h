@@ -1,5 +1,6 @@
-// Hashes, message authentication and secret random bytes: thin functions over OpenSSL's libcrypto.
-// Wall: OpenSSL is included only in crypto.cc (and later in server/ for TLS).
+// Hashes, message authentication and secret random bytes: thin functions over OpenSSL's libcrypto, and Nettle for
+// HMAC, of which a page of 20 asks 21 times. Wall: OpenSSL is included only in crypto.cc and server/tls.cc, Nettle only
+// in crypto.cc.
 #pragma once
 
 #include <array>
