@@ -5,7 +5,7 @@
     python3 bench/overload.py --binary build/release/rapport --load build/release/bench/rapport_http_load [--rounds 3] [--seconds 4]
 
 A simulated shop is imported and trained. The server has one core, the load the other (--no-pin: they share). Capacity is what a closed
-loop of 4 clients gets; then 0.5 to 10 times that are asked, open loop, 400 connections, rounds interleaved. Every answer of 200 is held
+loop of 4 clients gets; then 0.5 to 10 times that are asked, open loop, --connections of them, rounds interleaved. Every answer of 200 is held
 against the one that the same question got alone, and counts when it comes within --patience-ms. Told: goodput and its median over rounds, goodput at 10x over the peak, the times of refusals,
 the server's memory, and what requests with a deadline of 0 ms cost. --out writes JSON, --svg the curve.
 --queue-wait-ms 60000 is the broken twin: everybody waits, nobody is refused in time.
@@ -77,7 +77,7 @@ class Bench:
     def round(self, capacity):
         out = {}
         for times in LOADS:
-            said = self.load(times * capacity, 400)
+            said = self.load(times * capacity, self.options.connections)
             assert said["wrong"] == 0 and said["failed"] == 0, said
             out[times] = said
             print(f"  {times:>4}x asked {said['sent'] / self.options.seconds:8.0f}/s (unsent {said['unsent']:6d})  "
@@ -117,6 +117,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--customers", type=int, default=5000)
     parser.add_argument("--items", type=int, default=5000)
+    parser.add_argument("--connections", type=int, default=2000)
     parser.add_argument("--patience-ms", type=float, default=500, help="a right answer after that is late, and no goodput")
     parser.add_argument("--queue-wait-ms", type=int)
     parser.add_argument("--no-pin", dest="pin", action="store_false")
@@ -128,7 +129,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         store, bodies = fill(os.environ["RAPPORT_BINARY"], folder, options.customers, options.items)
         # Every page is worked for: kept answers would be too cheap to be overloaded with.
-        config = {"server": {"threads": 1 if options.pin else 0, "requestsInFlightMax": 2000},
+        # The load is one address, and those who wait in the queue hold their connections: it needs more than one shopper may have.
+        config = {"server": {"threads": 1 if options.pin else 0, "requestsInFlightMax": 2000,
+                             "connectionsMax": options.connections + 64, "connectionsPerAddressMax": options.connections + 64},
                   "recommend": {"answerLifeSeconds": 0}}
         if options.queue_wait_ms:
             config["server"]["queueWaitMsMax"] = options.queue_wait_ms
