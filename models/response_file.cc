@@ -1,4 +1,4 @@
-// The response model's file, little endian:
+// The response model as it stands in its file (the names around it: engine/contact/response_set.h), little endian:
 //   "RAPPORTR"  u32 version  u32 parts  u64 file bytes                       24 bytes
 //   parts x { u64 bytes, then the bytes, padded with zeros to a multiple of 8 }, in the order of Parts below
 //   SHA-256 of everything before                                             32 bytes, in every version
@@ -10,7 +10,6 @@
 #include <type_traits>
 
 #include "base/crypto.h"
-#include "base/file.h"
 #include "models/response_model.h"
 
 namespace rapport {
@@ -21,7 +20,6 @@ static_assert(std::endian::native == std::endian::little, "the file is written a
 constexpr std::string_view kMagic = "RAPPORTR";
 constexpr uint32_t kVersion = 3;  // 2: without the last three parts, 1: nor the three before them
 constexpr size_t kHeaderBytes = 24, kDigestBytes = 32;
-constexpr uint64_t kFileBytesMax = uint64_t{1} << 30;
 
 // Calls `part(field)` for every stored part in the file's order: numbers, arrays of numbers, vectors of numbers. The
 // one list that writing, reading and counting share; never reordered, new parts at the end with a new version.
@@ -193,16 +191,6 @@ Result<ResponseModel> ParseResponseModel(std::string_view file, const std::strin
   RAPPORT_RETURN_IF_ERROR(CheckResponseModel(model));
   model.activity.Prepare();
   return model;
-}
-
-Status WriteResponseModel(const ResponseModel& model, const std::string& path) {
-  RAPPORT_RETURN_IF_ERROR(CheckResponseModel(model));
-  return WriteFileAtomically(path, SerializeResponseModel(model), FileMode::kPublic);
-}
-
-Result<ResponseModel> ReadResponseModel(const std::string& path) {
-  const Result<std::string> file = ReadFile(path, kFileBytesMax);
-  return file.ok() ? ParseResponseModel(*file, path) : file.status();
 }
 
 }  // namespace rapport

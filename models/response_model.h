@@ -195,12 +195,11 @@ Result<ResponseModel> FitResponse(const ResponseShape& shape, std::span<const Cu
 
 // Shapes agree, everything is finite, kinds in range. kDataLoss says what is wrong.
 Status CheckResponseModel(const ResponseModel& model);
-// The file: docs/DATA.md "Response model file". Little endian, last 32 bytes the SHA-256 of all before.
+// Part of the file that engine/contact/response_set.h writes: docs/DATA.md "Response model file". Little endian, last
+// 32 bytes the SHA-256 of all before.
 std::string SerializeResponseModel(const ResponseModel& model);
 // kDataLoss for a bad checksum, a cut file, wrong shapes or non-finite numbers; kFailedPrecondition for a newer
 // version.
 Result<ResponseModel> ParseResponseModel(std::string_view file, const std::string& name);
-Status WriteResponseModel(const ResponseModel& model, const std::string& path);
-Result<ResponseModel> ReadResponseModel(const std::string& path);
 
 }  // namespace rapport

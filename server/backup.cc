@@ -237,6 +237,20 @@ Status CopyBack(const std::string& backup, const std::string& path, const FileSu
   return GiveToOwner(to, data);
 }
 
+// A backup inside of what it saves goes where that goes: moved away, or lost with it.
+Status CheckOutsideStores(const std::string& folder) {
+  std::error_code error;
+  const fs::path target = fs::weakly_canonical(folder, error);
+  if (error) return CannotDo("cannot look at " + folder, error);
+  for (fs::path at = target;; at = at.parent_path()) {
+    if (fs::exists(at / kMarkerName, error)) {
+      return Status::InvalidArgument(folder + (at == target ? " is" : " lies in") +
+                                     " a store or a backup itself; name a folder for backups");
+    }
+    if (at == at.root_path()) return Status::Ok();
+  }
+}
+
 }  // namespace
 
 bool IsBackup(const std::string& folder) {
@@ -256,12 +270,10 @@ std::vector<std::string> ListBackups(const std::string& target) {
 }
 
 Result<BackupReport> WriteBackup(const std::string& checkpoint, const BackupOptions& options, Timestamp now) {
+  RAPPORT_RETURN_IF_ERROR(CheckOutsideStores(options.folder));
   std::error_code error;
   fs::create_directories(options.folder, error);
   if (error) return CannotDo("cannot create " + options.folder, error);
-  if (fs::exists(options.folder + "/" + kMarkerName, error)) {
-    return Status::InvalidArgument(options.folder + " is a store or a backup itself; name a folder for backups");
-  }
   Result<FileLock> lock = FileLock::Acquire(options.folder + "/lock", "rapport backup");
   if (!lock.ok()) return Status(lock.status().code(), "another backup is written here: " + lock.status().message());
   RemovePartials(options.folder);

@@ -13,6 +13,13 @@ Json IntervalJson(const Interval& interval) {
   return {{"mean", interval.mean}, {"lower", interval.lower}, {"upper", interval.upper}};
 }
 
+// Not in the report that the registry keeps: that is written before there is a generation, and says nothing of what
+// became of it. So it says nothing instead of 0 and false.
+Json RegistrationJson(uint64_t generation, bool activated) {
+  if (generation == 0) return Json::object();
+  return {{"generation", generation}, {"activated", activated}};
+}
+
 }  // namespace
 
 std::string TrainReportToJson(const TrainReport& report) {
@@ -23,58 +30,56 @@ std::string TrainReportToJson(const TrainReport& report) {
                       {"recall20", IntervalJson(model.recall20)},
                       {"coverage20", model.coverage20}});
   }
-  Json json{{"generation", report.generation},
-            {"accepted", report.accepted},
-            {"activated", report.activated},
-            {"verdict", report.verdict},
-            {"foreignFactors", report.foreign},
-            {"customers", report.customers},
-            {"items", report.items},
-            {"interactions", report.interactions},
-            {"events", report.events},
-            {"judgedCustomers", report.judged_customers},
-            {"splitAt", FormatRfc3339(report.split_at)},
-            {"trainedUntil", FormatRfc3339(report.trained_until)},
-            {"judged", std::move(judged)},
-            {"fitSeconds", report.fit_seconds},
-            {"totalSeconds", report.total_seconds},
-            {"file", report.file}};
+  Json json = RegistrationJson(report.generation, report.activated);
+  json.update({{"accepted", report.accepted},
+               {"verdict", report.verdict},
+               {"foreignFactors", report.foreign},
+               {"customers", report.customers},
+               {"items", report.items},
+               {"interactions", report.interactions},
+               {"events", report.events},
+               {"judgedCustomers", report.judged_customers},
+               {"splitAt", FormatRfc3339(report.split_at)},
+               {"trainedUntil", FormatRfc3339(report.trained_until)},
+               {"judged", std::move(judged)},
+               {"fitSeconds", report.fit_seconds},
+               {"totalSeconds", report.total_seconds},
+               {"file", report.file}});
   if (report.drift) json["drift"] = Json::parse(DriftReportToJson(*report.drift));
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string ResponseReportToJson(const ResponseTrainReport& report) {
   const ResponseReport& fit = report.fit;
-  const Json json{{"model", "response"},
-                  {"generation", report.generation},
-                  {"accepted", report.accepted},
-                  {"activated", report.activated},
-                  {"verdict", report.verdict},
-                  {"customers", report.customers},
-                  {"contacts", report.contacts},
-                  {"responses", report.responses},
-                  {"visits", report.visits},
-                  {"heldOutContacts", fit.validation_trials},
-                  {"logLossEverybody", fit.loss_global},
-                  {"logLossPersonal", fit.loss_personal},
-                  {"gainLower", fit.gain_lower},
-                  {"traitGainLower", fit.trait_gain_lower},
-                  {"threeWayGainLower", fit.three_way_gain_lower},
-                  {"traitsTogetherGainLower", fit.together_gain_lower},
-                  {"gainByContactsKnown", fit.stratum_gain},
-                  {"contactsByContactsKnown", fit.stratum_trials},
-                  {"totalSeconds", report.total_seconds},
-                  {"file", report.file}};
+  Json json = RegistrationJson(report.generation, report.activated);
+  json.update({{"model", "response"},
+               {"accepted", report.accepted},
+               {"verdict", report.verdict},
+               {"customers", report.customers},
+               {"contacts", report.contacts},
+               {"responses", report.responses},
+               {"visits", report.visits},
+               {"heldOutContacts", fit.validation_trials},
+               {"logLossEverybody", fit.loss_global},
+               {"logLossPersonal", fit.loss_personal},
+               {"gainLower", fit.gain_lower},
+               {"traitGainLower", fit.trait_gain_lower},
+               {"threeWayGainLower", fit.three_way_gain_lower},
+               {"traitsTogetherGainLower", fit.together_gain_lower},
+               {"gainByContactsKnown", fit.stratum_gain},
+               {"contactsByContactsKnown", fit.stratum_trials},
+               {"totalSeconds", report.total_seconds},
+               {"file", report.file}});
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string ResponseReportToText(const ResponseTrainReport& report) {
   char text[512];
   std::snprintf(text, sizeof text,
-                "%llu contacts of %llu customers, %llu answered; %llu visits\n"
+                "%llu customers: %llu contacts, %llu answered; %llu visits\n"
                 "held out: %llu contacts, log loss %.5f with everybody's curve, %.5f with the customer's own\n"
                 "%s: ",
-                static_cast<unsigned long long>(report.contacts), static_cast<unsigned long long>(report.customers),
+                static_cast<unsigned long long>(report.customers), static_cast<unsigned long long>(report.contacts),
                 static_cast<unsigned long long>(report.responses), static_cast<unsigned long long>(report.visits),
                 static_cast<unsigned long long>(report.fit.validation_trials), report.fit.loss_global,
                 report.fit.loss_personal, report.accepted ? "accepted" : "refused");
@@ -114,7 +119,11 @@ std::string TrainReportToText(const TrainReport& report) {
                 static_cast<unsigned long long>(report.customers), static_cast<unsigned long long>(report.items),
                 static_cast<unsigned long long>(report.interactions), report.total_seconds, report.fit_seconds);
   out += line;
-  if (!report.judged.empty()) {
+  const bool judged = report.judged_customers > 0;
+  if (!report.judged.empty() && !judged) {
+    out += "judged on nobody: no customer from before " + FormatRfc3339(report.split_at) + " chose anything after it\n";
+  }
+  if (judged) {
     std::snprintf(line, sizeof(line), "judged on %llu customers after %s\n",
                   static_cast<unsigned long long>(report.judged_customers), FormatRfc3339(report.split_at).c_str());
     out += line;
@@ -122,7 +131,7 @@ std::string TrainReportToText(const TrainReport& report) {
                   "coverage@20");
     out += line;
   }
-  for (const JudgedModel& model : report.judged) {
+  for (const JudgedModel& model : judged ? report.judged : std::vector<JudgedModel>{}) {
     std::snprintf(line, sizeof(line), "  %-24s %.4f (%.4f - %.4f)   %.4f (%.4f - %.4f)   %.3f\n", model.name.c_str(),
                   model.ndcg10.mean, model.ndcg10.lower, model.ndcg10.upper, model.recall20.mean, model.recall20.lower,
                   model.recall20.upper, model.coverage20);

@@ -119,18 +119,16 @@ Status WriteResponseSet(const ResponseSet& set, const std::string& path) {
   return WriteFileAtomically(path, file, FileMode::kPublic);
 }
 
-Result<ResponseSet> ReadResponseSet(const std::string& path) {
-  const Result<std::string> file = ReadFile(path, kFileBytesMax);
-  if (!file.ok()) return file.status();
-  if (file->size() < 8 + 4 + 8 + sizeof(Digest256) || file->compare(0, 8, kMagic) != 0) return Damaged(path);
-  const std::string_view body = std::string_view(*file).substr(0, file->size() - sizeof(Digest256));
+Result<ResponseSet> ParseResponseSet(std::string_view file, const std::string& name) {
+  if (file.size() < 8 + 4 + 8 + sizeof(Digest256) || file.substr(0, 8) != kMagic) return Damaged(name);
+  const std::string_view body = file.substr(0, file.size() - sizeof(Digest256));
   const Digest256 digest = Sha256(body);
-  if (std::memcmp(digest.data(), file->data() + body.size(), digest.size()) != 0) return Damaged(path);
+  if (std::memcmp(digest.data(), file.data() + body.size(), digest.size()) != 0) return Damaged(name);
   Reader reader{body.substr(8)};
   const auto version = reader.Get<uint32_t>();
-  if (version > kVersion) return Status::FailedPrecondition(path + " was written by a newer Rapport");
+  if (version > kVersion) return Status::FailedPrecondition(name + " was written by a newer Rapport");
   const auto names_bytes = reader.Get<uint64_t>();
-  if (names_bytes > reader.in.size()) return Damaged(path);
+  if (names_bytes > reader.in.size()) return Damaged(name);
   Reader names{reader.in.substr(0, names_bytes)};
   ResponseSet set;
   set.vocabulary.channels = GetNames(names);
@@ -139,12 +137,17 @@ Result<ResponseSet> ReadResponseSet(const std::string& path) {
   set.vocabulary.segments = GetNames(names);
   set.vocabulary.contents = GetNumbers(names);
   set.vocabulary.traits = GetNumbers(names);
-  if (!names.ok || !names.in.empty()) return Damaged(path);
-  Result<ResponseModel> model = ParseResponseModel(reader.in.substr(names_bytes), path);
+  if (!names.ok || !names.in.empty()) return Damaged(name);
+  Result<ResponseModel> model = ParseResponseModel(reader.in.substr(names_bytes), name);
   if (!model.ok()) return model.status();
-  if (!Fits(set.vocabulary, model->shape)) return Damaged(path);
+  if (!Fits(set.vocabulary, model->shape)) return Damaged(name);
   set.model = std::make_shared<const ResponseModel>(model.Take());
   return set;
+}
+
+Result<ResponseSet> ReadResponseSet(const std::string& path) {
+  const Result<std::string> file = ReadFile(path, kFileBytesMax);
+  return file.ok() ? ParseResponseSet(*file, path) : file.status();
 }
 
 }  // namespace rapport

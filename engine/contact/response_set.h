@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "engine/contact/response_evidence.h"
 #include "models/response_model.h"
@@ -23,7 +24,9 @@ struct ResponseSet {
 };
 
 Status WriteResponseSet(const ResponseSet& set, const std::string& path);
-// kDataLoss: cut, changed, or names that do not fit the model; kFailedPrecondition: a newer version.
+// `name` is for messages. kDataLoss: cut, changed, or names that do not fit the model; kFailedPrecondition: a newer
+// version.
+Result<ResponseSet> ParseResponseSet(std::string_view file, const std::string& name);
 Result<ResponseSet> ReadResponseSet(const std::string& path);
 
 // Thread-safe.

@@ -4,8 +4,8 @@
 
 #include "base/crypto.h"
 #include "base/file.h"
+#include "engine/contact/response_set.h"
 #include "models/content_model.h"
-#include "models/response_model.h"
 #include "server/backup.h"
 #include "server/commands/command.h"
 #include "server/commands/store_access.h"
@@ -114,9 +114,9 @@ void CheckModels(const Store& store, const std::string& models_folder, Findings&
     }
     if (Sha256(*bytes) != record.sha256) found.Problem(name + ": its file is not the one that was registered");
     const bool of_responses = record.kind == "response";
-    found.Kept(of_responses ? ParseResponseModel(*bytes, record.file).status()
-                            : ParseContentModel(*bytes, record.file).status(),
-               name.c_str());
+    found.Kept(
+        of_responses ? ParseResponseSet(*bytes, record.file).status() : ParseContentModel(*bytes, record.file).status(),
+        name.c_str());
   }
 }
 

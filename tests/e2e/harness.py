@@ -228,6 +228,15 @@ def product(item_id, **more):
     return {"itemId": item_id, "kind": "product", "title": f"Title of {item_id}", "price": "9.50", **more}
 
 
+def flip(path, offset, bit=1):
+    """Another bit at that byte of the file."""
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ bit]))
+
+
 class TemporaryFolder(unittest.TestCase):
     """A test case with a fresh folder; `self.folder` is where its store may stand (not made yet)."""
 

@@ -5,21 +5,13 @@ import subprocess
 import threading
 import unittest
 
-from harness import Server, TemporaryFolder, product, rapport
+from harness import Server, TemporaryFolder, flip, product, rapport
 
 
 def files_of(folder):
     for at, _, names in os.walk(folder):
         for name in names:
             yield os.path.join(at, name)
-
-
-def flip(path, offset, bit=1):
-    with open(path, "r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ bit]))
 
 
 class BackupTest(TemporaryFolder):
@@ -155,7 +147,9 @@ class BackupTest(TemporaryFolder):
         served = rapport("serve", "--data", report["folder"], timeout=60)
         self.assertEqual(served.returncode, 1)
         self.assertIn("is a backup", served.stderr)
-        self.assertIn("name a folder for backups", rapport("backup", self.folder, "--data", self.folder).stderr)
+        for inside in (self.folder, os.path.join(self.folder, "backups"), os.path.join(self.folder, "db", "..", "new", "er")):
+            self.assertIn("name a folder for backups", rapport("backup", inside, "--data", self.folder).stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "new")))
         # One that was cut off is no backup, and goes with the next.
         partial = os.path.join(self.target, "20200101T000000.000Z.partial")
         os.makedirs(partial)

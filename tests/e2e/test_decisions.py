@@ -2,10 +2,11 @@
 and what a marketer reads afterwards."""
 import csv
 import json
+import os
 import time
 import unittest
 
-from harness import TemporaryFolder, product, rapport
+from harness import TemporaryFolder, flip, product, rapport
 
 
 class DecisionsTest(TemporaryFolder):
@@ -67,13 +68,24 @@ class DecisionsTest(TemporaryFolder):
                 self.assertEqual(server.post("/v1/batch", {"batch": batch[at:at + 1000]}).status, 200)
             done = rapport("train", "--model", "response", "--data", self.folder, "--activate", "--force", timeout=300)
             self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("40 customers: 800 contacts, 267 answered", done.stdout)
             models = server.get("/v1/models").json
             active = [model for model in models["models"] if model["kind"] == "response" and model["state"] == "active"]
             self.assertEqual(len(active), 1, models)
             self.assertEqual(models["inService"], 0)  # of content
             self.willing(server, "u1")
             self.assertEqual(self.decide(server, "u1")["responseGeneration"], active[0]["generation"])
+            # What is kept of the training does not deny what became of it.
+            report = server.get(f"/v1/models/{active[0]['generation']}/report").json
+            self.assertEqual({"generation", "activated"} & set(report), set(), report)
             self.assertEqual(server.stop(), 0)
+        # Nothing is wrong with it: `check` reads a response model's file as the server does. Broken twin: one bit of it.
+        self.assertTrue(self.run_ok("check", "--data", self.folder).stdout.rstrip().endswith("1 models: 0 problems"))
+        flip(os.path.join(self.folder, "models", active[0]["file"]), 300)
+        checked = rapport("check", "--data", self.folder)
+        self.assertEqual(checked.returncode, 1, checked.stdout)
+        self.assertIn("2 problems", checked.stdout)  # not the registered bytes, and not readable either
+        self.assertIn(active[0]["file"], checked.stdout)
 
     def test_a_plan_for_many_under_a_budget(self):
         limits, plan = self.path("limits.json"), self.path("plan.csv")
