@@ -94,10 +94,12 @@ class ArchiveSink final : public ByteSink {
   }
 
   Status Broken() const {
+    // What libarchive says of a failed write is "Write error": the system's word says which.
     const char* why = archive_error_string(archive_);
     const int code = archive_errno(archive_);
+    const std::string reason = code > 0 ? std::strerror(code) : why != nullptr ? why : "no reason given";
     return Status(code == ENOSPC ? StatusCode::kResourceExhausted : StatusCode::kUnavailable,
-                  path_ + " cannot be written: " + (why != nullptr ? why : "no reason given"));
+                  path_ + " cannot be written: " + reason);
   }
   Status SystemError(const char* what) const {
     return Status::Unavailable(path_ + " " + what + ": " + std::strerror(errno));

@@ -350,6 +350,7 @@ std::string FormatEvaluation(const EvaluationReport& report) {
     add("\n%s: %zu customers, %.1f relevant items each\n", table.task.c_str(), table.customers, table.relevant_mean);
     if (table.cases > table.customers) add("(%zu cases; a customer counts once)\n", table.cases);
     if (!table.note.empty()) out += table.note + "\n";
+    if (table.rows.empty()) continue;
     add("%-26s  %-22s  %-22s  %-22s  %s\n", "", "NDCG@10", "Recall@10", "Recall@20", "coverage@20");
     for (const EvaluationRow& row : table.rows) {
       add("%-26s", row.model.c_str());

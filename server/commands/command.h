@@ -79,6 +79,11 @@ void AddEvaluateCommand(Commands& commands);
 void AddDecideCommand(Commands& commands);
 void AddAssignCommand(Commands& commands);
 
+// Holds a number to low..high, both included. CLI::Range lets "nan" pass, which is neither below nor above anything.
+CLI::Validator NumberWithin(double low, double high);
+// Digits only: CLI11 reads "-1" into an unsigned number as its largest.
+CLI::Validator Seed();
+
 // The whole command line; returns the exit code (0 done, 1 failed, 2 wrong use).
 int RunCommandLine(int argc, const char* const* argv, Terminal& terminal);
 

@@ -123,12 +123,12 @@ void AddSimulateCommand(Commands& commands) {
       ->capture_default_str();
   command->add_option("--items", arguments->items, "how many")->check(CLI::Range(1, 10'000'000))->capture_default_str();
   command->add_option("--days", arguments->days, "how long")->check(CLI::Range(1, 3650))->capture_default_str();
-  command->add_option("--seed", arguments->seed, "another seed, another shop")->capture_default_str();
+  command->add_option("--seed", arguments->seed, "another seed, another shop")->check(Seed())->capture_default_str();
   command->add_option("--start", arguments->start, "first day, RFC 3339 or a date");
   command->add_option("--contacts", arguments->contacts, "sent to each customer, with answers; 0: none")
       ->capture_default_str();
   command->add_option("--dial", arguments->dial, "how strongly content, hour and channel interact, 0 to 1")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(NumberWithin(0, 1))
       ->capture_default_str();
   command
       ->add_option("--contact-policy", arguments->contact_policy,
@@ -139,6 +139,70 @@ void AddSimulateCommand(Commands& commands) {
   command->add_option("--out", arguments->out, "a folder, made when it is not there")->required();
   command->add_flag("--json", arguments->json, "the summary for machines");
 }
+
+namespace {
+
+constexpr double kDaysMin = 0.01, kDaysMax = 36500;
+
+void AddPolicyOptions(CLI::App& command, EvaluatePolicyArguments& policy) {
+  command.add_option("--policy", policy.policy,
+                     "what another policy would have earned on the kept decisions between --split and --until: logged, "
+                     "uniform, greedy, softmax, nothing, channel:NAME");
+  command.add_option("--temperature", policy.temperature, "of --policy softmax, in money")
+      ->check(NumberWithin(1e-9, 1e9));
+  command.add_option("--exploration", policy.exploration, "of --policy softmax")->check(NumberWithin(0, 1));
+  command.add_option("--lifetime-value", policy.lifetime_value, "lost with a customer who leaves, for --policy")
+      ->check(NumberWithin(0, 1e12));
+}
+
+// A setting that is not given keeps its default.
+void AddRivalOptions(CLI::App& command, EvaluateArguments& a) {
+  const auto days = NumberWithin(kDaysMin, kDaysMax), weight = NumberWithin(1e-9, 1e9);
+  command.add_option("--factors", a.factors, "of iALS")->check(CLI::Range(1, 1024));
+  command.add_option("--epochs", a.epochs, "of iALS")->check(CLI::Range(1, 1000));
+  command.add_option("--solver", a.solver, "of iALS")
+      ->check(CLI::IsMember({"auto", "exact", "conjugate-gradient", "blocks"}))
+      ->capture_default_str();
+  command.add_option("--unobserved-weight", a.unobserved_weight, "of iALS")->check(weight);
+  command.add_option("--regularization", a.regularization, "of iALS")->check(weight);
+  command.add_option("--half-life-days", a.half_life_days, "of the history, for iALS")->check(days);
+  command.add_option("--neighbour-half-life-days", a.neighbour_half_life_days, "of the history, for item kNN")
+      ->check(days);
+  command.add_option("--recent-half-life-days", a.recent_half_life_days, "of recent popularity")->check(days);
+  command.add_option("--mix-share", a.mix_share, "of iALS in the mixes")->check(NumberWithin(0, 1));
+}
+
+// What is learned before it, what is judged in it.
+void AddWindowOptions(CLI::App& command, EvaluateArguments& a) {
+  command.add_option("--split", a.split, "first instant that is judged, RFC 3339 or a date");
+  command.add_option("--until", a.until, "first instant that is not");
+  command.add_option("--holdout-days", a.holdout_days, "where --split is not given")
+      ->check(NumberWithin(kDaysMin, kDaysMax))
+      ->capture_default_str();
+  command.add_option("--parts", a.parts, "of the window, each judged by models fitted on all before it")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command.add_option("--tune", a.tuning_runs, "settings drawn for each rival on the days before the split; 0: none")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  command.add_option("--tune-days", a.tuning_days, "how many days those are")
+      ->check(NumberWithin(kDaysMin, kDaysMax))
+      ->capture_default_str();
+}
+
+// Whose events are read, and who is judged.
+void AddSubjectOptions(CLI::App& command, EvaluateArguments& a) {
+  command.add_flag("--known-only", a.known_only, "leave anonymous customers out");
+  command.add_option("--mask-share", a.mask_share, "share of items or customers without their past, for a cold task")
+      ->check(NumberWithin(0.001, 0.999));
+  command.add_option("--given-lines", a.given_lines, "lines of a session that are given")->check(CLI::Range(1, 1000));
+  command.add_flag("--orders-only", a.orders_only, "learn from orders and refunds only");
+  command.add_flag("--ignore-refunds", a.ignore_refunds, "refunds subtract nothing");
+  command.add_option("--customers", a.customers_max, "judge that many, drawn by seed; 0: all")
+      ->check(CLI::Range(0, 1'000'000'000));
+}
+
+}  // namespace
 
 void AddEvaluateCommand(Commands& commands) {
   struct Options {
@@ -167,15 +231,7 @@ void AddEvaluateCommand(Commands& commands) {
   CLI::App* command =
       commands.Add("evaluate", "Judges recommendations on the store's own last days, beside simple rivals",
                    "rapport evaluate --data shop --protocol time-split", run);
-  command->add_option(
-      "--policy", options->policy.policy,
-      "what another policy would have earned on the kept decisions between --split and --until: logged, "
-      "uniform, greedy, softmax, nothing, channel:NAME");
-  command->add_option("--temperature", options->policy.temperature, "of --policy softmax, in money")
-      ->check(CLI::Range(1e-9, 1e9));
-  command->add_option("--exploration", options->policy.exploration, "of --policy softmax")->check(CLI::Range(0.0, 1.0));
-  command->add_option("--lifetime-value", options->policy.lifetime_value,
-                      "lost with a customer who leaves, for --policy");
+  AddPolicyOptions(*command, options->policy);
   EvaluateArguments& a = options->arguments;
   command->add_option("--data", options->folder, "the store's folder")->required();
   command->add_option("--config", options->config_file, "JSON configuration: the weights of events")
@@ -192,36 +248,12 @@ void AddEvaluateCommand(Commands& commands) {
       ->check(CLI::IsMember({"ranking", "explanations", "strong-generalisation", "cold-items", "cold-customers",
                              "sessions", "cold", "timing"}))
       ->capture_default_str();
-  command->add_option("--split", a.split, "first instant that is judged, RFC 3339 or a date");
-  command->add_option("--until", a.until, "first instant that is not");
-  command->add_option("--holdout-days", a.holdout_days, "where --split is not given")->capture_default_str();
-  command->add_option("--parts", a.parts, "of the window, each judged by models fitted on all before it")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  command->add_option("--tune", a.tuning_runs, "settings drawn for each rival on the days before the split; 0: none")
-      ->check(CLI::Range(0, 1000))
-      ->capture_default_str();
-  command->add_option("--tune-days", a.tuning_days, "how many days those are")->capture_default_str();
-  command->add_option("--factors", a.factors, "of iALS");
-  command->add_option("--epochs", a.epochs, "of iALS");
-  command->add_option("--solver", a.solver, "of iALS")
-      ->check(CLI::IsMember({"auto", "exact", "conjugate-gradient", "blocks"}))
-      ->capture_default_str();
-  command->add_option("--unobserved-weight", a.unobserved_weight, "of iALS");
-  command->add_option("--regularization", a.regularization, "of iALS");
-  command->add_option("--half-life-days", a.half_life_days, "of the history, for iALS");
-  command->add_option("--neighbour-half-life-days", a.neighbour_half_life_days, "of the history, for item kNN");
-  command->add_option("--recent-half-life-days", a.recent_half_life_days, "of recent popularity");
-  command->add_option("--mix-share", a.mix_share, "of iALS in the mixes");
-  command->add_flag("--known-only", a.known_only, "leave anonymous customers out");
-  command->add_option("--mask-share", a.mask_share, "share of items or customers without their past, for a cold task");
-  command->add_option("--given-lines", a.given_lines, "lines of a session that are given");
-  command->add_flag("--orders-only", a.orders_only, "learn from orders and refunds only");
-  command->add_flag("--ignore-refunds", a.ignore_refunds, "refunds subtract nothing");
-  command->add_option("--customers", a.customers_max, "judge that many, drawn by seed; 0: all");
-  command->add_option("--zone", a.zone, "the shop's time zone, for timing (Europe/London)");
-  command->add_option("--seed", a.seed, "of the draw and of the intervals")->capture_default_str();
-  command->add_option("--threads", a.threads, "0: all cores");
+  AddWindowOptions(*command, a);
+  AddRivalOptions(*command, a);
+  AddSubjectOptions(*command, a);
+  command->add_option("--zone", a.zone, "the shop's time zone, for timing, like Europe/London");
+  command->add_option("--seed", a.seed, "of the draw and of the intervals")->check(Seed())->capture_default_str();
+  command->add_option("--threads", a.threads, "0: all cores")->check(CLI::Range(0, 1024));
   command->add_flag("--json", a.json, "for machines");
   command->add_option("--out", a.out_file, "the JSON also to this file");
 }

@@ -249,10 +249,11 @@ void AddDecideCommand(Commands& commands) {
   command->add_flag("!--no-content-model", arguments->request.content_model,
                     "leave out what the content model thinks of each content for each customer");
   BatchOptions& options = arguments->request.options;
-  command->add_option("--seed", options.seed, "of the order and the draws")->capture_default_str();
+  command->add_option("--seed", options.seed, "of the order and the draws")->check(Seed())->capture_default_str();
   command->add_option("--temperature", options.temperature, "of the choice, in money; 0: the best")
+      ->check(NumberWithin(0, 1e9))
       ->capture_default_str();
-  command->add_option("--exploration", options.exploration, "share of even chances")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--exploration", options.exploration, "share of even chances")->check(NumberWithin(0, 1));
   command->add_option("--threads", options.threads, "0: all cores; the plan does not depend on it")
       ->check(CLI::Range(0, 1024));
 }

@@ -205,24 +205,41 @@ Status CheckTask(const EvaluateArguments& arguments) {
                                  "cold-customers, sessions, cold for the last three, or timing");
 }
 
+// The tables of all cold tasks in one report. One that finds nobody to judge (a shop without visitors has no sessions)
+// says so in its own table, and takes nothing from the others.
+Result<EvaluationReport> RunColdTasks(const TrainingSet& set, const ColdOptions& options) {
+  std::optional<EvaluationReport> all;
+  std::vector<EvaluationTable> tables;
+  Status nobody;
+  for (const auto& [name, task] : kColdTasks) {
+    Result<EvaluationReport> report = EvaluateCold(set, task, options);
+    if (report.ok()) {
+      tables.insert(tables.end(), report->tables.begin(), report->tables.end());
+      if (!all) all = report.Take();
+      continue;
+    }
+    nobody = report.status();
+    if (nobody.code() != StatusCode::kFailedPrecondition) return nobody;
+    EvaluationTable& empty = tables.emplace_back();
+    empty.task = name;
+    empty.note = nobody.message();
+  }
+  if (!all) return nobody;
+  all->tables = std::move(tables);
+  return std::move(*all);
+}
+
 // The tables of one task, or of all cold ones, in one report.
 Result<EvaluationReport> RunTask(const EvaluateArguments& arguments, const TrainingSet& set,
                                  const EvaluationOptions& options) {
   if (arguments.task == "ranking") return Evaluate(set, options);
   if (arguments.task == "strong-generalisation") return EvaluateGeneralisation(set, {.evaluation = options});
   const ColdOptions cold{options, arguments.mask_share, arguments.given_lines};
-  std::optional<EvaluationReport> all;
+  if (arguments.task == "cold") return RunColdTasks(set, cold);
   for (const auto& [name, task] : kColdTasks) {
-    if (arguments.task != "cold" && arguments.task != name) continue;
-    Result<EvaluationReport> report = EvaluateCold(set, task, cold);
-    if (!report.ok()) return report.status();
-    if (!all) {
-      all = report.Take();
-    } else {
-      all->tables.insert(all->tables.end(), report->tables.begin(), report->tables.end());
-    }
+    if (arguments.task == name) return EvaluateCold(set, task, cold);
   }
-  return std::move(*all);
+  return CheckTask(arguments);
 }
 
 Result<std::string> RunAndFormat(EvaluateArguments arguments, const Store& store) {

@@ -109,7 +109,11 @@ Result<uint64_t> Register(StoreSession& session, const std::string& file_name, c
 Result<ContentModel> ReadModel(const StoreSession& session, uint64_t generation) {
   const Store& store = session.store();
   if (generation == 0) generation = store.ActiveGeneration();
-  if (generation == 0) return Status::FailedPrecondition("no model is in service: name one with --generation");
+  if (generation == 0) {
+    return Status::FailedPrecondition(
+        "no model is in service: see 'rapport models list', and put one in service with "
+        "'rapport models activate' or, to export, name it with --generation");
+  }
   const Result<ModelRecord> record = store.GetModel(generation);
   if (!record.ok()) return record.status();
   return ReadContentModel(session.models_folder() + "/" + record->file);

@@ -42,9 +42,9 @@ void AddPruneCommand(Commands& commands) {
                                    [arguments](Terminal& terminal) { return RunPrune(*arguments, terminal); });
   command->add_option("--data", arguments->data, "the store's folder")->required();
   command->add_option("--events-days", arguments->plan.events_days, "events that happened before that many days ago")
-      ->check(CLI::Range(0.01, 36500.0));
+      ->check(NumberWithin(0.01, 36500));
   command->add_option("--decisions-days", arguments->plan.decisions_days, "decisions made before that many days ago")
-      ->check(CLI::Range(0.01, 36500.0));
+      ->check(NumberWithin(0.01, 36500));
 }
 
 }  // namespace rapport

@@ -21,6 +21,9 @@ namespace {
 
 using nlohmann::json;
 
+// A contact may be answered, an order refunded, some days after the shop's last.
+constexpr int64_t kDaysBeyondMax = 60;
+
 Result<SimulatedShopOptions> OptionsFrom(const SimulateArguments& arguments) {
   SimulatedShopOptions options;
   options.customers = arguments.customers;
@@ -32,6 +35,10 @@ Result<SimulatedShopOptions> OptionsFrom(const SimulateArguments& arguments) {
     const Result<Timestamp> start = ParseRfc3339(arguments.start);
     if (!start.ok()) return Status::InvalidArgument("--start: " + start.status().message());
     options.start = *start;
+  }
+  const Timestamp end{options.start.ms + (int64_t{options.days} + kDaysBeyondMax) * kDayMs};
+  if (options.start < kTimestampMin || end > kTimestampMax) {
+    return Status::InvalidArgument("--start: the simulated days must lie within 1900..2199, as import wants it");
   }
   return options;
 }

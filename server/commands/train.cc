@@ -194,11 +194,11 @@ void AddTrainCommand(Commands& commands) {
   command->add_option("--solver", arguments->solver, "how rows are solved for: docs/MODELS.md section 2")
       ->check(CLI::IsMember({"auto", "exact", "conjugate-gradient", "blocks"}))
       ->capture_default_str();
-  command->add_option("--seed", options.als.seed, "same seed, same model")->capture_default_str();
+  command->add_option("--seed", options.als.seed, "same seed, same model")->check(Seed())->capture_default_str();
   command->add_option("--threads", options.als.threads, "0: all cores; the result does not depend on it")
       ->check(CLI::Range(0, 1024));
   command->add_option("--holdout-days", options.holdout_days, "judged on the last days of the log")
-      ->check(CLI::Range(0.01, 3650.0))
+      ->check(NumberWithin(0.01, 3650))
       ->capture_default_str();
   command->add_flag("--no-blend", arguments->no_blend,
                     "rank by the factors alone: pages cost a fraction, and find less (docs/MODELS.md section 6)");

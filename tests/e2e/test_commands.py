@@ -1,9 +1,10 @@
 """Every command's help, exit codes and messages: 0 done, 1 failed, 2 wrong use."""
 import json
 import os
+import subprocess
 import unittest
 
-from harness import TemporaryFolder, product, rapport
+from harness import TemporaryFolder, binary, product, rapport
 
 COMMANDS = [["serve"], ["import"], ["export"], ["train"], ["evaluate"], ["models", "list"], ["models", "show"],
             ["models", "activate"], ["keys", "create"], ["keys", "list"], ["keys", "revoke"], ["simulate"], ["check"]]
@@ -37,6 +38,40 @@ class CommandsTest(TemporaryFolder):
                 self.assertEqual(done.returncode, 2, f"{done.stdout}\n{done.stderr}")
                 self.assertTrue(done.stderr.strip())
         self.assertFalse(os.path.exists(self.folder), "wrong use must not make a store")
+
+    def test_a_word_that_is_no_command_is_named(self):
+        for arguments, words in ((["dance"], "'dance' is no command of rapport"), (["models", "dance"], "'dance' is no command of rapport models"),
+                                 ([], "subcommand is required"), (["keys"], "subcommand is required")):
+            with self.subTest(" ".join(arguments)):
+                self.assertIn(words, rapport(*arguments).stderr)
+
+    def test_numbers_that_mean_nothing_are_refused_and_named(self):
+        """None of these is quietly read as another number, or as none given."""
+        for command, numbers in (
+                ("evaluate", ["--factors=-5", "--factors=2000", "--epochs=0", "--half-life-days=0", "--half-life-days=nan",
+                              "--neighbour-half-life-days=-1", "--recent-half-life-days=-1", "--unobserved-weight=-1",
+                              "--regularization=nan", "--mix-share=5", "--mix-share=-1", "--holdout-days=nan",
+                              "--holdout-days=inf", "--tune-days=-3", "--mask-share=7", "--given-lines=0", "--customers=-1",
+                              "--threads=-4", "--threads=100000", "--seed=-1", "--temperature=nan", "--exploration=nan",
+                              "--lifetime-value=nan"]),
+                ("train", ["--holdout-days=nan", "--seed=-1", "--seed=1e9", "--threads=-1"]),
+                ("prune", ["--events-days=nan", "--decisions-days=inf"]),
+                ("decide", ["--temperature=nan", "--exploration=nan", "--seed=-1", "--temperature=-1"]),
+                ("simulate", ["--dial=nan", "--seed=-1", "--start=1800-01-01", "--start=2199-12-31"])):
+            for number in numbers:
+                with self.subTest(f"{command} {number}"):
+                    more = {"simulate": ["--out", self.path("s")], "decide": ["--data", self.folder, "--items", "a", "--out", self.path("p")]}
+                    done = rapport(command, number, *more.get(command, ["--data", self.folder]), timeout=60)
+                    self.assertEqual(done.returncode, 2, f"{done.stdout}\n{done.stderr}")
+                    self.assertIn(number.split("=")[0], done.stderr)
+
+    def test_what_cannot_be_written_says_why(self):
+        self.run_ok("import", "items", "--data", self.folder, self.write("items.jsonl", json.dumps(product("a")) + "\n"))
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([binary(), "export", "items", "--data", self.folder, "--out", "-"], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No space left on device", done.stderr)
 
     def test_failures_exit_with_1_and_name_what_is_missing(self):
         cases = [["check", "--data", self.folder], ["train", "--data", self.folder], ["models", "list", "--data", self.folder],
@@ -80,6 +115,29 @@ class SimulatedShopTest(TemporaryFolder):
         answer = server.post("/v1/recommendations", {"customer": {"userId": "customer-00002"}, "return": ["title"]})
         self.assertEqual(answer.status, 200, answer)
         self.assertGreater(len(answer.json["items"]), 0)
+
+    def test_a_shop_with_old_events_and_no_visitors_is_judged_as_far_as_it_goes(self):
+        self.run_ok("simulate", "--customers", "200", "--items", "100", "--days", "60", "--seed", "3", "--out", self.path("shop"))
+        for kind in ("items", "events"):
+            self.run_ok("import", kind, "--data", self.folder, self.path("shop", f"{kind}.jsonl"))
+        drift = rapport("models", "drift", "--data", self.folder)
+        self.assertEqual(drift.returncode, 1)
+        self.assertIn("rapport models activate", drift.stderr)
+        # No visitor without an account: no sessions. The other two cold tasks stand all the same.
+        cold = self.run_ok("evaluate", "--data", self.folder, "--task", "cold").stdout
+        self.assertIn("cold items: ", cold)
+        self.assertIn("cold customers: ", cold)
+        self.assertIn("sessions: nobody to judge", cold)
+        self.assertEqual(rapport("evaluate", "--data", self.folder, "--task", "sessions").returncode, 1)
+        trained = self.run_ok("train", "--data", self.folder)
+        self.assertIn("popular ", trained.stdout)
+        # One event long after the others, and the last days hold nobody: that is said, not a table of zeros.
+        late = {"type": "track", "userId": "late", "event": "Product Viewed", "timestamp": "2026-06-01T00:00:00Z",
+                "properties": {"product_id": "item-00001"}}
+        self.run_ok("import", "events", "--data", self.folder, self.write("late.jsonl", json.dumps(late) + "\n"))
+        trained = self.run_ok("train", "--data", self.folder)
+        self.assertIn("judged on nobody", trained.stdout)
+        self.assertNotIn("0.0000", trained.stdout)
 
     def test_export_gives_back_what_went_in(self):
         self.simulate("shop", "4")
