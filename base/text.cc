@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -22,6 +23,18 @@ size_t SequenceLength(const uint8_t* p, size_t left) {
     return left >= 4 && trail(1, low, high) && trail(2) && trail(3) ? 4 : 0;
   }
   return 0;
+}
+
+// Whether the well-formed sequence may stand in a message as it is: no control of a terminal (C0, DEL, C1), none that
+// hides or turns round what is beside it (zero width, line separators, direction marks, byte order mark), no quote.
+bool Visible(const uint8_t* p, size_t length) {
+  if (length == 1) return p[0] >= 0x20 && p[0] < 0x7f && p[0] != '\'' && p[0] != '\\';
+  if (length == 2) return p[0] != 0xc2 || p[1] >= 0xa1;  // U+0080..9F, no-break space
+  if (length == 4) return p[0] != 0xf3;                  // U+E0000..: tags, without a shape
+  const uint32_t code = (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+  const auto within = [code](uint32_t low, uint32_t high) { return code >= low && code <= high; };
+  return !within(0x2000, 0x200f) && !within(0x2028, 0x202f) && !within(0x205f, 0x206f) && !within(0xe000, 0xf8ff) &&
+         code != 0xfeff && code < 0xfff0;
 }
 
 Status NotDecimal(std::string_view text) {
@@ -49,12 +62,19 @@ size_t FindInvalidUtf8(std::string_view text) {
 
 std::string QuoteForMessage(std::string_view text, size_t max_bytes) {
   std::string out = "'";
-  for (const char c : text.substr(0, max_bytes)) {
-    if (c >= 0x20 && c < 0x7f && c != '\'' && c != '\\') {
-      out += c;
-    } else {
+  const auto* p = reinterpret_cast<const uint8_t*>(text.data());
+  const size_t end = std::min(text.size(), max_bytes);
+  for (size_t i = 0; i < end;) {
+    const size_t length = SequenceLength(p + i, text.size() - i);
+    if (length > 1 && i + length > end) break;  // the cut goes before a letter, not through it
+    if (length > 0 && Visible(p + i, length)) {
+      out.append(text, i, length);
+      i += length;
+      continue;
+    }
+    for (const size_t next = i + std::max<size_t>(length, 1); i < next; ++i) {
       char buffer[8];
-      std::snprintf(buffer, sizeof buffer, "\\x%02x", static_cast<uint8_t>(c));
+      std::snprintf(buffer, sizeof buffer, "\\x%02x", p[i]);
       out += buffer;
     }
   }

@@ -14,7 +14,7 @@ namespace rapport {
 size_t FindInvalidUtf8(std::string_view text);
 inline bool IsValidUtf8(std::string_view text) { return FindInvalidUtf8(text) == std::string_view::npos; }
 
-// For error messages: control and non-ASCII-printable bytes escaped, at most max_bytes of input, in single quotes.
+// For error messages: at most max_bytes of input, in single quotes; what is no text or cannot be seen is escaped.
 std::string QuoteForMessage(std::string_view text, size_t max_bytes = 64);
 
 // A decimal number as written: mantissa x 10^-scale, so that "12.50" comes back as "12.50" and money never is

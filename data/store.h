@@ -32,9 +32,10 @@ struct StoreOptions {
   size_t write_buffer_bytes = 32u << 20;  // per column family that is written often
   size_t queued_operations_max = 65536;   // beyond it Apply answers kResourceExhausted at once
   size_t group_operations_max = 8192;     // operations that share one fsync at most
-  size_t known_customers_max = 200000;    // names kept in memory between groups, beside those of the group in flight
-  std::string lock_note = "rapport";      // shown to a process that finds the store held
-  bool rebuild_derived = false;           // a store of an older format: first makes anew what follows from the events
+  size_t known_customers_max =
+      200000;  // names, and identities, kept in memory between groups, beside the group in flight
+  std::string lock_note = "rapport";  // shown to a process that finds the store held
+  bool rebuild_derived = false;       // a store of an older format: first makes anew what follows from the events
 };
 
 // Whose planned contacts are counted; on the disk, never renumbered.

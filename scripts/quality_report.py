@@ -9,6 +9,7 @@ import sys
 
 import quality_joint
 import quality_timing
+from quality_joint import interval
 
 # Published or set beside each figure in the targets' table.
 GOWALLA = {
@@ -48,10 +49,6 @@ class Targets:
     def above_zero(self, name, interval):
         self.add(name, [round(interval[k], 5) for k in ("mean", "lower", "upper")], "lower bound above 0",
                  interval["lower"] > 0)
-
-
-def interval(value):
-    return f"{value['mean']:.4f} [{value['lower']:.4f} {value['upper']:.4f}]"
 
 
 def signed(value):

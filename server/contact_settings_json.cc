@@ -130,7 +130,8 @@ std::string PerText(const FrequencyCap& cap) {
     case FrequencyCap::Window::kMonth: return "month";
     case FrequencyCap::Window::kRolling: break;
   }
-  if (cap.rolling_ms % kDayMs == 0) return std::to_string(cap.rolling_ms / kDayMs) + "d";
+  // "24h" and not "1d": beside "day", the calendar's, that would be misread.
+  if (cap.rolling_ms % kDayMs == 0 && cap.rolling_ms > kDayMs) return std::to_string(cap.rolling_ms / kDayMs) + "d";
   if (cap.rolling_ms % kHourMs == 0) return std::to_string(cap.rolling_ms / kHourMs) + "h";
   return std::to_string(cap.rolling_ms / kMinuteMs) + "m";
 }

@@ -37,7 +37,7 @@ Result<Timestamp> TimeFromJson(const json& value) {
         "is not a time; send RFC 3339 text like \"2010-12-01T08:26:00Z\" or whole milliseconds since 1970");
   }
   if (time < kTimestampMin || time >= kTimestampMax) {
-    return Status::InvalidArgument("is a time outside the years 1900 to 2200");
+    return Status::InvalidArgument("is a time outside the years 1900 to 2199");
   }
   return time;
 }

@@ -88,6 +88,9 @@ Status Create(const KeysOptions& options, Terminal& terminal) {
     const Result<Timestamp> parsed = ParseRfc3339(options.expires);
     if (!parsed.ok()) return Status::InvalidArgument("--expires: " + parsed.status().message());
     expires_at = *parsed;
+    if (*expires_at <= terminal.clock.Now()) {
+      return Status::InvalidArgument("--expires: " + options.expires + " is past, the key would be refused at once");
+    }
   }
   const Result<NewKey> key = MakeKey(options.name, may->kind, may->scopes, terminal.clock.Now(), expires_at);
   if (!key.ok()) return key.status();

@@ -85,7 +85,29 @@ TEST(TextTest, NumbersMustBeWhole) {
   EXPECT_FALSE(ParseInt64("99999999999999999999"));
   EXPECT_FALSE(ParseDouble("nan"));
   EXPECT_FALSE(ParseDouble("1e999"));
+}
+
+TEST(TextTest, MessagesQuoteWhatCanBeReadAndEscapeTheRest) {
   EXPECT_EQ(QuoteForMessage("a\n\xFF", 64), "'a\\x0a\\xff'");
+  EXPECT_EQ(QuoteForMessage("雪 Zürich 😀"), "'雪 Zürich 😀'");
+  // What would move a terminal's cursor, hide, or turn round what stands beside it.
+  for (const std::string_view hidden : {"\x1b[2J", "\x7f", "\xc2\x9b", "\xe2\x80\xae", "\xe2\x80\x8b", "\xe2\x81\xa6",
+                                        "\xef\xbb\xbf", "\xf3\xa0\x81\x81", "'", "\\"}) {
+    EXPECT_EQ(QuoteForMessage(hidden).find("'\\x"), 0u) << QuoteForMessage(hidden);
+  }
+  EXPECT_EQ(QuoteForMessage("\xed\xa0\x80"), "'\\xed\\xa0\\x80'");  // a surrogate is no text
+  // The cut goes before a letter, never through it; a text that itself ends inside one is told as it is.
+  EXPECT_EQ(QuoteForMessage("雪雪", 5), "'雪'...");
+  EXPECT_EQ(QuoteForMessage("雪\xe9\x9b"), "'雪\\xe9\\x9b'");
+  for (size_t max = 0; max < 12; ++max) EXPECT_TRUE(IsValidUtf8(QuoteForMessage("aü雪😀b", max))) << max;
+  Random random(3);
+  for (int i = 0; i < 20000; ++i) {
+    std::string bytes(random.Below(12), ' ');
+    for (char& byte : bytes) byte = static_cast<char>(random.Below(256));
+    const std::string quoted = QuoteForMessage(bytes, random.Below(14));
+    ASSERT_TRUE(IsValidUtf8(quoted)) << i;
+    for (const char c : quoted) ASSERT_FALSE(static_cast<unsigned char>(c) < 0x20 || c == 0x7f) << i;
+  }
 }
 
 TEST(CryptoTest, HashesMatchPublishedVectors) {
@@ -101,8 +123,8 @@ TEST(CryptoTest, HashesMatchPublishedVectors) {
   EXPECT_EQ(stream.Finish(), Sha256("abc"));
 }
 
-// RFC 2104: H((key ^ opad) || H((key ^ ipad) || text)), the hash from the other library. Twin seen caught: the text's last
-// byte left out.
+// RFC 2104: H((key ^ opad) || H((key ^ ipad) || text)), the hash from the other library. Twin seen caught: the text's
+// last byte left out.
 TEST(CryptoTest, MessageAuthenticationIsItsDefinition) {
   Random random(2);
   for (size_t size = 0; size < 200; ++size) {

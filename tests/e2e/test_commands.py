@@ -57,11 +57,12 @@ class CommandsTest(TemporaryFolder):
                 ("train", ["--holdout-days=nan", "--seed=-1", "--seed=1e9", "--threads=-1"]),
                 ("prune", ["--events-days=nan", "--decisions-days=inf"]),
                 ("decide", ["--temperature=nan", "--exploration=nan", "--seed=-1", "--temperature=-1"]),
+                ("keys create --scope events", ["--expires=2020-01-01", "--expires=soon"]),
                 ("simulate", ["--dial=nan", "--seed=-1", "--start=1800-01-01", "--start=2199-12-31"])):
             for number in numbers:
                 with self.subTest(f"{command} {number}"):
                     more = {"simulate": ["--out", self.path("s")], "decide": ["--data", self.folder, "--items", "a", "--out", self.path("p")]}
-                    done = rapport(command, number, *more.get(command, ["--data", self.folder]), timeout=60)
+                    done = rapport(*command.split(), number, *more.get(command, ["--data", self.folder]), timeout=60)
                     self.assertEqual(done.returncode, 2, f"{done.stdout}\n{done.stderr}")
                     self.assertIn(number.split("=")[0], done.stderr)
 

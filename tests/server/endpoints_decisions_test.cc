@@ -78,6 +78,18 @@ TEST_F(DecisionsTest, SendsWithReasonsOutsideQuietHoursOnTheCustomersClock) {
   EXPECT_EQ(Get("/v1/decisions/d-unknown").status, 404);
 }
 
+// A cap is told in the words it was given in: "1d" beside the calendar's "day" would be misread.
+TEST_F(DecisionsTest, CapsAreReadBackAsTheyWereWritten) {
+  const json caps = Get("/v1/limits").json["caps"];
+  ASSERT_EQ(caps.size(), 2u);
+  EXPECT_EQ(caps[0]["per"], "7d");
+  EXPECT_EQ(caps[1]["per"], "24h");
+  for (const char* per : {"90m", "24h", "36h", "7d", "day", "week", "month"}) {
+    NoChance(json{{{"count", 1}, {"per", per}}}.dump());
+    EXPECT_EQ(Get("/v1/limits").json["caps"][0]["per"], per);
+  }
+}
+
 // Each decision sees what the ones before have planned: the cap holds without a single "Email Sent".
 TEST_F(DecisionsTest, PlannedContactsCountForTheCap) {
   NoChance(R"([{"count":2,"per":"7d","purpose":"marketing"}])");
