@@ -19,7 +19,7 @@ constexpr double kNormMin = 1e-15, kNormMax = 1e15;  // of a customer; of an ite
 constexpr double kRounding = 0x1.0p-24;              // u
 constexpr double kRadiusGrowth = 1 + 0x1.0p-16;
 constexpr float kSlack = 1e-36f;
-constexpr size_t kSparse = 8;        // fewer than one in so many allowed: most blocks have none
+constexpr size_t kSampledWords = 512;
 constexpr size_t kChunkBlocks = 32;  // scanned with one threshold
 
 float RoundedUp(double value) {
@@ -87,26 +87,50 @@ float KthLargest(std::span<float> values, size_t k) {
   return *kth;
 }
 
+size_t GroupsOf(const QuantizedRows& rows) { return (rows.factors + scan::kGroupFactors - 1) / scan::kGroupFactors; }
+
+scan::Items ViewOf(const QuantizedRows& rows) {
+  return {rows.lines.data(),  rows.order.data(), rows.scales.data(), rows.norms.data(),
+          rows.errors.data(), rows.items,        GroupsOf(rows)};
+}
+
+// Fewer than one in so many allowed: most blocks have none. Bits are put by place at a cost, larger where the places do
+// not fit the caches.
+size_t SparseShare(size_t items) { return items < 500'000 ? 8 : 16; }
+
+// How many bits are set, about, by a sample: it decides how bits are asked, never what is found.
+size_t EstimateCount(std::span<const uint64_t> words) {
+  const size_t stride = std::max<size_t>(1, words.size() / kSampledWords);
+  size_t count = 0;
+  for (size_t w = 0; w < words.size(); w += stride) count += static_cast<size_t>(std::popcount(words[w]));
+  return count * stride;
+}
+
+// Bits of items as bits of their places in the copy.
+void PlacesOf(const QuantizedItems& copy, std::span<const uint64_t> bits, std::vector<uint64_t>& out) {
+  const size_t words = (copy.items + 63) / 64;
+  out.assign(words, 0);
+  for (size_t w = 0; w < std::min(words, bits.size()); ++w) {
+    for (uint64_t rest = bits[w]; rest != 0; rest &= rest - 1) {
+      const size_t item = 64 * w + static_cast<size_t>(std::countr_zero(rest));
+      if (item >= copy.items) break;
+      const uint32_t place = copy.places[item];
+      out[place / 64] |= uint64_t{1} << (place % 64);
+    }
+  }
+}
+
 // One search over one copy.
 class Search {
  public:
   Search(const QuantizedItems& copy, std::span<const float> item_factors, std::span<const float> user, size_t k,
          ScanScratch& scratch)
-      : copy_(copy), item_factors_(item_factors), user_(user), k_(k), scratch_(scratch) {
-    const size_t groups = (copy.factors + scan::kGroupFactors - 1) / scan::kGroupFactors;
-    items_ = {copy.lines.data(),
-              copy.order.data(),
-              copy.scales.data(),
-              copy.norms.data(),
-              copy.errors.data(),
-              copy.items,
-              groups};
-  }
+      : copy_(copy), item_factors_(item_factors), user_(user), k_(k), scratch_(scratch) {}
 
   // False: the bound does not hold for this customer.
   bool Prepare() {
     if (!AllFinite(user_)) return false;
-    scratch_.codes.assign(items_.groups * scan::kGroupFactors, 0);
+    scratch_.codes.assign(GroupsOf(copy_) * scan::kGroupFactors, 0);
     const Coded coded = Encode(user_, scratch_.codes.data());
     if (!(coded.norm >= kNormMin && coded.norm <= kNormMax)) return false;
     scratch_.words.assign(scratch_.codes.begin(), scratch_.codes.end());
@@ -127,23 +151,25 @@ class Search {
   }
 
   // Finds everything that can be among the best k with a score of `lowest` or more.
-  void Scan(const scan::Kernels& kernels, std::span<const uint64_t> allowed, float lowest) {
+  void Scan(const scan::Kernels& kernels, const AllowedSet& allowed, float lowest) {
     threshold_ = lowest;
-    const scan::Allowed bits = BitsFor(allowed);
+    limit_ = 2 * k_ + 256;
+    const QuantizedPart* part = allowed.bits.empty() ? nullptr : allowed.part;
+    size_t begin = 0;
+    bool ended = false;
+    if (part != nullptr) {
+      begin = part->reach / scan::kBlockItems;
+      ended = ScanBlocks(kernels, *part, 0, {nullptr, BitsOfAll(allowed.bits)});
+    }
     const size_t blocks = copy_.scales.size() / scan::kBlockItems;
-    size_t limit = 2 * k_ + 256, narrow_at = kChunkBlocks;
-    for (size_t begin = 0; begin < blocks; begin += kChunkBlocks) {
-      if (reach_ * copy_.norms[begin * scan::kBlockItems] + kSlack < threshold_) break;
-      const size_t end = std::min(blocks, begin + kChunkBlocks), room = count_ + (end - begin) * scan::kBlockItems;
-      if (scratch_.survivors.size() < room) scratch_.survivors.resize(2 * room);
-      count_ += kernels.survivors(items_, query_, begin, end, bits, threshold_, scratch_.survivors.data() + count_);
-      // Early and now and then: the higher the threshold, the sooner the scan ends.
-      if (count_ < limit && end < narrow_at && end < blocks) continue;
-      Narrow();
-      limit = std::max<size_t>(1024 + 2 * k_, 2 * count_);
-      if (end >= narrow_at) narrow_at *= 4;
+    if (!ended && begin < blocks) {
+      const bool sparse = part == nullptr && !allowed.bits.empty() &&
+                          EstimateCount(allowed.bits) * SparseShare(copy_.items) < copy_.items;
+      ScanBlocks(kernels, copy_, begin,
+                 sparse ? BitsByPlace(allowed.bits) : scan::Allowed{nullptr, BitsOfAll(allowed.bits)});
     }
     Narrow();
+    if (part != nullptr) AddAll(allowed, part->reach);
   }
 
   std::vector<Scored> Certify(float lowest) {
@@ -168,28 +194,43 @@ class Search {
 
  private:
   std::span<scan::Survivor> Found() { return std::span(scratch_.survivors).first(count_); }
-  // Where few are allowed, the bits of their places; else those of the items, with one for each.
-  scan::Allowed BitsFor(std::span<const uint64_t> allowed) {
-    if (allowed.empty()) return {};
+  // Blocks of `rows` from `begin` on. Whether it ended because no norm that follows can reach the threshold.
+  bool ScanBlocks(const scan::Kernels& kernels, const QuantizedRows& rows, size_t begin, const scan::Allowed& bits) {
+    const scan::Items view = ViewOf(rows);
+    const size_t blocks = rows.scales.size() / scan::kBlockItems;
+    for (; begin < blocks; begin += kChunkBlocks) {
+      if (reach_ * rows.norms[begin * scan::kBlockItems] + kSlack < threshold_) return true;
+      const size_t end = std::min(blocks, begin + kChunkBlocks), room = count_ + (end - begin) * scan::kBlockItems;
+      if (scratch_.survivors.size() < room) scratch_.survivors.resize(2 * room);
+      count_ += kernels.survivors(view, query_, begin, end, bits, threshold_, scratch_.survivors.data() + count_);
+      scanned_ += end - begin;
+      // Early and now and then: the higher the threshold, the sooner the scan ends.
+      if (count_ < limit_ && scanned_ < narrow_at_ && end < blocks) continue;
+      Narrow();
+      limit_ = std::max<size_t>(1024 + 2 * k_, 2 * count_);
+      if (scanned_ >= narrow_at_) narrow_at_ *= 4;
+    }
+    return false;
+  }
+  // What the part has not: certified without a bound.
+  void AddAll(const AllowedSet& allowed, size_t reach) {
+    constexpr float kMost = std::numeric_limits<float>::max();
+    scratch_.survivors.resize(std::max(scratch_.survivors.size(), count_ + allowed.also.size()));
+    for (const uint32_t row : allowed.also) {
+      const bool set = row / 64 < allowed.bits.size() && (allowed.bits[row / 64] >> (row % 64) & 1) != 0;
+      if (set && row < copy_.items && copy_.places[row] < reach) scratch_.survivors[count_++] = {row, -kMost, kMost};
+    }
+  }
+  // A word for every item: what a bitmap does not speak of is not allowed. Null where there are no bits.
+  const uint64_t* BitsOfAll(std::span<const uint64_t> allowed) {
     const size_t words = (copy_.items + 63) / 64;
-    allowed = allowed.first(std::min(words, allowed.size()));
-    size_t count = 0;
-    for (const uint64_t word : allowed) count += static_cast<size_t>(std::popcount(word));
-    if (count * kSparse >= copy_.items) {
-      if (allowed.size() == words) return {nullptr, allowed.data()};
-      scratch_.bits.assign(allowed.begin(), allowed.end());  // what a bitmap does not speak of is not allowed
-      scratch_.bits.resize(words);
-      return {nullptr, scratch_.bits.data()};
-    }
-    scratch_.bits.assign(words, 0);
-    for (size_t w = 0; w < allowed.size(); ++w) {
-      for (uint64_t bits = allowed[w]; bits != 0; bits &= bits - 1) {
-        const size_t item = 64 * w + static_cast<size_t>(std::countr_zero(bits));
-        if (item >= copy_.items) break;
-        const uint32_t place = copy_.places[item];
-        scratch_.bits[place / 64] |= uint64_t{1} << (place % 64);
-      }
-    }
+    if (allowed.empty() || allowed.size() >= words) return allowed.data();
+    scratch_.bits.assign(allowed.begin(), allowed.end());
+    scratch_.bits.resize(words);
+    return scratch_.bits.data();
+  }
+  scan::Allowed BitsByPlace(std::span<const uint64_t> allowed) {
+    PlacesOf(copy_, allowed, scratch_.bits);
     return {scratch_.bits.data(), nullptr};
   }
   // Raises the threshold to the k-th largest lower bound and drops what cannot reach it.
@@ -221,12 +262,52 @@ class Search {
   const std::span<const float> item_factors_, user_;
   const size_t k_;
   ScanScratch& scratch_;
-  scan::Items items_{};
   scan::Query query_{};
   float threshold_ = 0;
-  float reach_ = 0;   // (1 + g) |x|
-  size_t count_ = 0;  // of scratch.survivors in use
+  float reach_ = 0;                                // (1 + g) |x|
+  size_t count_ = 0;                               // of scratch.survivors in use
+  size_t limit_ = 0;                               // survivors at which the threshold is raised
+  size_t scanned_ = 0, narrow_at_ = kChunkBlocks;  // blocks
 };
+
+// Room for `items` rows; the lines are to be filled: with 128 where no row or factor is.
+void MakeRoom(QuantizedRows& rows, size_t items, size_t factors) {
+  const size_t blocks = (items + scan::kBlockItems - 1) / scan::kBlockItems;
+  rows.items = static_cast<uint32_t>(items);
+  rows.factors = static_cast<uint32_t>(factors);
+  rows.order.resize(blocks * scan::kBlockItems);
+  ResizeInHugePages(rows.lines, blocks * GroupsOf(rows));
+  for (std::vector<float>* column : {&rows.scales, &rows.norms, &rows.errors}) {
+    column->resize(blocks * scan::kBlockItems);
+  }
+}
+
+// The places of the passing rows, ascending, of the first blocks that have no more than `items_max`; how far they go.
+// Walked by place, or by row where that is less to walk.
+size_t PassingPlaces(const QuantizedItems& copy, std::span<const uint64_t> passing, size_t items_max,
+                     std::vector<uint32_t>& places) {
+  const size_t about = EstimateCount(passing);
+  std::vector<uint64_t> by_place;
+  if (about * about < items_max * copy.items) PlacesOf(copy, passing, by_place);
+  size_t reach = 0;
+  for (; reach < copy.order.size(); reach += scan::kBlockItems) {
+    uint64_t bits = 0;
+    if (!by_place.empty()) {
+      bits = by_place[reach / 64] >> (reach % 64) & 0xffff;
+    } else {
+      for (size_t i = 0; i < std::min<size_t>(scan::kBlockItems, copy.items - reach); ++i) {
+        const uint32_t row = copy.order[reach + i];
+        const bool set = row / 64 < passing.size() && (passing[row / 64] >> (row % 64) & 1) != 0;
+        bits |= static_cast<uint64_t>(set) << i;
+      }
+    }
+    if (places.size() + static_cast<size_t>(std::popcount(bits)) > items_max) break;
+    for (; bits != 0; bits &= bits - 1) {
+      places.push_back(static_cast<uint32_t>(reach + static_cast<size_t>(std::countr_zero(bits))));
+    }
+  }
+  return reach;
+}
 
 }  // namespace
 
@@ -242,21 +323,14 @@ QuantizedItems Quantize(std::span<const float> item_factors, size_t factors) {
     norms[i] = RoundedUp(norm);
   }
   QuantizedItems copy;
-  copy.items = static_cast<uint32_t>(items);
-  copy.factors = static_cast<uint32_t>(factors);
-  const size_t blocks = (items + scan::kBlockItems - 1) / scan::kBlockItems;
-  const size_t groups = (factors + scan::kGroupFactors - 1) / scan::kGroupFactors;
-  copy.order.resize(blocks * scan::kBlockItems);
+  MakeRoom(copy, items, factors);
+  std::fill_n(copy.lines.data()->bytes, copy.lines.size() * sizeof(scan::Line), uint8_t{128});
+  const size_t groups = GroupsOf(copy);
   std::iota(copy.order.begin(), copy.order.begin() + static_cast<ptrdiff_t>(items), 0u);
   std::stable_sort(copy.order.begin(), copy.order.begin() + static_cast<ptrdiff_t>(items),
                    [&](uint32_t a, uint32_t b) { return norms[a] > norms[b]; });
   copy.places.resize(items);
   for (size_t place = 0; place < items; ++place) copy.places[copy.order[place]] = static_cast<uint32_t>(place);
-  ResizeInHugePages(copy.lines, blocks * groups);
-  std::fill_n(copy.lines.data()->bytes, copy.lines.size() * sizeof(scan::Line), uint8_t{128});
-  for (std::vector<float>* column : {&copy.scales, &copy.norms, &copy.errors}) {
-    column->resize(blocks * scan::kBlockItems);
-  }
   std::vector<int8_t> codes(factors);
   for (size_t place = 0; place < items; ++place) {
     const Coded coded = Encode(row(copy.order[place]), codes.data());
@@ -272,6 +346,41 @@ QuantizedItems Quantize(std::span<const float> item_factors, size_t factors) {
   return copy;
 }
 
+size_t QuantizedPart::bytes() const {
+  return lines.size() * sizeof(scan::Line) + scales.size() * (sizeof(uint32_t) + 3 * sizeof(float));
+}
+
+QuantizedPart PartOf(const QuantizedItems& copy, std::span<const uint64_t> passing, size_t items_max) {
+  QuantizedPart part;
+  if (copy.items == 0) return part;
+  std::vector<uint32_t> places;
+  part.reach = PassingPlaces(copy, passing, items_max, places);
+  MakeRoom(part, places.size(), copy.factors);
+  const size_t groups = GroupsOf(copy);
+  if (!part.lines.empty()) {
+    std::fill_n((part.lines.end() - static_cast<ptrdiff_t>(groups))->bytes, groups * sizeof(scan::Line), uint8_t{128});
+  }
+  constexpr size_t kAhead = 8;  // rows asked for before they are read
+  const auto lines_of = [&](uint32_t place) { return copy.lines.data() + place / scan::kBlockItems * groups; };
+  for (size_t to = 0; to < places.size(); ++to) {
+    if (to + kAhead < places.size()) {
+      for (size_t g = 0; g < groups; ++g) __builtin_prefetch(lines_of(places[to + kAhead]) + g);
+    }
+    const uint32_t from = places[to];
+    part.order[to] = copy.order[from];
+    part.scales[to] = copy.scales[from];
+    part.norms[to] = copy.norms[from];
+    part.errors[to] = copy.errors[from];
+    const uint8_t* source = lines_of(from)->bytes + from % scan::kBlockItems * scan::kGroupFactors;
+    uint8_t* target =
+        (part.lines.data() + to / scan::kBlockItems * groups)->bytes + to % scan::kBlockItems * scan::kGroupFactors;
+    for (size_t g = 0; g < groups; ++g, source += sizeof(scan::Line), target += sizeof(scan::Line)) {
+      __builtin_memcpy(target, source, scan::kGroupFactors);
+    }
+  }
+  return part;
+}
+
 float ScoreOne(std::span<const float> item_factors, std::span<const float> user, size_t item) {
   float score = 0;
   kernels::BestKernels().dot_rows(item_factors.data() + item * user.size(), 1, user.size(), user.data(), &score);
@@ -279,8 +388,8 @@ float ScoreOne(std::span<const float> item_factors, std::span<const float> user,
 }
 
 std::vector<Scored> BestItems(const QuantizedItems& copy, std::span<const float> item_factors,
-                              std::span<const float> user, size_t k, std::span<const uint64_t> allowed,
-                              ScoreFloor floor, ScanScratch& scratch, const scan::Kernels& kernels) {
+                              std::span<const float> user, size_t k, const AllowedSet& allowed, ScoreFloor floor,
+                              ScanScratch& scratch, const scan::Kernels& kernels) {
   if (k == 0 || user.empty()) return {};
   const size_t items = item_factors.size() / user.size();
   const bool positive = floor == ScoreFloor::kAboveZero;
@@ -292,7 +401,7 @@ std::vector<Scored> BestItems(const QuantizedItems& copy, std::span<const float>
   }
   scratch.floats.resize(items);
   ScoreAll(item_factors, user, scratch.floats);
-  return positive ? TopKPositive(scratch.floats, k, allowed) : TopK(scratch.floats, k, allowed);
+  return positive ? TopKPositive(scratch.floats, k, allowed.bits) : TopK(scratch.floats, k, allowed.bits);
 }
 
 }  // namespace rapport

@@ -21,6 +21,10 @@
 //   scan      keep i while middle_i + radius_i >= L, L = the k-th largest of middle_j - radius_j so far
 //   certify   score the k with the highest middle; T = the lowest of these; score all whose upper bound reaches T.
 // What is left out has a score below T, and k have T or more: the answer is complete, ties included.
+//
+// A filter that few rows pass leaves whole blocks with nothing to find, and lets the scan end late. So what passes may
+// be put together as a part: the same rows' codes, still by falling norm, for the places [0, reach) of the copy. The
+// scan walks the part first, then the copy from `reach` on; every row is met at most once, so the answer is the same.
 #pragma once
 
 #include <cstdint>
@@ -32,19 +36,46 @@
 
 namespace rapport {
 
-// Immutable after Quantize, shared by all threads. Never stored: made when a model is fitted or loaded.
-struct QuantizedItems {
-  uint32_t items = 0;  // 0: no copy; searches read the floats
+// Rows by falling norm.
+struct QuantizedRows {
+  uint32_t items = 0;
   uint32_t factors = 0;
   std::vector<uint32_t> order;               // (items, rounded up to 16): the item at each place; largest norm first
-  std::vector<uint32_t> places;              // (items): where each item stands
   std::vector<scan::Line> lines;             // by place; layout: scan_kernels.h
   std::vector<float> scales, norms, errors;  // (items, rounded up to 16), by place: s_i, |y_i|, |e_i|
+  bool operator==(const QuantizedRows&) const = default;
+};
+
+// All items; none: no copy, searches read the floats. Immutable after Quantize, shared by all threads. Never stored:
+// made when a model is fitted or loaded.
+struct QuantizedItems : QuantizedRows {
+  std::vector<uint32_t> places;  // (items): where each item stands
   bool operator==(const QuantizedItems&) const = default;
+};
+
+// The rows of a copy that pass a filter, as far as `reach`. Immutable.
+struct QuantizedPart : QuantizedRows {
+  size_t reach = 0;  // places of the copy that it speaks for, a multiple of 16
+  size_t bytes() const;
 };
 
 // The copy of (items, factors); none where a factor is not finite, too large (above), or factors > 1,024.
 QuantizedItems Quantize(std::span<const float> item_factors, size_t factors);
+
+// What passes (a bit a row) of the places before the first at which `items_max` rows would not do; about 100 bytes a
+// row are read for each.
+QuantizedPart PartOf(const QuantizedItems& copy, std::span<const uint64_t> passing, size_t items_max);
+
+// Which rows may be found. Views: what they point to must outlive it.
+struct AllowedSet {
+  AllowedSet() = default;
+  // Not explicit: mostly there are bits and nothing else.
+  AllowedSet(std::span<const uint64_t> given) : bits(given) {}
+  AllowedSet(const std::vector<uint64_t>& given) : bits(given) {}
+  std::span<const uint64_t> bits;       // one a row, as in TopK; empty: all
+  const QuantizedPart* part = nullptr;  // of the same copy: has all whose bit is set and that stand before its reach,
+  std::span<const uint32_t> also;       // but these, which it has not
+};
 
 // Scratch of one thread.
 struct ScanScratch {
@@ -59,11 +90,10 @@ struct ScanScratch {
 enum class ScoreFloor { kNone, kAboveZero };  // as TopK, or as TopKPositive
 
 // TopK (TopKPositive) of ScoreAll(item_factors, user), equal to the last bit. `copy` is Quantize(item_factors, ...) or
-// empty; (items, factors) x (factors); `allowed` as in TopK.
+// empty; (items, factors) x (factors).
 std::vector<Scored> BestItems(const QuantizedItems& copy, std::span<const float> item_factors,
-                              std::span<const float> user, size_t k, std::span<const uint64_t> allowed,
-                              ScoreFloor floor, ScanScratch& scratch,
-                              const scan::Kernels& kernels = scan::BestKernels());
+                              std::span<const float> user, size_t k, const AllowedSet& allowed, ScoreFloor floor,
+                              ScanScratch& scratch, const scan::Kernels& kernels = scan::BestKernels());
 
 // What ScoreAll says of one item.
 float ScoreOne(std::span<const float> item_factors, std::span<const float> user, size_t item);

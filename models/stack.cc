@@ -118,7 +118,7 @@ void Add(const NeighbourLists& lists, const StackScratch::WeightedRows& history,
 class Sources {
  public:
   Sources(const ContentModel& model, const StackQuestion& question, StackScratch& scratch)
-      : model_(model), question_(question), now_(question.now), allowed_(question.allowed), scratch_(scratch) {
+      : model_(model), question_(question), now_(question.now), allowed_(question.allowed.bits), scratch_(scratch) {
     scratch_.bits.assign((model.rows() + 63) / 64, 0);
     for (const uint32_t row : scratch_.also) scratch_.bits[row / 64] |= uint64_t{1} << (row % 64);
     scratch_.leaders = {};
@@ -229,7 +229,7 @@ class Sources {
     scratch_.factor.resize(static_cast<size_t>(model_.als.options.factors));
     FoldIn(model_.als, scratch_.taste.rows, scratch_.taste.weights, scratch_.fold_in, scratch_.factor);
     Offer(StackSource::kFactors, BestItems(model_.als.quantized, model_.als.item_factors, scratch_.factor, kStackDepth,
-                                           allowed_, ScoreFloor::kAboveZero, scratch_.scan));
+                                           question_.allowed, ScoreFloor::kAboveZero, scratch_.scan));
   }
   void Neighbours(StackSource source, const NeighbourLists& lists, const StackScratch::WeightedRows& history,
                   TouchedSums& sums) {

@@ -86,7 +86,7 @@ struct StackQuestion {
   std::span<const SignalLine> lines;            // in any order; equal times: oldest first
   std::span<const uint64_t> traits;             // tokens of the customer's traits
   Timestamp now;                                // ages count to here
-  std::span<const uint64_t> allowed;            // one bit per row of the model
+  AllowedSet allowed;                           // one bit per row of the model
   const Newcomers* newcomers = nullptr;         // candidates without a row; null: none
   std::span<const uint64_t> newcomers_allowed;  // one bit per newcomer
 };

@@ -24,7 +24,15 @@ uint64_t ExtractPortably(uint64_t word, uint64_t places) {
   return out;
 }
 
+[[gnu::always_inline]] inline size_t Count(std::span<const uint64_t> words) {
+  size_t count = 0;
+  for (const uint64_t word : words) count += static_cast<size_t>(std::popcount(word));
+  return count;
+}
+
 #if defined(__x86_64__)
+__attribute__((target("popcnt"))) size_t CountWithPopcnt(std::span<const uint64_t> words) { return Count(words); }
+
 __attribute__((target("bmi2,popcnt"))) void PickWithPext(std::span<const uint64_t> words,
                                                          std::span<const uint64_t> places, Bitmap& out) {
   size_t bit = 0;
@@ -36,6 +44,14 @@ __attribute__((target("bmi2,popcnt"))) void PickWithPext(std::span<const uint64_
 #endif
 
 }  // namespace
+
+size_t CountBits(std::span<const uint64_t> words) {
+#if defined(__x86_64__)
+  static const bool kHasPopcnt = __builtin_cpu_supports("popcnt") != 0;
+  if (kHasPopcnt) return CountWithPopcnt(words);
+#endif
+  return Count(words);
+}
 
 void PickBitsOfPortably(std::span<const uint64_t> words, std::span<const uint64_t> places, size_t count, Bitmap& out) {
   out.assign(WordsFor(count), 0);

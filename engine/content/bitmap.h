@@ -21,11 +21,7 @@ inline void SetBit(std::span<uint64_t> words, size_t bit) { words[bit / 64] |= u
 inline void ClearBit(std::span<uint64_t> words, size_t bit) {
   if (bit / 64 < words.size()) words[bit / 64] &= ~(uint64_t{1} << (bit % 64));
 }
-inline size_t CountBits(std::span<const uint64_t> words) {
-  size_t count = 0;
-  for (const uint64_t word : words) count += static_cast<size_t>(std::popcount(word));
-  return count;
-}
+size_t CountBits(std::span<const uint64_t> words);
 // Bit i of `out` is bit places[i] of `words`. REQUIRES places ascending, unique. Where 64 of them follow each other, as
 // items mostly do, they are one word's worth.
 inline void PickBits(std::span<const uint64_t> words, std::span<const uint64_t> places, Bitmap& out) {

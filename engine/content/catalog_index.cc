@@ -100,8 +100,12 @@ std::shared_ptr<const CatalogIndex> CatalogIndex::Make(std::shared_ptr<const Cat
   index->line_ = line;
   const Catalog& now = index->catalog();
   const bool follows = before != nullptr && before->catalog().size() <= now.size();
+  if (line == Line::kMain)
+    index->columns_ = follows && before->columns_ != nullptr ? before->columns_ : std::make_shared<FilterColumns>();
   if (follows) index->standing_ = before->standing_;
+  if (follows) index->known_ = before->known_;
   index->standing_.resize(WordsFor(index->bits()));
+  index->known_.resize(index->standing_.size());
   auto change = std::make_shared<Change>();
   bool same_times = follows && before->catalog().size() == now.size(), same_audiences = follows;
   for (uint64_t id = 1; id <= now.size(); ++id) {
@@ -111,6 +115,11 @@ std::shared_ptr<const CatalogIndex> CatalogIndex::Make(std::shared_ptr<const Cat
     change->items.push_back(static_cast<uint32_t>(id));
     same_times = same_times && SameTimes(item, old);
     same_audiences = same_audiences && SameAudience(item, old);
+    if (item != nullptr) {
+      SetBit(index->known_, id);
+    } else {
+      ClearBit(index->known_, id);
+    }
     if (Standing(item)) {
       SetBit(index->standing_, id);
     } else {

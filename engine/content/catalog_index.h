@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "data/catalog.h"
 #include "engine/content/bitmap.h"
+#include "engine/content/filter_columns.h"
 
 namespace rapport {
 
@@ -78,6 +79,10 @@ class CatalogIndex {
   size_t bits() const { return catalog_->size() + 1; }
   // Catalogued, not hidden, available, in stock: what does not depend on the time or the customer.
   const Bitmap& standing() const { return standing_; }
+  // Items there are: neither beyond the end nor nobody's.
+  const Bitmap& known() const { return known_; }
+  // Of all versions of this line; a straggler has none of its own.
+  FilterColumns* columns() const { return columns_.get(); }
   const ShowTimes& times() const { return *times_; }
   const AudienceIndex& audiences() const { return *audiences_; }
 
@@ -92,7 +97,8 @@ class CatalogIndex {
   std::shared_ptr<const Catalog> catalog_;
   uint64_t serial_ = 0;
   Line line_ = Line::kMain;
-  Bitmap standing_;
+  Bitmap standing_, known_;
+  std::shared_ptr<FilterColumns> columns_;  // locks itself; null aside the main line
   std::shared_ptr<const ShowTimes> times_;
   std::shared_ptr<const AudienceIndex> audiences_;
   std::vector<std::shared_ptr<const Change>> changes_;  // oldest first, at most kChangesKept

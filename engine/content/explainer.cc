@@ -142,7 +142,7 @@ void Explainer::Factors(const RepeatBlend& repeats) {
   SumTaste(question_.history, weights_, model.history_half_life_days, now, scratch_.items);
   if (!MapToRows(*question_.models, scratch_.items, scratch_) || !FoldInRows(model, scratch_)) return;
   PickBitsOf(question_.allowed, question_.models->has_row, model.rows(), scratch_.allowed_rows);
-  const float highest = HighestByFactors(model, scratch_);
+  const float highest = HighestByFactors(model, question_.part.get(), scratch_);
   const double spread = highest > 0 ? highest : 1.0;
   const FoldInShares shares = ShareFoldIn(model.als, scratch_.rows, scratch_.weights, rows_);
   const size_t n = scratch_.rows.size();

@@ -1,6 +1,47 @@
 #include "engine/content/filter_cache.h"
 
+#include <map>
+
 namespace rapport {
+namespace {
+
+using Columns = std::map<FilterColumnKey, std::shared_ptr<const FilterColumn>>;
+
+// The columns of all fields below a node; false where one has none. All are asked for, so that each is noted.
+bool ColumnsOf(const Filter& filter, uint32_t index, const CatalogIndex& catalog, Columns& columns) {
+  const FilterNode& node = filter.nodes()[index];
+  if (node.kind == FilterNode::Kind::kCompare) {
+    const FilterColumnKey key{node.field, node.attribute};
+    const auto [at, is_new] = columns.try_emplace(key);
+    if (is_new) at->second = catalog.columns()->Get(key, catalog);
+    return at->second != nullptr;
+  }
+  bool all = true;
+  for (const uint32_t child : node.children) all = ColumnsOf(filter, child, catalog, columns) && all;
+  return all;
+}
+
+// What matches below a node, each field by its column. A bit of no item may be set below a NOT.
+Bitmap MatchingByColumns(const Filter& filter, uint32_t index, const Columns& columns) {
+  const FilterNode& node = filter.nodes()[index];
+  if (node.kind == FilterNode::Kind::kCompare) {
+    return columns.at({node.field, node.attribute})->Matching(filter, index);
+  }
+  Bitmap bits = MatchingByColumns(filter, node.children[0], columns);
+  if (node.kind == FilterNode::Kind::kNot) {
+    for (uint64_t& word : bits) word = ~word;
+    return bits;
+  }
+  for (size_t i = 1; i < node.children.size(); ++i) {
+    const Bitmap other = MatchingByColumns(filter, node.children[i], columns);
+    for (size_t w = 0; w < bits.size(); ++w) {
+      bits[w] = node.kind == FilterNode::Kind::kAnd ? bits[w] & other[w] : bits[w] | other[w];
+    }
+  }
+  return bits;
+}
+
+}  // namespace
 
 std::shared_ptr<const CompiledFilter> CompiledFilter::Make(std::shared_ptr<const Filter> filter,
                                                            const CatalogIndex& index) {
@@ -11,7 +52,12 @@ std::shared_ptr<const CompiledFilter> CompiledFilter::Make(std::shared_ptr<const
   compiled->part_of_node_.assign(compiled->filter().nodes().size(), kNoPart);
   if (!compiled->filter().matches_everything()) compiled->AssignParts(compiled->filter().root());
   compiled->parts_.assign(compiled->part_roots_.size(), Bitmap(compiled->words_));
-  for (uint32_t id = 1; id < index.bits(); ++id) compiled->Evaluate(index, id);
+  bool all = true;
+  for (size_t part = 0; part < compiled->parts_.size(); ++part) all = compiled->EvaluateByColumns(index, part) && all;
+  if (!all) {
+    for (uint32_t id = 1; id < index.bits(); ++id) compiled->Evaluate(index, id);
+  }
+  compiled->MakeBound();
   return compiled;
 }
 
@@ -23,6 +69,7 @@ std::shared_ptr<const CompiledFilter> CompiledFilter::Follow(const CompiledFilte
   compiled->words_ = WordsFor(index.bits());
   for (Bitmap& part : compiled->parts_) part.resize(compiled->words_);
   for (const uint32_t id : changed) compiled->Evaluate(index, id);
+  compiled->MakeBound();
   return compiled;
 }
 
@@ -47,31 +94,48 @@ void CompiledFilter::Evaluate(const CatalogIndex& index, uint32_t id) {
   }
 }
 
-Bitmap CompiledFilter::Join(uint32_t index, const ItemSet& customer) const {
+bool CompiledFilter::EvaluateByColumns(const CatalogIndex& index, size_t part) {
+  Columns columns;
+  if (index.columns() == nullptr || !ColumnsOf(*filter_, part_roots_[part], index, columns)) return false;
+  Bitmap& bits = parts_[part];
+  bits = MatchingByColumns(*filter_, part_roots_[part], columns);
+  for (size_t w = 0; w < bits.size(); ++w) bits[w] &= index.known()[w];
+  return true;
+}
+
+template <typename OfField>
+Bitmap CompiledFilter::Join(uint32_t index, bool negated, const OfField& of_field) const {
   if (part_of_node_[index] != kNoPart) return parts_[part_of_node_[index]];
   const FilterNode& node = filter_->nodes()[index];
-  if (node.kind == FilterNode::Kind::kCustomer) {
-    Bitmap bits(words_);
-    for (const ItemSetEntry& entry : customer) {
-      const bool set = node.field == FilterField::kViewed    ? entry.viewed
-                       : node.field == FilterField::kOrdered ? entry.ordered
-                                                             : entry.owned > 0;
-      if (set && entry.item.value < words_ * 64) SetBit(bits, entry.item.value);
-    }
-    return bits;
-  }
-  Bitmap bits = Join(node.children[0], customer);
-  if (node.kind == FilterNode::Kind::kNot) {
+  if (node.kind == FilterNode::Kind::kCustomer) return of_field(node.field, negated);
+  const bool is_not = node.kind == FilterNode::Kind::kNot;
+  Bitmap bits = Join(node.children[0], negated != is_not, of_field);
+  if (is_not) {
     for (uint64_t& word : bits) word = ~word;
     return bits;
   }
   for (size_t i = 1; i < node.children.size(); ++i) {
-    const Bitmap other = Join(node.children[i], customer);
+    const Bitmap other = Join(node.children[i], negated, of_field);
     for (size_t w = 0; w < words_; ++w) {
       bits[w] = node.kind == FilterNode::Kind::kAnd ? bits[w] & other[w] : bits[w] | other[w];
     }
   }
   return bits;
+}
+
+// A customer field may hold for every item, and for none: whichever lets more pass.
+void CompiledFilter::MakeBound() {
+  if (filter_->matches_everything()) return;
+  if (filter_->uses_customer()) {
+    bound_ = Join(filter_->root(), false,
+                  [this](FilterField, bool negated) { return Bitmap(words_, negated ? 0 : ~uint64_t{0}); });
+  }
+  bound_count_ = CountBits(Bound());
+}
+
+const Bitmap& CompiledFilter::Bound() const {
+  const uint32_t part = part_of_node_[filter_->root()];
+  return part != kNoPart ? parts_[part] : bound_;
 }
 
 void CompiledFilter::Restrict(const ItemSet& customer, std::span<uint64_t> words) const {
@@ -81,7 +145,16 @@ void CompiledFilter::Restrict(const ItemSet& customer, std::span<uint64_t> words
   };
   const uint32_t part = part_of_node_[filter_->root()];
   if (part != kNoPart) return restrict_to(parts_[part]);
-  restrict_to(Join(filter_->root(), customer));
+  restrict_to(Join(filter_->root(), false, [&](FilterField field, bool) {
+    Bitmap bits(words_);
+    for (const ItemSetEntry& entry : customer) {
+      const bool set = field == FilterField::kViewed    ? entry.viewed
+                       : field == FilterField::kOrdered ? entry.ordered
+                                                        : entry.owned > 0;
+      if (set && entry.item.value < words_ * 64) SetBit(bits, entry.item.value);
+    }
+    return bits;
+  }));
 }
 
 std::shared_ptr<const CompiledFilter> FilterCache::Find(const std::string& key) {

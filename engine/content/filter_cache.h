@@ -28,8 +28,13 @@ class CompiledFilter {
   static std::shared_ptr<const CompiledFilter> Follow(const CompiledFilter& before, const CatalogIndex& index);
 
   const Filter& filter() const { return *filter_; }
+  // The same object as long as it is followed.
+  const std::shared_ptr<const Filter>& shared_filter() const { return filter_; }
   uint64_t serial() const { return serial_; }  // of the index it was compiled for
-  size_t bytes() const { return parts_.size() * words_ * sizeof(uint64_t); }
+  size_t bytes() const { return (parts_.size() * words_ + bound_.size()) * sizeof(uint64_t); }
+  // What matches for some customer: nobody's items lie outside. REQUIRES a filter that does not match everything.
+  const Bitmap& Bound() const;
+  size_t bound_count() const { return bound_count_; }  // its bits
   // Takes out of `words` what does not match for a customer with this item set. REQUIRES words of the same index.
   void Restrict(const ItemSet& customer, std::span<uint64_t> words) const;
 
@@ -37,7 +42,12 @@ class CompiledFilter {
   static constexpr uint32_t kNoPart = 0xffffffffu;
   void AssignParts(uint32_t node);
   void Evaluate(const CatalogIndex& index, uint32_t id);
-  Bitmap Join(uint32_t node, const ItemSet& customer) const;
+  // The part by columns (engine/content/filter_columns.h); false where one of its fields has none.
+  bool EvaluateByColumns(const CatalogIndex& index, size_t part);
+  void MakeBound();
+  // `of_field(field, negated)` gives a customer field's bits below an even or odd number of NOTs.
+  template <typename OfField>
+  Bitmap Join(uint32_t node, bool negated, const OfField& of_field) const;
 
   std::shared_ptr<const Filter> filter_;
   uint64_t serial_ = 0;
@@ -45,6 +55,8 @@ class CompiledFilter {
   std::vector<uint32_t> part_of_node_;  // index into parts_, or kNoPart
   std::vector<uint32_t> part_roots_;
   std::vector<Bitmap> parts_;
+  Bitmap bound_;  // of a filter that asks for the customer; else the root's part is
+  size_t bound_count_ = 0;
 };
 
 // Thread-safe, bounded, least recently used goes first.

@@ -86,9 +86,9 @@ bool FoldInRows(const ContentModel& model, RankScratch& scratch) {
 
 namespace {
 
-std::vector<Scored> BestPlain(const ContentModel& model, size_t k, RankScratch& scratch) {
-  return BestItems(model.als.quantized, model.als.item_factors, scratch.factor, k, scratch.allowed_rows,
-                   ScoreFloor::kAboveZero, scratch.scan);
+std::vector<Scored> BestPlain(const ContentModel& model, size_t k, const FilterPart* part, RankScratch& scratch) {
+  return BestItems(model.als.quantized, model.als.item_factors, scratch.factor, k,
+                   FilterPart::Allow(scratch.allowed_rows, part), ScoreFloor::kAboveZero, scratch.scan);
 }
 
 // What lifts each row, ascending, 0..weight.
@@ -108,18 +108,18 @@ std::vector<Scored> LiftOfRows(const ModelSet& models, const Lift& lift, const B
 
 }  // namespace
 
-float HighestByFactors(const ContentModel& model, RankScratch& scratch) {
-  const std::vector<Scored> best = BestPlain(model, 1, scratch);
+float HighestByFactors(const ContentModel& model, const FilterPart* part, RankScratch& scratch) {
+  const std::vector<Scored> best = BestPlain(model, 1, part, scratch);
   return best.empty() ? 0.0f : best.front().score;
 }
 
 std::vector<Scored> BestByFactors(const ModelSet& models, const Lift& lift, const Gains& gains, size_t k,
-                                  RankScratch& scratch) {
+                                  const FilterPart* part, RankScratch& scratch) {
   const ContentModel& model = *models.content;
   const std::vector<Scored> lifts = LiftOfRows(models, lift, scratch.allowed_rows);
   const float scale = static_cast<float>(1.0 / (1.0 + (lift.repeats.empty() ? 0.0 : lift.weight)));
   for (size_t width = k;; width *= 4) {
-    std::vector<Scored> best = BestPlain(model, width, scratch);
+    std::vector<Scored> best = BestPlain(model, width, part, scratch);
     const bool all = best.size() < width;
     std::erase_if(best, [](const Scored& one) { return !std::isfinite(one.score); });  // foreign factors can overflow
     const float highest = best.empty() ? 1.0f : best.front().score;

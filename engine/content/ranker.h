@@ -21,6 +21,7 @@
 
 #include "data/records.h"
 #include "engine/content/bitmap.h"
+#include "engine/content/filter_parts.h"
 #include "engine/model_set.h"
 #include "engine/options.h"
 #include "models/als.h"
@@ -93,11 +94,12 @@ struct Lift {
 };
 // The best k of scratch.allowed_rows for scratch.factor, lifted and boosted, best first; fewer where no more have a
 // score above 0. The same as of all rows sorted, by certified scans (models/quantized_scan.h) that widen until no row
-// left out can be among them: a row's gain is at most gains.Most().
+// left out can be among them: a row's gain is at most gains.Most(). `part`: of a filter that scratch.allowed_rows has
+// passed, or null.
 std::vector<Scored> BestByFactors(const ModelSet& models, const Lift& lift, const Gains& gains, size_t k,
-                                  RankScratch& scratch);
+                                  const FilterPart* part, RankScratch& scratch);
 // What BestByFactors divides by: the highest score of scratch.allowed_rows; 0 where none is above 0.
-float HighestByFactors(const ContentModel& model, RankScratch& scratch);
+float HighestByFactors(const ContentModel& model, const FilterPart* part, RankScratch& scratch);
 
 // Candidates with scores >= 0 and index = item id: divides by the largest and boosts.
 void ScalePositive(const Gains& gains, std::vector<Scored>& candidates);

@@ -132,7 +132,8 @@ struct Recommender::Impl {
         key(signing_key),
         seam(chosen),
         signing(signing_key),
-        filters(options.filter_cache_entries, options.filter_cache_bytes) {}
+        filters(options.filter_cache_entries, options.filter_cache_bytes / 2),
+        parts(options.filter_cache_entries, options.filter_cache_bytes / 2) {}
 
   const Scenario& FindScenario(const std::string& name) const;
   // What is the same for every question.
@@ -181,6 +182,7 @@ struct Recommender::Impl {
   SharedSigningKeys signing;
   mutable CatalogIndexCache indexes;
   mutable FilterCache filters;
+  mutable FilterPartCache parts;
   mutable ModelBoardsCache boards;
   mutable NewcomerCache newcomers;
   mutable ScratchPool scratch;
@@ -281,6 +283,10 @@ void Recommender::Impl::Restrict(Question& question, Bitmap& scratch_bits) const
     return;
   }
   Prefilter(*question.index, question.rules, question.allowed, scratch_bits);
+  if (question.history.empty()) return;  // then no factor is folded in, and nothing is scanned
+  std::vector<std::shared_ptr<const CompiledFilter>> all = question.rules.filters;
+  all.push_back(question.rules.kind_filter);
+  question.part = parts.Get(all, *question.index, question.models);
 }
 
 void Recommender::Impl::OfferAboutSeeds(const Question& question, CandidateSource source, RankScratch& scratch_space,

@@ -132,7 +132,8 @@ StackPlan PlanStack(const Question& question, const std::vector<double>& theta, 
   scratch.allowed_newcomers.clear();
   if (newcomers != nullptr) PickBits(question.allowed, newcomers->item_ids, scratch.allowed_newcomers);
   return {&theta,
-          {lines, question.traits, question.as_of(), scratch.allowed_rows, newcomers, scratch.allowed_newcomers}};
+          {lines, question.traits, question.as_of(), FilterPart::Allow(scratch.allowed_rows, question.part.get()),
+           newcomers, scratch.allowed_newcomers}};
 }
 
 void OfferPlanned(const Question& question, const StackPlan& plan, Level level, Origin origin, StackScratch& scratch,
@@ -204,7 +205,8 @@ void OfferPersonal(const Question& question, const EventWeights& weights, const 
   size_t offered = 0;
   // Widened until enough pass the live check and are of different products, or all were offered.
   for (size_t k = 2 * answer.missing() + 16; !answer.full(); k *= 4) {
-    const std::vector<Scored> best = BestByFactors(*question.models, lift, question.gains, k, scratch);
+    const std::vector<Scored> best =
+        BestByFactors(*question.models, lift, question.gains, k, question.part.get(), scratch);
     answer.Expect(best.size() - offered, [&](size_t i) { return ItemId{model->item_ids[best[offered + i].index]}; });
     for (; offered < best.size() && !answer.full(); ++offered) {
       answer.Offer(ItemId{model->item_ids[best[offered].index]}, best[offered].score);

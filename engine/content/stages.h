@@ -32,7 +32,8 @@ struct Question {
   std::vector<uint64_t> seed_groups;
   ShowRules rules;
   Gains gains;
-  Bitmap allowed;  // prefilter, by item id
+  Bitmap allowed;                          // prefilter, by item id
+  std::shared_ptr<const FilterPart> part;  // of a filter that `allowed` has passed; null: none
 
   const ContentModel* model() const { return models->content.get(); }
   // The instant that ages are counted to: now, but not later than anything the model or the history knows of, so that a

@@ -260,6 +260,21 @@ TEST(FilterTest, BitmapAgreesWithItemByItemAndPrintingKeepsTheMeaning) {
         Bitmap bits(WordsFor(index->bits()), ~uint64_t{0});
         (*compiled)->Restrict(set, bits);
         ++filters;
+        // Compiled anew, by columns as soon as the fields have been asked for before: the same; and within its bound.
+        const auto anew = CompiledFilter::Make((*compiled)->shared_filter(), *index);
+        Bitmap anew_bits(bits.size(), ~uint64_t{0});
+        anew->Restrict(set, anew_bits);
+        if (!filter->uses_customer()) {
+          ASSERT_FALSE(TestBit(anew_bits, 0)) << text;
+        }
+        for (uint64_t id = 1; id <= catalog->size(); ++id) {
+          ASSERT_EQ(TestBit(anew_bits, id), TestBit(bits, id)) << text << " pass " << pass << " item " << id;
+          if (TestBit(bits, id)) {
+            ASSERT_TRUE(TestBit(anew->Bound(), id)) << text;
+            ASSERT_TRUE(TestBit((*compiled)->Bound(), id)) << text;
+          }
+        }
+        ASSERT_EQ(anew->bound_count(), CountBits(anew->Bound()));
         for (uint64_t id = 1; id <= catalog->size(); ++id) {
           const auto entry = std::find_if(set.begin(), set.end(), [id](const auto& e) { return e.item.value == id; });
           const ItemSetEntry* customer = entry == set.end() ? nullptr : &*entry;
@@ -296,6 +311,75 @@ TEST(FilterTest, RandomBytesNeverParseIntoTrouble) {
       EXPECT_FALSE(filter.status().message().empty());
     }
   }
+}
+
+// ---- Columns -----------------------------------------------------------------------------------------------------
+
+Item Priced(uint64_t id, int64_t price) {
+  Item item;
+  item.id = ItemId{id};
+  item.external_id = "i" + std::to_string(id);
+  item.title = item.external_id;
+  item.price = Decimal{price, 0};
+  return item;
+}
+
+TEST(FilterColumnTest, IsMadeAtTheSecondQuestionAndFollowsTheCatalogue) {
+  CatalogBuilder builder;
+  for (uint64_t id = 1; id <= 300; ++id) builder.Put(Priced(id, static_cast<int64_t>(id % 7)));
+  std::shared_ptr<const Catalog> catalog = builder.Build();
+  CatalogIndexCache indexes;
+  const Filter cheap = *Filter::Parse("price < 3");
+  const FilterColumnKey key{FilterField::kPrice, ""};
+  const auto first = indexes.Get(catalog);
+  EXPECT_EQ(first->columns()->Get(key, *first), nullptr);
+  const auto before = first->columns()->Get(key, *first);
+  ASSERT_NE(before, nullptr);
+  EXPECT_EQ(before->values(), 7u);
+  EXPECT_EQ(first->columns()->Get(key, *first), before);
+
+  CatalogBuilder next(*catalog);
+  next.Put(Priced(6, 0));
+  next.Put(Priced(7, 100));
+  next.Put(Priced(301, 1));
+  catalog = next.Build();
+  const auto second = indexes.Get(catalog);
+  const auto after = second->columns()->Get(key, *second);
+  ASSERT_NE(after, nullptr);
+  EXPECT_EQ(after->values(), 8u);
+  EXPECT_EQ(before->values(), 7u);  // what is shared does not change
+  const auto agrees = [&](const FilterColumn& column) {
+    const Bitmap bits = column.Matching(cheap, cheap.root());
+    for (uint64_t id = 1; id <= catalog->size(); ++id) {
+      if (TestBit(bits, id) != cheap.Matches(*catalog->Get(ItemId{id}), nullptr)) return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(agrees(*after));
+  EXPECT_FALSE(agrees(*before)) << "a column of another version would do: this case has lost its teeth";
+  EXPECT_EQ(first->columns()->Get(key, *first), nullptr);  // a request that began before the change
+}
+
+TEST(FilterColumnTest, FieldsOfManyValuesHaveNone) {
+  CatalogBuilder builder;
+  for (uint64_t id = 1; id <= FilterColumn::kValuesMax + 1; ++id) builder.Put(Priced(id, 1));
+  CatalogIndexCache indexes;
+  const auto index = indexes.Get(builder.Build());
+  for (int n = 0; n < 3; ++n) {
+    const auto column = index->columns()->Get({FilterField::kTitle, ""}, *index);
+    EXPECT_EQ(column, nullptr);
+    const auto compiled = CompiledFilter::Make(std::make_shared<const Filter>(*Filter::Parse("title = 'i77'")), *index);
+    EXPECT_EQ(compiled->bound_count(), 1u);
+    EXPECT_TRUE(TestBit(compiled->Bound(), 77));
+  }
+  for (size_t n = 0; n < 2 * FilterColumns::kFieldsMax; ++n) {  // names that nobody has cost nothing for ever
+    index->columns()->Get({FilterField::kAttribute, std::to_string(n)}, *index);
+  }
+  size_t columns = 0;
+  for (size_t n = 0; n < 2 * FilterColumns::kFieldsMax; ++n) {
+    columns += index->columns()->Get({FilterField::kAttribute, std::to_string(n)}, *index) != nullptr;
+  }
+  EXPECT_EQ(columns, FilterColumns::kColumnsMax);
 }
 
 TEST(FilterCacheTest, IsBoundedByEntriesAndBytes) {

@@ -106,6 +106,39 @@ void ExpectBruteForce(const Factors& data, const QuantizedItems& copy, Random& r
   }
 }
 
+// A part of what passes, some of it beside; allowed is some of what passes and some of that.
+void ExpectBruteForceWithAPart(const Factors& data, const QuantizedItems& copy, Random& random, ScanScratch& scratch,
+                               const scan::Kernels& kernels, const std::string& what) {
+  std::vector<float> scores(data.items);
+  ScoreAll(data.values, data.user, scores);
+  for (int per_mille : {1, 10, 200, 700}) {
+    for (size_t items_max : {size_t{0}, size_t{40}, data.items}) {
+      std::vector<uint64_t> passing = Bitmap(data.items, per_mille, random), allowed = passing;
+      const std::vector<uint64_t> kept = Bitmap(data.items, 800, random), beside = Bitmap(data.items, 20, random);
+      std::vector<uint32_t> also;
+      for (uint32_t i = 0; i < data.items; ++i) {
+        const uint64_t bit = uint64_t{1} << (i % 64);
+        if ((kept[i / 64] & bit) == 0) allowed[i / 64] &= ~bit;
+        if ((beside[i / 64] & bit) == 0) continue;
+        if (random.Below(2) == 0) allowed[i / 64] |= bit;
+        passing[i / 64] &= ~bit;
+        also.push_back(i);
+      }
+      const QuantizedPart part = PartOf(copy, passing, items_max);
+      AllowedSet set(allowed);
+      set.part = &part;
+      set.also = also;
+      for (size_t k : {size_t{1}, size_t{10}, size_t{100}, data.items}) {
+        const auto best = [&](ScoreFloor floor) {
+          return BestItems(copy, data.values, data.user, k, set, floor, scratch, kernels);
+        };
+        EXPECT_EQ(best(ScoreFloor::kNone), TopK(scores, k, allowed)) << what << " k " << k << " bits " << per_mille;
+        EXPECT_EQ(best(ScoreFloor::kAboveZero), TopKPositive(scores, k, allowed)) << what << " k " << k;
+      }
+    }
+  }
+}
+
 TEST(QuantizedScanTest, EqualsBruteForceForEveryKindOfFactors) {
   Random random(1);
   ScanScratch scratch;
@@ -119,6 +152,7 @@ TEST(QuantizedScanTest, EqualsBruteForceForEveryKindOfFactors) {
         const std::string what = "kind " + std::to_string(kind) + " items " + std::to_string(items) + " set " +
                                  std::to_string(static_cast<int>(set));
         ExpectBruteForce(data, copy, random, scratch, scan::KernelsOf(set), what);
+        ExpectBruteForceWithAPart(data, copy, random, scratch, scan::KernelsOf(set), what);
       }
     }
   }
@@ -296,6 +330,65 @@ TEST(QuantizedScanTest, TheScanEndsWhereNormsCannotReachTheBest) {
       EXPECT_LT(blocks_asked_for, 20000 / 16 / 4) << per_mille;
     }
   }
+}
+
+TEST(QuantizedScanTest, APartIsWhatPassesAsFarAsItReaches) {
+  Random random(10);
+  const Factors data = Make(Kind::kRandom, 5000, 20, random);
+  const QuantizedItems copy = Quantize(data.values, data.factors);
+  for (const int per_mille : {10, 300, 1000}) {
+    const std::vector<uint64_t> passing = Bitmap(data.items, per_mille, random);
+    for (const size_t items_max : {0, 1, 100, 5000}) {
+      const QuantizedPart part = PartOf(copy, passing, items_max);
+      EXPECT_LE(part.items, items_max);
+      EXPECT_EQ(part.reach % 16, 0u);
+      if (items_max == 5000) {
+        EXPECT_GE(part.reach, data.items);
+      }
+      size_t at = 0;
+      for (size_t place = 0; place < std::min<size_t>(part.reach, copy.items); ++place) {
+        const uint32_t row = copy.order[place];
+        if ((passing[row / 64] >> (row % 64) & 1) == 0) continue;
+        ASSERT_LT(at, part.items);
+        EXPECT_EQ(part.order[at], row);
+        EXPECT_EQ(part.scales[at], copy.scales[place]);
+        EXPECT_EQ(part.norms[at], copy.norms[place]);
+        EXPECT_EQ(part.errors[at], copy.errors[place]);
+        for (size_t k = 0; k < data.factors; ++k) {
+          const auto byte = [&](const QuantizedRows& rows, size_t where) {
+            return rows.lines[where / 16 * 5 + k / 4].bytes[where % 16 * 4 + k % 4];
+          };
+          ASSERT_EQ(byte(part, at), byte(copy, place));
+        }
+        ++at;
+      }
+      EXPECT_EQ(at, part.items);
+      EXPECT_GE(part.bytes(), part.items * (20 + 16));
+    }
+  }
+}
+
+TEST(QuantizedScanTest, APartThatHasNotWhatIsAllowedIsCaught) {  // the broken twin
+  Random random(11);
+  ScanScratch scratch;
+  const Factors data = Make(Kind::kRandom, 3000, 16, random);
+  const QuantizedItems copy = Quantize(data.values, data.factors);
+  std::vector<uint64_t> passing = Bitmap(data.items, 100, random);
+  std::vector<float> scores(data.items);
+  ScoreAll(data.values, data.user, scores);
+  const std::vector<Scored> expected = TopK(scores, 20, passing);
+  AllowedSet set(passing);
+  QuantizedPart part = PartOf(copy, passing, data.items);
+  set.part = &part;
+  const auto best = [&] { return BestItems(copy, data.values, data.user, 20, set, ScoreFloor::kNone, scratch); };
+  EXPECT_EQ(best(), expected);
+  std::vector<uint64_t> fewer = passing;
+  const uint32_t lost = expected[3].index;
+  fewer[lost / 64] &= ~(uint64_t{1} << (lost % 64));
+  part = PartOf(copy, fewer, data.items);
+  EXPECT_NE(best(), expected);
+  set.also = std::span(&lost, 1);  // named beside it, it is found
+  EXPECT_EQ(best(), expected);
 }
 
 TEST(QuantizedScanTest, AnEndTooSoonIsCaught) {  // the broken twin: a norm too small where a chunk begins

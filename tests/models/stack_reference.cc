@@ -197,7 +197,7 @@ Collected CollectCandidates(const ContentModel& model, const StackQuestion& ques
   std::array<float, kStackSources> highest{};
   out.candidates.assign(also.begin(), also.end());
   for (size_t s = 0; s < kStackSources; ++s) {
-    for (const Scored& one : TopKPositive(sources.Of(static_cast<StackSource>(s)), kStackDepth, allowed)) {
+    for (const Scored& one : TopKPositive(sources.Of(static_cast<StackSource>(s)), kStackDepth, allowed.bits)) {
       highest[s] = std::max(highest[s], one.score);
       out.candidates.push_back(one.index);
     }
