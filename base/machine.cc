@@ -1,5 +1,6 @@
 #include "base/machine.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,5 +56,7 @@ uint64_t MachineMemoryBytes() {
   return MemoryLimitBytes(static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes), self.ok() ? *self : "",
                           "/sys/fs/cgroup");
 }
+
+void ReturnFreedMemory() { ::malloc_trim(0); }
 
 }  // namespace rapport

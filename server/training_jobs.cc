@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/machine.h"
 #include "base/parallel.h"
 #include "server/train_report_json.h"
 
@@ -91,6 +92,8 @@ void TrainingJobs::RunResponses(ResponseTrainOptions options) {
 
 void TrainingJobs::End(const Status& status, std::string report_json) {
   if (!status.ok()) log_.Warning("training.failed", {{"why", status.ToString()}});
+  // A training's memory is many times what the server keeps, and would stay with the C library until the next one.
+  ReturnFreedMemory();
   std::lock_guard lock(mutex_);
   job_.ended_at = clock_.Now();
   job_.state = status.ok() ? JobState::kDone : JobState::kFailed;
