@@ -15,13 +15,11 @@ constexpr size_t kDenseGrain = 1024;  // rows summed or turned per block
 constexpr double kAxesTolerance = 1e-6;
 constexpr double kAxesNoise = 1e-12;  // the same for columns that are themselves only rounding
 
-size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
 // matrix += the upper triangle of rows [begin, end), 64 rows at a time, padded and of type T.
 template <typename T, typename Add>
 void AddBlock(std::span<const float> factors, size_t d, size_t begin, size_t end, const Add& add, double* matrix) {
   constexpr size_t kChunk = 64;
-  const size_t stride = RoundUp(d, 16);
+  const size_t stride = kernels::RoundUp(d, 16);
   std::vector<T> rows(kChunk * stride);
   for (size_t chunk = begin; chunk < end; chunk += kChunk) {
     const size_t count = std::min(end - chunk, kChunk);
@@ -33,7 +31,7 @@ void AddBlock(std::span<const float> factors, size_t d, size_t begin, size_t end
 }
 
 std::vector<double> BlockGram(std::span<const float> factors, size_t d, size_t begin, size_t end, Precision precision) {
-  const size_t stride = RoundUp(d, 16);
+  const size_t stride = kernels::RoundUp(d, 16);
   const kernels::Kernels& kernel = kernels::BestKernels();
   std::vector<double> matrix(stride * stride);
   if (precision == Precision::kDouble) {
@@ -50,7 +48,7 @@ std::vector<double> BlockGram(std::span<const float> factors, size_t d, size_t b
 
 // Blocks are fixed and added in order.
 std::vector<double> Gram(std::span<const float> factors, size_t d, Precision precision, int threads) {
-  const size_t rows = factors.size() / d, stride = RoundUp(d, 16);
+  const size_t rows = factors.size() / d, stride = kernels::RoundUp(d, 16);
   std::vector<double> gram(d * d);
   // A bounded number of blocks is kept at a time: their matrices would outweigh the factors.
   constexpr size_t kBlocksAtOnce = 64;
@@ -91,7 +89,7 @@ Result<PrincipalAxes> FindPrincipalAxes(std::span<const double> gram, size_t d) 
   if (solver.info() != Eigen::Success || !solver.eigenvalues().allFinite()) {
     return Status::Internal("als: the factors have left the range of numbers");
   }
-  const size_t stride = RoundUp(d, 16);
+  const size_t stride = kernels::RoundUp(d, 16);
   PrincipalAxes axes{d, std::vector<double>(d * stride), std::vector<double>(d)};
   for (size_t k = 0; k < d; ++k) {
     const auto column = static_cast<Eigen::Index>(d - 1 - k);  // Eigen sorts ascending
@@ -104,7 +102,7 @@ Result<PrincipalAxes> FindPrincipalAxes(std::span<const double> gram, size_t d) 
 
 double RoundingGain(std::span<const double> gram, const PrincipalAxes& axes, double unobserved_weight,
                     double regularization_min) {
-  const size_t d = axes.size, stride = RoundUp(d, 16);
+  const size_t d = axes.size, stride = kernels::RoundUp(d, 16);
   std::vector<double> terms(stride);
   for (size_t k = 0; k < d; ++k) {
     for (size_t j = 0; j < d; ++j)
@@ -119,7 +117,7 @@ double RoundingGain(std::span<const double> gram, const PrincipalAxes& axes, dou
 
 void Turn(std::span<float> factors, const PrincipalAxes& axes, Precision precision, int threads) {
   const kernels::Kernels& kernel = kernels::BestKernels();
-  const size_t d = axes.size, stride = RoundUp(d, 16);
+  const size_t d = axes.size, stride = kernels::RoundUp(d, 16);
   const std::vector<float> basis(axes.basis.begin(), axes.basis.end());
   ParallelFor(factors.size() / d, kDenseGrain, threads, [&](size_t begin, size_t end, size_t) {
     float* rows = factors.data() + begin * d;

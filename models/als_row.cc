@@ -19,8 +19,6 @@ constexpr double kDualShare = 0.75;
 // Below this share of its diagonal a float pivot is mostly rounding; the row is then solved in double.
 constexpr float kPivotRatioMin = 4e-6f;
 
-size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
 struct Row {
   const AlsSide& side;
   double shift;
@@ -91,7 +89,7 @@ void PrimalResidual(const Row& row, size_t stride, const float* x, FoldInScratch
 }
 
 bool SolvePrimal(const Row& row, FoldInScratch& scratch, std::span<float> out) {
-  const size_t d = row.side.factors_count, size = RoundUp(d, 4), stride = RoundUp(d, 16);
+  const size_t d = row.side.factors_count, size = kernels::RoundUp(d, 4), stride = kernels::RoundUp(d, 16);
   scratch.matrix.resize(stride * stride);
   scratch.rows.resize(kChunkRows * stride);
   scratch.vector.resize(3 * stride);
@@ -127,7 +125,8 @@ void GatherTransposed(const Row& row, size_t stride, const float* inverse_root, 
 }
 
 bool SolveDual(const Row& row, FoldInScratch& scratch, std::span<float> out) {
-  const size_t d = row.side.factors_count, n = row.indices.size(), size = RoundUp(n, 4), stride = RoundUp(n, 16);
+  const size_t d = row.side.factors_count, n = row.indices.size(), size = kernels::RoundUp(n, 4),
+               stride = kernels::RoundUp(n, 16);
   scratch.matrix.assign(stride * stride, 0.0f);
   scratch.rows.assign(d * stride, 0.0f);
   scratch.vector.assign(4 * stride + d, 0.0f);

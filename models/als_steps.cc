@@ -13,8 +13,6 @@ constexpr size_t kFloatRows = 4096;       // rows whose sums are combined in flo
 constexpr size_t kKeptFloats = 1u << 18;  // weighted rows up to this are gathered once for all steps
 constexpr float kPivotRatioMin = 4e-6f;   // as als_row.cc
 
-size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
 // The factors [first, first + size) of a row's entries, weighted: R, or a block of its columns.
 class WeightedRows {
  public:
@@ -25,10 +23,10 @@ class WeightedRows {
         weights_(weights),
         first_(first),
         size_(size),
-        stride_(RoundUp(size, 16)),
+        stride_(kernels::RoundUp(size, 16)),
         kept_(indices.size() <= kChunkRows || indices.size() * stride_ <= kKeptFloats),
         scratch_(scratch) {
-    scratch_.rows.resize((kept_ ? RoundUp(count(), kChunkRows) : kChunkRows) * stride_);
+    scratch_.rows.resize((kept_ ? kernels::RoundUp(count(), kChunkRows) : kChunkRows) * stride_);
     sum_.resize(stride_);
   }
   size_t count() const { return indices_.size(); }
@@ -91,7 +89,7 @@ class Block {
   bool Step(std::span<float> error, std::span<float> x) {
     SumMatrix();
     const kernels::Kernels& kernel = kernels::BestKernels();
-    const size_t padded = RoundUp(size_, 4);
+    const size_t padded = kernels::RoundUp(size_, 4);
     float* matrix = scratch_.matrix.data();
     for (size_t k = 0; k < size_; ++k) matrix[k * (stride_ + 1)] += static_cast<float>(diagonal_[k]);
     for (size_t k = size_; k < padded; ++k) matrix[k * (stride_ + 1)] = 1.0f;
@@ -173,7 +171,7 @@ class PaddedRows {
  public:
   PaddedRows(const AlsSide& side, std::span<const uint32_t> indices, FoldInScratch& scratch)
       : table_(side.factors), indices_(indices.data()) {
-    const size_t d = side.factors_count, stride = RoundUp(d, 16);
+    const size_t d = side.factors_count, stride = kernels::RoundUp(d, 16);
     if (d == stride) return;
     scratch.rows.assign(indices.size() * stride, 0.0f);
     places_.resize(indices.size());
@@ -196,12 +194,12 @@ class PaddedRows {
 }  // namespace
 
 bool CanTakeSteps(size_t factors_count, size_t entries) {
-  return entries > 0 && (factors_count % 16 == 0 || entries <= kCopiedFloatsMax / RoundUp(factors_count, 16));
+  return entries > 0 && (factors_count % 16 == 0 || entries <= kCopiedFloatsMax / kernels::RoundUp(factors_count, 16));
 }
 
 bool ConjugateGradientSteps(const AlsSide& side, double shift, std::span<const uint32_t> indices,
                             std::span<const float> weights, int steps, FoldInScratch& scratch, std::span<float> x) {
-  const size_t d = side.factors_count, stride = RoundUp(d, 16);
+  const size_t d = side.factors_count, stride = kernels::RoundUp(d, 16);
   const PaddedRows rows(side, indices, scratch);
   scratch.wide.resize(6 * stride);
   scratch.vector.resize(stride);

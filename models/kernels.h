@@ -17,6 +17,9 @@
 
 namespace rapport::kernels {
 
+// A length padded to the multiple that strides and sizes are of.
+constexpr size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
 enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
 
 // Rows table[indices[r]] with weights > 0; how far ahead to ask for them in the first pass and in those after it.
