@@ -285,9 +285,8 @@ def half_load(server, runs, known, seconds=6):
 PAGE_LIMITS = {
     "cold": "what is left is HTTP with its system calls (as much as the warm page), RocksDB's seek and walk over the history, the fold-in, the scan with "
             "its certificate, and memory that is cold for every customer. Tried: history decoded in place, top-k by blocks' "
-            "highest scores, items' memory asked for ahead. Tried and left out: another allocator (jemalloc, .89 of the CPU time, loaded in front), since memory "
-            "at rest and under load would have to be measured anew; signatures put together from the library's block function (.19 against 1.03 us each, one an item), "
-            "since cryptography is the library's",
+            "highest scores, items' memory asked for ahead, signatures by a library that is quick with short texts. Tried and left out: another allocator "
+            "(jemalloc, .89 of the CPU time, loaded in front), since memory at rest and under load would have to be measured anew",
     "warm": "the rest is the HTTP layer: a request without any work reaches little more",
     "together": "as cold: the scan of all items, which requests could share, is the smaller part of the page, so they are not scored together"}
 
