@@ -8,6 +8,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/merge_operator.h>
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
@@ -65,6 +66,15 @@ class NoLog final : public rocksdb::Logger {
  public:
   using rocksdb::Logger::Logv;
   void Logv(const char*, va_list) override {}
+};
+
+// After a full disk RocksDB would go on by itself, from a thread that closing does not always wait for: it then works
+// in a database that is gone. A store whose log failed asks for a restart anyway.
+class NoRecoveryByItself final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
 };
 
 // Events are read as whole histories, some hundred bytes times some dozens to hundreds: one or two blocks, not five or
@@ -235,6 +245,7 @@ Status Store::Impl::OpenDatabase(bool is_new) {
   database.max_total_wal_size = 256u << 20;
   database.max_background_jobs = 2;
   database.info_log = std::make_shared<NoLog>();
+  database.listeners.push_back(std::make_shared<NoRecoveryByItself>());
   database.max_open_files = 512;
   database.bytes_per_sync = 1u << 20;
   block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);

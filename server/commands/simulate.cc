@@ -36,7 +36,7 @@ Result<SimulatedShopOptions> OptionsFrom(const SimulateArguments& arguments) {
     if (!start.ok()) return Status::InvalidArgument("--start: " + start.status().message());
     options.start = *start;
   }
-  const Timestamp end{options.start.ms + (int64_t{options.days} + kDaysBeyondMax) * kDayMs};
+  const Timestamp end{options.start.ms + (static_cast<int64_t>(options.days) + kDaysBeyondMax) * kDayMs};
   if (options.start < kTimestampMin || end > kTimestampMax) {
     return Status::InvalidArgument("--start: the simulated days must lie within 1900..2199, as import wants it");
   }
