@@ -1,8 +1,12 @@
 // Everything that reads bytes from outside, as functions that take any bytes and must come back: no crash, no sanitizer
 // finding, no broken promise (a promise that is broken aborts). Run two ways: tests/fuzz/replay_test.cc over the
-// committed seeds and mutations of them, in every test run; and by libFuzzer (scripts/fuzz), where clang is there.
+// committed seeds and mutations of them, in every test run; and by libFuzzer (scripts/fuzz), where clang is there. Each
+// stands in a file of its name: libFuzzer looks at every edge that is linked after each execution, so that a program
+// holds what its target needs and no more.
 #pragma once
 
+#include <cstdio>
+#include <cstdlib>
 #include <span>
 #include <string_view>
 
@@ -13,6 +17,12 @@ struct Target {
   void (*run)(std::string_view bytes);
 };
 std::span<const Target> Targets();
+
+inline void Promise(bool kept, const char* what) {
+  if (kept) return;
+  std::fprintf(stderr, "broken promise: %s\n", what);
+  std::abort();
+}
 
 // A request head, then a chunked body: whole and in pieces give the same verdict.
 void HttpHead(std::string_view bytes);
