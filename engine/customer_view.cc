@@ -39,8 +39,9 @@ CustomerSummary SummaryOf(const CustomerView& view) {
   return summary;
 }
 
-CustomerViews::CustomerViews(const Store& store, size_t capacity)
-    : store_(store), capacity_per_shard_(std::max<size_t>(1, capacity / kShards)) {}
+CustomerViews::CustomerViews(const Store& store, size_t capacity) : store_(store) {
+  for (Shard& shard : shards_) shard.recent = RecentlyUsed<uint64_t, Entry>(std::max<size_t>(1, capacity / kShards));
+}
 
 Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(const CustomerRef& ref) {
   const uint64_t failures = store_.read_failures();
@@ -59,13 +60,11 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(CustomerId custom
   std::vector<AppendedEvent> later;
   {
     std::lock_guard lock(shard.mutex);
-    const auto found = shard.by_root.find(root.value);
-    if (found != shard.by_root.end()) {
+    if (const Entry* found = shard.recent.Find(root.value)) {
       ++shard.hits;
-      shard.recent.splice(shard.recent.begin(), shard.recent, found->second);
-      if (found->second->later.empty()) return found->second->view;
-      before = found->second->view;
-      later = found->second->later;
+      if (found->later.empty()) return found->view;
+      before = found->view;
+      later = found->later;
     } else {
       ++shard.misses;
     }
@@ -81,17 +80,14 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(CustomerId custom
   if (store_.read_failures() != failures) return store_.Health();
   std::lock_guard lock(shard.mutex);
   if (shard.applied != applied) return view;
-  if (const auto found = shard.by_root.find(root.value); found != shard.by_root.end()) {
-    Entry& entry = *found->second;
-    if (entry.view == before) {
-      entry.view = std::move(view);
-      entry.later.clear();
+  if (Entry* entry = shard.recent.Peek(root.value)) {
+    if (entry->view == before) {
+      entry->view = std::move(view);
+      entry->later.clear();
     }
-    return entry.view;  // another thread's is as new, and one view for all is better than two
+    return entry->view;  // another thread's is as new, and one view for all is better than two
   }
-  shard.recent.push_front({root.value, view, {}});
-  shard.by_root[root.value] = shard.recent.begin();
-  if (shard.by_root.size() > capacity_per_shard_) Forget(shard, CustomerId{shard.recent.back().root});
+  shard.recent.Put(root.value, {view, {}});
   return view;
 }
 
@@ -132,31 +128,24 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Load(CustomerId root)
   return std::shared_ptr<const CustomerView>(std::move(view));
 }
 
-void CustomerViews::Forget(Shard& shard, CustomerId root) {
-  const auto found = shard.by_root.find(root.value);
-  if (found == shard.by_root.end()) return;
-  shard.recent.erase(found->second);
-  shard.by_root.erase(found);
-}
-
 void CustomerViews::Apply(const StoreChanges& changes) {
   for (const AppendedEvent& event : changes.appended) {
     Shard& shard = shards_[event.root.value % kShards];
     std::lock_guard lock(shard.mutex);
     ++shard.applied;
-    const auto found = shard.by_root.find(event.root.value);
-    if (found == shard.by_root.end()) continue;
-    if (found->second->later.size() == kLaterMax) {
-      Forget(shard, event.root);
+    Entry* found = shard.recent.Peek(event.root.value);
+    if (found == nullptr) continue;
+    if (found->later.size() == kLaterMax) {
+      shard.recent.Erase(event.root.value);
     } else {
-      found->second->later.push_back(event);
+      found->later.push_back(event);
     }
   }
   for (const CustomerId customer : changes.customers) {
     Shard& shard = shards_[customer.value % kShards];
     std::lock_guard lock(shard.mutex);
     ++shard.applied;
-    Forget(shard, customer);
+    shard.recent.Erase(customer.value);
   }
 }
 

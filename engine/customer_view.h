@@ -4,12 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
 
+#include "base/recently_used.h"
 #include "data/store.h"
 #include "engine/requests.h"
 
@@ -55,21 +54,17 @@ class CustomerViews {
   static constexpr size_t kShards = 16;
   static constexpr size_t kLaterMax = 64;  // more than that without a question between them: read anew
   struct Entry {
-    uint64_t root = 0;
     std::shared_ptr<const CustomerView> view;
     std::vector<AppendedEvent> later;  // not in `view` yet: added by whoever asks next, not by the committer
   };
   struct Shard {
     std::mutex mutex;
     uint64_t applied = 0;
-    std::list<Entry> recent;  // newest use first
-    std::unordered_map<uint64_t, std::list<Entry>::iterator> by_root;
+    RecentlyUsed<uint64_t, Entry> recent;  // by root
     uint64_t hits = 0, misses = 0;
   };
-  static void Forget(Shard& shard, CustomerId root);
 
   const Store& store_;
-  const size_t capacity_per_shard_;
   mutable std::array<Shard, kShards> shards_;
 };
 

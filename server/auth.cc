@@ -131,38 +131,26 @@ std::optional<KeyParts> ParseKey(std::string_view text) {
 Result<ApiKey> StoreKeySource::Find(const std::string& id) const { return store_.GetApiKey(id); }
 
 Authenticator::Authenticator(const KeySource& keys, const SigningKeys& visitor_keys, size_t cache_keys)
-    : keys_(keys), visitor_keys_(visitor_keys), cache_keys_(std::max<size_t>(1, cache_keys)) {}
+    : keys_(keys), visitor_keys_(visitor_keys), recent_(std::max<size_t>(1, cache_keys)) {}
 
 Result<ApiKey> Authenticator::Find(const std::string& id) {
   uint64_t forgotten_before = 0;
   {
     std::lock_guard lock(mutex_);
-    if (const auto found = by_id_.find(id); found != by_id_.end()) {
-      recent_.splice(recent_.begin(), recent_, found->second);
-      return *found->second;
-    }
+    if (const ApiKey* found = recent_.Find(id)) return *found;
     forgotten_before = forgotten_;
   }
   Result<ApiKey> key = keys_.Find(id);
   if (!key.ok()) return key;  // unknown ids are not kept: a stranger must not be able to fill the cache
   std::lock_guard lock(mutex_);
-  if (forgotten_ != forgotten_before || by_id_.contains(id)) return key;
-  recent_.push_front(*key);
-  by_id_[id] = recent_.begin();
-  if (recent_.size() > cache_keys_) {
-    by_id_.erase(recent_.back().id);
-    recent_.pop_back();
-  }
+  if (forgotten_ == forgotten_before) recent_.Put(id, *key);
   return key;
 }
 
 void Authenticator::Forget(const std::string& key_id) {
   std::lock_guard lock(mutex_);
   ++forgotten_;
-  const auto found = by_id_.find(key_id);
-  if (found == by_id_.end()) return;
-  recent_.erase(found->second);
-  by_id_.erase(found);
+  recent_.Erase(key_id);
 }
 
 Result<Identity> Authenticator::Authenticate(const Credentials& credentials, Timestamp now) {

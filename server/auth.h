@@ -8,15 +8,14 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "base/crypto.h"
+#include "base/recently_used.h"
 #include "base/signing_keys.h"
 #include "base/status.h"
 #include "base/time.h"
@@ -101,11 +100,9 @@ class Authenticator {
 
   const KeySource& keys_;
   SharedSigningKeys visitor_keys_;
-  const size_t cache_keys_;
-  std::mutex mutex_;        // guards what follows
-  uint64_t forgotten_ = 0;  // a record read before a Forget must not enter the cache after it
-  std::list<ApiKey> recent_;
-  std::unordered_map<std::string, std::list<ApiKey>::iterator> by_id_;
+  std::mutex mutex_;                          // guards what follows
+  uint64_t forgotten_ = 0;                    // a record read before a Forget must not enter the cache after it
+  RecentlyUsed<std::string, ApiKey> recent_;  // by id
 };
 
 }  // namespace rapport

@@ -159,10 +159,8 @@ void CompiledFilter::Restrict(const ItemSet& customer, std::span<uint64_t> words
 
 std::shared_ptr<const CompiledFilter> FilterCache::Find(const std::string& key) {
   std::lock_guard lock(mutex_);
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return nullptr;
-  recent_.splice(recent_.begin(), recent_, found->second);
-  return found->second->second;
+  const auto* known = recent_.Find(key);
+  return known != nullptr ? *known : nullptr;
 }
 
 // Compiles outside the lock: two requests may do the same work once, none waits for another's filter.
@@ -178,31 +176,18 @@ std::shared_ptr<const CompiledFilter> FilterCache::UpToDate(const std::string& k
 
 void FilterCache::Keep(const std::string& key, const std::shared_ptr<const CompiledFilter>& compiled) {
   std::lock_guard lock(mutex_);
-  const auto found = by_key_.find(key);
-  if (found != by_key_.end()) {
-    if (found->second->second->serial() >= compiled->serial()) return;
-    bytes_ -= found->second->second->bytes();
-    found->second->second = compiled;
-  } else {
-    recent_.emplace_front(key, compiled);
-    by_key_[key] = recent_.begin();
-  }
-  bytes_ += compiled->bytes();
-  while (!recent_.empty() && (recent_.size() > entries_max_ || bytes_ > bytes_max_)) {
-    bytes_ -= recent_.back().second->bytes();
-    by_key_.erase(recent_.back().first);
-    recent_.pop_back();
-  }
+  const auto* known = recent_.Peek(key);
+  if (known == nullptr || (*known)->serial() < compiled->serial()) recent_.Put(key, compiled, compiled->bytes());
 }
 
 size_t FilterCache::entries() const {
   std::lock_guard lock(mutex_);
-  return recent_.size();
+  return recent_.entries();
 }
 
 size_t FilterCache::bytes() const {
   std::lock_guard lock(mutex_);
-  return bytes_;
+  return recent_.bytes();
 }
 
 Result<std::shared_ptr<const CompiledFilter>> FilterCache::Get(const std::string& text, const CatalogIndex& index) {

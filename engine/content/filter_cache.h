@@ -5,14 +5,13 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "base/recently_used.h"
 #include "base/status.h"
 #include "engine/content/bitmap.h"
 #include "engine/content/catalog_index.h"
@@ -62,7 +61,7 @@ class CompiledFilter {
 // Thread-safe, bounded, least recently used goes first.
 class FilterCache {
  public:
-  FilterCache(size_t entries_max, size_t bytes_max) : entries_max_(entries_max), bytes_max_(bytes_max) {}
+  FilterCache(size_t entries_max, size_t bytes_max) : recent_(entries_max, bytes_max) {}
 
   // kInvalidArgument when the text does not parse (never cached). Null for a filter that matches everything.
   Result<std::shared_ptr<const CompiledFilter>> Get(const std::string& text, const CatalogIndex& index);
@@ -73,18 +72,13 @@ class FilterCache {
   size_t bytes() const;
 
  private:
-  using Entry = std::pair<std::string, std::shared_ptr<const CompiledFilter>>;
   std::shared_ptr<const CompiledFilter> Find(const std::string& key);
   std::shared_ptr<const CompiledFilter> UpToDate(const std::string& key, std::shared_ptr<const CompiledFilter> known,
                                                  std::shared_ptr<const Filter> filter, const CatalogIndex& index);
-
   void Keep(const std::string& key, const std::shared_ptr<const CompiledFilter>& compiled);
 
-  const size_t entries_max_, bytes_max_;
   mutable std::mutex mutex_;  // guards the rest
-  size_t bytes_ = 0;
-  std::list<Entry> recent_;  // newest use first
-  std::unordered_map<std::string, std::list<Entry>::iterator> by_key_;
+  RecentlyUsed<std::string, std::shared_ptr<const CompiledFilter>> recent_;
 };
 
 }  // namespace rapport

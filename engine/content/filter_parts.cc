@@ -58,27 +58,16 @@ std::shared_ptr<const FilterPart> FilterPartCache::Get(std::span<const std::shar
 bool FilterPartCache::Known(const CompiledFilter& filter, bool at_once, const std::shared_ptr<const ModelSet>& models,
                             Entry& entry) {
   std::lock_guard lock(mutex_);
-  const auto found = by_filter_.find(&filter.filter());
-  if (found != by_filter_.end()) {
-    recent_.splice(recent_.begin(), recent_, found->second);
-    entry = *found->second;
+  if (const Entry* found = recent_.Find(&filter.filter())) {
+    entry = *found;
     if (entry.models.lock() == models) return true;
     if (entry.generation > models->generation) return false;  // of a request that began before those came
-    bytes_ -= entry.bytes;
-    recent_.pop_front();
-    by_filter_.erase(found);
   }
   entry = {};
   entry.filter = filter.shared_filter();
   entry.models = models;
   entry.generation = models->generation;
-  recent_.push_front(entry);
-  by_filter_[entry.filter.get()] = recent_.begin();
-  if (recent_.size() > entries_max_) {
-    bytes_ -= recent_.back().bytes;
-    by_filter_.erase(recent_.back().filter.get());
-    recent_.pop_back();
-  }
+  recent_.Put(entry.filter.get(), entry);
   return at_once;
 }
 
@@ -89,7 +78,7 @@ FilterPartCache::Entry FilterPartCache::Make(const CompiledFilter& filter, const
   Bitmap rows;
   PickBitsOf(filter.Bound(), models->has_row, copy.items, rows);
   auto part =
-      std::make_shared<const QuantizedPart>(PartOf(copy, rows, std::min(kItemsMax, bytes_max_ / 4 / row_bytes)));
+      std::make_shared<const QuantizedPart>(PartOf(copy, rows, std::min(kItemsMax, part_bytes_max_ / row_bytes)));
   Entry entry;
   entry.filter = filter.shared_filter();
   entry.models = models;
@@ -104,27 +93,22 @@ FilterPartCache::Entry FilterPartCache::Make(const CompiledFilter& filter, const
 // Two requests may make the same part once: none waits for another's.
 void FilterPartCache::Keep(Entry entry) {
   std::lock_guard lock(mutex_);
-  const auto found = by_filter_.find(entry.filter.get());
-  if (found == by_filter_.end()) return;  // gone meanwhile: others were asked for more
-  Entry& kept = *found->second;
-  if (kept.generation != entry.generation || kept.serial > entry.serial) return;
-  bytes_ += entry.bytes - kept.bytes;
-  kept = std::move(entry);
-  while (!recent_.empty() && bytes_ > bytes_max_) {
-    bytes_ -= recent_.back().bytes;
-    by_filter_.erase(recent_.back().filter.get());
-    recent_.pop_back();
-  }
+  const Entry* kept = recent_.Peek(entry.filter.get());
+  if (kept == nullptr) return;  // gone meanwhile: others were asked for more
+  if (kept->generation != entry.generation || kept->serial > entry.serial) return;
+  const Filter* filter = entry.filter.get();
+  const size_t bytes = entry.bytes;
+  recent_.Put(filter, std::move(entry), bytes);
 }
 
 size_t FilterPartCache::entries() const {
   std::lock_guard lock(mutex_);
-  return recent_.size();
+  return recent_.entries();
 }
 
 size_t FilterPartCache::bytes() const {
   std::lock_guard lock(mutex_);
-  return bytes_;
+  return recent_.bytes();
 }
 
 }  // namespace rapport

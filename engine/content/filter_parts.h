@@ -9,13 +9,12 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
+#include "base/recently_used.h"
 #include "engine/content/catalog_index.h"
 #include "engine/content/filter_cache.h"
 #include "engine/model_set.h"
@@ -39,7 +38,8 @@ class FilterPartCache {
   static constexpr size_t kAlsoMax = 128;
   static constexpr size_t kFew = 32;  // at most one in so many pass: made at once
 
-  FilterPartCache(size_t entries_max, size_t bytes_max) : entries_max_(entries_max), bytes_max_(bytes_max) {}
+  FilterPartCache(size_t entries_max, size_t bytes_max)
+      : part_bytes_max_(bytes_max / 4), recent_(entries_max, bytes_max) {}
 
   // Of the filter of these that lets fewest items pass: of at most half of them. Null: none, or not yet. Nulls among
   // `filters` match everything. REQUIRES filters compiled for `index`.
@@ -64,11 +64,9 @@ class FilterPartCache {
   Entry Make(const CompiledFilter& filter, const CatalogIndex& index,
              const std::shared_ptr<const ModelSet>& models) const;
 
-  const size_t entries_max_, bytes_max_;
+  const size_t part_bytes_max_;
   mutable std::mutex mutex_;  // guards the rest
-  size_t bytes_ = 0;
-  std::list<Entry> recent_;  // newest use first
-  std::unordered_map<const Filter*, std::list<Entry>::iterator> by_filter_;
+  RecentlyUsed<const Filter*, Entry> recent_;
 };
 
 }  // namespace rapport

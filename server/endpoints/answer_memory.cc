@@ -2,45 +2,36 @@
 
 namespace rapport {
 
-void AnswerMemory::Erase(Shard& shard, std::list<Entry>::iterator at) {
-  shard.bytes -= BytesOf(*at);
-  shard.by_key.erase(at->first);
-  shard.recent.erase(at);
+AnswerMemory::AnswerMemory(AnswerMemoryOptions options) : options_(options) {
+  for (Shard& shard : shards_) {
+    shard.recent = decltype(shard.recent)(decltype(shard.recent)::kUnbounded, options_.bytes_max / kShards);
+  }
 }
 
 std::shared_ptr<const AnswerMemory::Kept> AnswerMemory::Find(const std::string& key, Timestamp now) {
   if (!on()) return nullptr;
   Shard& shard = ShardOf(key);
   std::lock_guard lock(shard.mutex);
-  const auto found = shard.by_key.find(key);
-  if (found == shard.by_key.end()) return nullptr;
-  if (found->second->second->expires_at <= now) {
-    Erase(shard, found->second);
-    return nullptr;
-  }
-  shard.recent.splice(shard.recent.begin(), shard.recent, found->second);
-  return found->second->second;
+  const auto* found = shard.recent.Find(key);
+  if (found == nullptr) return nullptr;
+  if ((*found)->expires_at > now) return *found;
+  shard.recent.Erase(key);
+  return nullptr;
 }
 
 void AnswerMemory::Keep(const std::string& key, std::shared_ptr<const Kept> kept) {
   if (!on()) return;
-  Entry entry{key, std::move(kept)};
-  const size_t room = options_.bytes_max / kShards;
-  if (BytesOf(entry) > room) return;
+  const size_t bytes = key.size() + kept->text.size() + 256;
   Shard& shard = ShardOf(key);
   std::lock_guard lock(shard.mutex);
-  if (const auto found = shard.by_key.find(key); found != shard.by_key.end()) Erase(shard, found->second);
-  shard.bytes += BytesOf(entry);
-  shard.recent.push_front(std::move(entry));
-  shard.by_key.emplace(shard.recent.front().first, shard.recent.begin());
-  while (shard.bytes > room) Erase(shard, std::prev(shard.recent.end()));
+  shard.recent.Put(key, std::move(kept), bytes);
 }
 
 size_t AnswerMemory::bytes() const {
   size_t sum = 0;
   for (const Shard& shard : shards_) {
     std::lock_guard lock(shard.mutex);
-    sum += shard.bytes;
+    sum += shard.recent.bytes();
   }
   return sum;
 }

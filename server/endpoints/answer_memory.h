@@ -9,13 +9,11 @@
 
 #include <array>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
+#include "base/recently_used.h"
 #include "base/time.h"
 #include "engine/requests.h"
 
@@ -36,7 +34,7 @@ class AnswerMemory {
     std::string text;
   };
 
-  explicit AnswerMemory(AnswerMemoryOptions options) : options_(options) {}
+  explicit AnswerMemory(AnswerMemoryOptions options);
 
   // Null when there is none, or its time is over. Whether its ground still stands is for the caller to ask.
   std::shared_ptr<const Kept> Find(const std::string& key, Timestamp now);
@@ -48,15 +46,10 @@ class AnswerMemory {
 
  private:
   static constexpr size_t kShards = 16;
-  using Entry = std::pair<std::string, std::shared_ptr<const Kept>>;
   struct Shard {
-    mutable std::mutex mutex;
-    std::list<Entry> recent;  // newest use first; guarded by mutex, as the rest
-    std::unordered_map<std::string_view, std::list<Entry>::iterator> by_key;  // views of the list's keys
-    size_t bytes = 0;
+    mutable std::mutex mutex;  // guards the rest
+    RecentlyUsed<std::string, std::shared_ptr<const Kept>> recent;
   };
-  static size_t BytesOf(const Entry& entry) { return entry.first.size() + entry.second->text.size() + 256; }
-  static void Erase(Shard& shard, std::list<Entry>::iterator at);
   Shard& ShardOf(const std::string& key) { return shards_[std::hash<std::string>()(key) % kShards]; }
 
   const AnswerMemoryOptions options_;
