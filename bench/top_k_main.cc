@@ -179,7 +179,7 @@ class Work {
       item.price = Decimal{static_cast<int64_t>(i * 7919 % 100), 0};
       builder.Put(std::move(item));
     }
-    index_ = CatalogIndex::Make(builder.Build(), nullptr, 1, CatalogIndex::Line::kMain);
+    index_ = CatalogIndexCache().Get(builder.Build());
   }
 
   // What the filter in `text_` leaves of the catalogue, as a page view asks for it.

@@ -73,7 +73,7 @@ struct EngineOptions {
   std::vector<std::string> static_items;  // external ids shown when nothing else is left
   size_t history_cache_customers = 100000;
   size_t filter_cache_entries = 256;
-  size_t filter_cache_bytes = 64u << 20;  // of compiled bitmaps
+  size_t filter_cache_bytes = 64u << 20;  // bitmaps a quarter, columns a quarter, rows half
   int64_t answer_life_ms = 5000;          // of a page's text (server/endpoints/answer_memory.h); 0: none is kept
   size_t answer_bytes = 32u << 20;        // of all of them
   size_t models_kept = 10;                // newest generations whose files stay, beside the one in service; 0: all

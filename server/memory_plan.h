@@ -1,8 +1,8 @@
 // How much memory goes where when the configuration does not say: shares of one figure, which is half of what the
 // machine (or the control group) has. The other half is for models, the catalogue, requests and the page cache.
 //
-//   block cache 1/2   write buffers 1/8   customers' histories 1/4   compiled filters 1/16     of that figure, within
-//   bounds
+//   block cache 1/2   write buffers 1/8   customers' histories 1/4   filters, their columns and rows 1/16     of that
+//   figure, within bounds
 #pragma once
 
 #include <cstddef>

@@ -93,15 +93,15 @@ void AudienceIndex::Restrict(std::span<const std::string> audiences, std::span<u
 }
 
 std::shared_ptr<const CatalogIndex> CatalogIndex::Make(std::shared_ptr<const Catalog> catalog,
-                                                       const CatalogIndex* before, uint64_t serial, Line line) {
+                                                       const CatalogIndex* before, uint64_t serial, Line line,
+                                                       std::shared_ptr<FilterColumns> columns) {
   auto index = std::make_shared<CatalogIndex>();
   index->catalog_ = std::move(catalog);
   index->serial_ = serial;
   index->line_ = line;
+  index->columns_ = std::move(columns);
   const Catalog& now = index->catalog();
   const bool follows = before != nullptr && before->catalog().size() <= now.size();
-  if (line == Line::kMain)
-    index->columns_ = follows && before->columns_ != nullptr ? before->columns_ : std::make_shared<FilterColumns>();
   if (follows) index->standing_ = before->standing_;
   if (follows) index->known_ = before->known_;
   index->standing_.resize(WordsFor(index->bits()));
@@ -162,7 +162,7 @@ std::shared_ptr<const CatalogIndex> CatalogIndexCache::Get(const std::shared_ptr
   if (before != nullptr && before->shared_catalog() == catalog) return before;
   const bool newer = before == nullptr || catalog->version() >= before->catalog().version();
   const auto line = newer ? CatalogIndex::Line::kMain : CatalogIndex::Line::kAside;
-  auto index = CatalogIndex::Make(catalog, before.get(), next_serial_++, line);
+  auto index = CatalogIndex::Make(catalog, before.get(), next_serial_++, line, newer ? columns_ : nullptr);
   if (newer) {
     std::lock_guard lock(mutex_);
     newest_ = index;

@@ -68,9 +68,9 @@ class CatalogIndex {
   // The line of versions that later ones follow, or a straggler's own: nothing is cached for that.
   enum class Line : uint8_t { kMain, kAside };
 
-  // `before` may be null, or of any other catalogue. `serial` is unique per index.
+  // `before` may be null, or of any other catalogue. `serial` is unique per index. `columns`: of the line; null aside.
   static std::shared_ptr<const CatalogIndex> Make(std::shared_ptr<const Catalog> catalog, const CatalogIndex* before,
-                                                  uint64_t serial, Line line);
+                                                  uint64_t serial, Line line, std::shared_ptr<FilterColumns> columns);
 
   const Catalog& catalog() const { return *catalog_; }
   const std::shared_ptr<const Catalog>& shared_catalog() const { return catalog_; }
@@ -107,10 +107,14 @@ class CatalogIndex {
 // The newest index, made on demand. Thread-safe.
 class CatalogIndexCache {
  public:
+  // `column_bytes_max`: of all columns that filters ask for.
+  explicit CatalogIndexCache(size_t column_bytes_max = 16u << 20)
+      : columns_(std::make_shared<FilterColumns>(column_bytes_max)) {}
   // For exactly this catalogue. One that is older than the kept one gets an index of its own, which is not kept.
   std::shared_ptr<const CatalogIndex> Get(const std::shared_ptr<const Catalog>& catalog);
 
  private:
+  const std::shared_ptr<FilterColumns> columns_;
   std::mutex build_mutex_;  // one builder at a time; the others wait for what they need anyway
   std::mutex mutex_;
   std::shared_ptr<const CatalogIndex> newest_;  // guarded by mutex_

@@ -5,6 +5,8 @@
 namespace rapport {
 namespace {
 
+constexpr size_t kNodeBytes = 160;  // about, of a value's nodes: in the table, and of the list or map in its example
+
 // The bytes of a value, different for different ones of one field; and an item that has it alone.
 class ValueReader {
  public:
@@ -26,7 +28,7 @@ class ValueReader {
       case FilterField::kStock:
         if (item.stock) Add(*item.stock, bytes);
         break;
-      case FilterField::kAvailable: bytes = item.available ? "1" : "0"; break;
+      case FilterField::kAvailable: bytes += item.available ? '1' : '0'; break;
       case FilterField::kPublishedAt: Add(item.published_at, bytes); break;
       case FilterField::kExpiresAt: Add(item.expires_at, bytes); break;
       case FilterField::kAttribute: ReadAttribute(item, bytes); break;
@@ -143,6 +145,7 @@ bool FilterColumn::Put(uint32_t id, const Item* item, std::string& bytes) {
   codes_[id] = static_cast<uint16_t>(dictionary_->examples.size());
   dictionary_->code_of.emplace(bytes, codes_[id]);
   dictionary_->examples.push_back(reader.Example(*item));
+  dictionary_->value_bytes += 2 * bytes.size() + kNodeBytes;  // here and in the example
   return true;
 }
 
@@ -162,39 +165,42 @@ Bitmap FilterColumn::Matching(const Filter& filter, uint32_t node) const {
   return bits;
 }
 
+size_t FilterColumn::bytes() const {
+  const Dictionary& values = *dictionary_;
+  return codes_.capacity() * sizeof(uint16_t) + values.examples.capacity() * sizeof(Item) + values.value_bytes;
+}
+
 // Made outside the lock: two requests may make the same column once, none waits for another's.
 std::shared_ptr<const FilterColumn> FilterColumns::Get(const FilterColumnKey& key, const CatalogIndex& index) {
+  const std::string name = static_cast<char>(key.first) + key.second;
   Kept known;
   {
     std::lock_guard lock(mutex_);
-    const auto found = kept_.find(key);
-    if (found == kept_.end()) {
-      if (kept_.size() < kFieldsMax) kept_[key];
+    const Kept* kept = recent_.Find(name);
+    if (kept == nullptr) {
+      recent_.Put(name, {});
       return nullptr;
     }
-    Kept& kept = found->second;
-    if (kept.too_many || kept.serial > index.serial()) return nullptr;
-    if (kept.column != nullptr && kept.serial == index.serial()) return kept.column;
-    if (!kept.counted && columns_ == kColumnsMax) return nullptr;
-    if (!kept.counted) ++columns_;
-    kept.counted = true;
-    known = kept;
+    if (kept->never || kept->serial > index.serial()) return nullptr;
+    if (kept->column != nullptr && kept->serial == index.serial()) return kept->column;
+    known = *kept;
   }
   std::vector<uint32_t> changed;
   const bool follows = known.column != nullptr && index.ChangedSince(known.serial, changed);
   auto column = follows ? FilterColumn::Follow(*known.column, index.catalog(), changed) : nullptr;
   if (column == nullptr) column = FilterColumn::Make(key, index.catalog());  // values that nothing has any more go
   std::lock_guard lock(mutex_);
-  Kept& kept = kept_[key];
-  if (column == nullptr) {
-    if (kept.counted) --columns_;
-    kept = {};
-    kept.too_many = true;
-  } else if (!kept.too_many && kept.serial <= index.serial()) {
-    kept.serial = index.serial();
-    kept.column = column;
+  const Kept* kept = recent_.Peek(name);
+  if (kept != nullptr && (kept->never || kept->serial > index.serial())) return column;
+  if (column == nullptr || !recent_.Put(name, {index.serial(), column}, column->bytes())) {
+    recent_.Put(name, {.never = true});
   }
   return column;
+}
+
+size_t FilterColumns::bytes() const {
+  std::lock_guard lock(mutex_);
+  return recent_.bytes();
 }
 
 }  // namespace rapport

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -17,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/recently_used.h"
 #include "data/catalog.h"
 #include "engine/content/bitmap.h"
 #include "engine/content/filter.h"
@@ -41,11 +41,14 @@ class FilterColumn {
   // Bit i: item i exists and matches. REQUIRES a comparison of this field.
   Bitmap Matching(const Filter& filter, uint32_t node) const;
   size_t values() const { return dictionary_->examples.size() - 1; }
+  // What it takes; the dictionary as if it had it alone, its texts and nodes about.
+  size_t bytes() const;
 
  private:
   struct Dictionary {
     std::vector<Item> examples;
     std::unordered_map<std::string, uint16_t> code_of;  // by the value's bytes
+    size_t value_bytes = 0;                             // of all of these
   };
   // `bytes`: scratch. False: one value too many.
   bool Put(uint32_t id, const Item* item, std::string& bytes);
@@ -56,25 +59,26 @@ class FilterColumn {
 };
 
 // The columns of a line of catalogue versions. A column is made when filters ask for its field the second time.
-// Thread-safe, bounded.
+// Thread-safe, bounded, least recently asked for goes first.
 class FilterColumns {
  public:
-  static constexpr size_t kColumnsMax = 12;  // fields that have one; two bytes an item each
   static constexpr size_t kFieldsMax = 256;  // that are known to have been asked for
+
+  // `bytes_max`: of all columns together.
+  explicit FilterColumns(size_t bytes_max) : recent_(kFieldsMax, bytes_max) {}
 
   // Null: none, not yet, or of a later version only.
   std::shared_ptr<const FilterColumn> Get(const FilterColumnKey& key, const CatalogIndex& index);
+  size_t bytes() const;
 
  private:
   struct Kept {
     uint64_t serial = 0;  // of the index that `column` is for
     std::shared_ptr<const FilterColumn> column;
-    bool too_many = false;  // values
-    bool counted = false;   // among kColumnsMax
+    bool never = false;  // too many values, or more bytes than all may have
   };
-  std::mutex mutex_;  // guards the rest
-  std::map<FilterColumnKey, Kept> kept_;
-  size_t columns_ = 0;
+  mutable std::mutex mutex_;  // guards the rest
+  RecentlyUsed<std::string, Kept> recent_;
 };
 
 }  // namespace rapport

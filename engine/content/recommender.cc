@@ -132,7 +132,8 @@ struct Recommender::Impl {
         key(signing_key),
         seam(chosen),
         signing(signing_key),
-        filters(options.filter_cache_entries, options.filter_cache_bytes / 2),
+        indexes(options.filter_cache_bytes / 4),
+        filters(options.filter_cache_entries, options.filter_cache_bytes / 4),
         parts(options.filter_cache_entries, options.filter_cache_bytes / 2) {}
 
   const Scenario& FindScenario(const std::string& name) const;
