@@ -446,8 +446,8 @@ def ingest(bench):
                     "given finished keys and values")
     limits = {"append": stand_beside,
               "import": stand_beside + ". Tried: groups of a million events as sorted files instead of the log (half of the processor time), lines of "
-                        "JSON understood on all cores and with less work each. Of what is left about six tenths are reading JSON into operations, a fifth "
-                        "deciding, a tenth the files; the bare side uses one core"}
+                        "JSON understood on all cores, read by simdjson (a tenth of the processor time). What is left is trees of JSON and operations made of them, "
+                        "deciding and the files; the bare side uses one core"}
     for name, runs, target, title in (("append", appends, 0.6, "64 clients, batches of 20, each acknowledged when durable"),
                                       ("import", imports, 0.6, "`rapport import events` of 300,000 lines of JSON")):
         over = ratio([run["rapport"] for run in runs], [run["bare"] for run in runs])

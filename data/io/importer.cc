@@ -56,7 +56,8 @@ class Importer::Run {
     while (true) {
       const Result<bool> more = ReadLines(reader, lines);
       ParallelFor(lines.size(), kLinesPerTask, 0, [&](size_t begin, size_t end, size_t) {
-        for (size_t i = begin; i < end; ++i) Understand(lines[i], kind);
+        JsonParser parser;
+        for (size_t i = begin; i < end; ++i) Understand(parser, lines[i], kind);
       });
       for (JsonLine& line : lines) RAPPORT_RETURN_IF_ERROR(JsonRow(line));
       if (!more.ok()) return FinishFile(more.status());
@@ -178,14 +179,14 @@ class Importer::Run {
     return true;
   }
 
-  void Understand(JsonLine& line, ImportKind kind) const {
+  void Understand(JsonParser& parser, JsonLine& line, ImportKind kind) const {
     if (!line.status.ok()) return;
     const SegmentDefaults defaults{options_.now, options_.source, RecordKey::kTrusted};
     Result<RowOperations> operations = Status::Internal("no such kind");
     switch (kind) {
-      case ImportKind::kEvents: operations = EventFromLine(line.text, table_, defaults); break;
-      case ImportKind::kItems: operations = ItemFromLine(line.text, defaults); break;
-      case ImportKind::kProfiles: operations = ProfileFromLine(line.text, defaults); break;
+      case ImportKind::kEvents: operations = EventFromLine(parser, line.text, table_, defaults); break;
+      case ImportKind::kItems: operations = ItemFromLine(parser, line.text, defaults); break;
+      case ImportKind::kProfiles: operations = ProfileFromLine(parser, line.text, defaults); break;
     }
     line.status = operations.status();
     if (!operations.ok()) return;

@@ -3,6 +3,7 @@
 // No exception leaves this file's functions.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -12,7 +13,20 @@
 
 namespace rapport {
 
-// kInvalidArgument says what is wrong and at which byte.
+// Reads one text after another and keeps what simdjson works in, a MiB at most. One owner, one thread.
+class JsonParser {
+ public:
+  JsonParser();
+  ~JsonParser();
+  // kInvalidArgument says what is wrong and at which byte.
+  Result<nlohmann::json> Parse(std::string_view text, size_t max_depth = limits::kJsonDepthMax);
+
+ private:
+  struct Memory;
+  std::unique_ptr<Memory> memory_;
+};
+
+// The same for a text that comes alone.
 Result<nlohmann::json> ParseJson(std::string_view text, size_t max_depth = limits::kJsonDepthMax);
 
 // Compact, keys sorted, UTF-8 as it is. Invalid UTF-8 becomes U+FFFD (records never hold any).

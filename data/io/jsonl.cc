@@ -1,7 +1,5 @@
 #include "data/io/jsonl.h"
 
-#include "data/io/json_text.h"
-
 namespace rapport {
 
 using nlohmann::json;
@@ -54,14 +52,15 @@ Result<bool> LineReader::Next(Line* line) {
   }
 }
 
-Result<RowOperations> EventFromLine(std::string_view line, const EventTable& table, const SegmentDefaults& defaults) {
-  const Result<json> object = ParseJson(line);
+Result<RowOperations> EventFromLine(JsonParser& parser, std::string_view line, const EventTable& table,
+                                    const SegmentDefaults& defaults) {
+  const Result<json> object = parser.Parse(line);
   if (!object.ok()) return object.status();
   return SegmentFromJson(*object, table, defaults);
 }
 
-Result<RowOperations> ItemFromLine(std::string_view line, const SegmentDefaults& defaults) {
-  const Result<json> object = ParseJson(line);
+Result<RowOperations> ItemFromLine(JsonParser& parser, std::string_view line, const SegmentDefaults& defaults) {
+  const Result<json> object = parser.Parse(line);
   if (!object.ok()) return object.status();
   Result<Item> item = ItemFromJson(*object);
   if (!item.ok()) return item.status();
@@ -69,8 +68,8 @@ Result<RowOperations> ItemFromLine(std::string_view line, const SegmentDefaults&
   return RowOperations{PutItem{item.Take()}, {}, {}};
 }
 
-Result<RowOperations> ProfileFromLine(std::string_view line, const SegmentDefaults& defaults) {
-  const Result<json> object = ParseJson(line);
+Result<RowOperations> ProfileFromLine(JsonParser& parser, std::string_view line, const SegmentDefaults& defaults) {
+  const Result<json> object = parser.Parse(line);
   if (!object.ok()) return object.status();
   return ProfileFromJson(*object, defaults.now);
 }

@@ -10,6 +10,7 @@
 #include "data/io/byte_source.h"
 #include "data/io/event_table.h"
 #include "data/io/json_records.h"
+#include "data/io/json_text.h"
 #include "data/io/segment_json.h"
 
 namespace rapport {
@@ -40,8 +41,9 @@ class LineReader {
 };
 
 // kInvalidArgument: the reason for the rejects file.
-Result<RowOperations> EventFromLine(std::string_view line, const EventTable& table, const SegmentDefaults& defaults);
-Result<RowOperations> ItemFromLine(std::string_view line, const SegmentDefaults& defaults);
-Result<RowOperations> ProfileFromLine(std::string_view line, const SegmentDefaults& defaults);
+Result<RowOperations> EventFromLine(JsonParser& parser, std::string_view line, const EventTable& table,
+                                    const SegmentDefaults& defaults);
+Result<RowOperations> ItemFromLine(JsonParser& parser, std::string_view line, const SegmentDefaults& defaults);
+Result<RowOperations> ProfileFromLine(JsonParser& parser, std::string_view line, const SegmentDefaults& defaults);
 
 }  // namespace rapport

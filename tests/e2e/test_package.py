@@ -64,7 +64,7 @@ class PackageTest(TemporaryFolder):
         self.assertFalse([path for path in modes if not re.match(r"/(usr/|etc/|lib/systemd/|$)|/(usr|etc|lib)/", path)])
         self.assertTrue(all("root/root" in line for line in listed.splitlines()))
         depends = self.field("Depends")
-        for library in ("adduser", "librocksdb", "libc6", "libssl3", "libnettle8", "libicu", "libarchive13", "libtbb"):
+        for library in ("adduser", "librocksdb", "libc6", "libssl3", "libnettle8", "libsimdjson", "libicu", "libarchive13", "libtbb"):
             self.assertIn(library, depends)
         control = os.path.join(self.temporary, "control")
         subprocess.run(["dpkg-deb", "--control", self.package, control], check=True)

@@ -59,18 +59,19 @@ TEST_F(SimulateTest, SameSeedSameBytesAndAnotherSeedOthers) {
 TEST_F(SimulateTest, EveryLineIsWhatImportReads) {
   auto files = Run(Small("shop", 3));
   const EventTable table = DefaultEventTable();
+  JsonParser parser;
   const SegmentDefaults defaults{Timestamp{1800000000000}, "test"};
   std::string line;
   std::istringstream items(files["items.jsonl"]), profiles(files["profiles.jsonl"]), events(files["events.jsonl"]);
   size_t count = 0;
   for (; std::getline(items, line); ++count) {
-    const Result<RowOperations> row = ItemFromLine(line, defaults);
+    const Result<RowOperations> row = ItemFromLine(parser, line, defaults);
     ASSERT_TRUE(row.ok()) << row.status().message() << line;
     EXPECT_TRUE(ValidateOperation(row->row).ok()) << line;
   }
   EXPECT_EQ(count, 60u);
   for (count = 0; std::getline(profiles, line); ++count) {
-    const Result<RowOperations> row = ProfileFromLine(line, defaults);
+    const Result<RowOperations> row = ProfileFromLine(parser, line, defaults);
     ASSERT_TRUE(row.ok()) << row.status().message() << line;
     EXPECT_TRUE(ValidateOperation(row->row).ok()) << line;
   }
@@ -78,7 +79,7 @@ TEST_F(SimulateTest, EveryLineIsWhatImportReads) {
   Timestamp last{0};
   size_t orders = 0;
   for (count = 0; std::getline(events, line); ++count) {
-    const Result<RowOperations> row = EventFromLine(line, table, defaults);
+    const Result<RowOperations> row = EventFromLine(parser, line, table, defaults);
     ASSERT_TRUE(row.ok()) << row.status().message() << line;
     const auto& append = std::get<AppendEvent>(row->row);
     EXPECT_TRUE(ValidateOperation(row->row).ok()) << line;
@@ -123,10 +124,11 @@ TEST_F(SimulateTest, ContactsComeWithTheirTruthInAFileOfItsOwn) {
     response[object["contactId"]] = value;
   }
   const EventTable table = DefaultEventTable();
+  JsonParser parser;
   Timestamp last{0};
   size_t sent = 0, answered = 0;
   while (std::getline(events, line)) {
-    const Result<RowOperations> row = EventFromLine(line, table, {Timestamp{1800000000000}, "test"});
+    const Result<RowOperations> row = EventFromLine(parser, line, table, {Timestamp{1800000000000}, "test"});
     ASSERT_TRUE(row.ok()) << row.status().message() << line;
     EXPECT_TRUE(ValidateOperation(row->row).ok()) << line;
     const Timestamp time = std::get<AppendEvent>(row->row).event.time;
