@@ -82,7 +82,7 @@ const json* ObjectReader::Get(const char* key) {
   if (!object_.is_object()) return nullptr;
   asked_.push_back(key);
   if (!status_.ok()) return nullptr;
-  const auto found = object_.find(key);
+  const auto found = object_.find(std::string_view(key));  // its length is asked for once
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
