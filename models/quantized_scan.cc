@@ -20,7 +20,8 @@ constexpr double kRounding = 0x1.0p-24;              // u
 constexpr double kRadiusGrowth = 1 + 0x1.0p-16;
 constexpr float kSlack = 1e-36f;
 constexpr size_t kSampledWords = 512;
-constexpr size_t kChunkBlocks = 32;  // scanned with one threshold
+constexpr size_t kChunkBlocks = 32;  // scanned with one threshold, where all is allowed
+constexpr size_t kChunkGrowth = 16;  // at most, where little is
 
 float RoundedUp(double value) {
   return value == 0 ? 0.0f : std::nextafter(static_cast<float>(value), std::numeric_limits<float>::infinity());
@@ -62,19 +63,45 @@ Coded Encode(std::span<const float> values, int8_t* codes) {
   return out;
 }
 
+struct Range {
+  float low = 0, high = 0;
+};
+// In lanes: one after the other each would wait for the one before it.
+Range RangeOf(std::span<const float> values) {
+  constexpr size_t kLanes = 8;
+  std::array<float, kLanes> low, high;
+  low.fill(values[0]);
+  high.fill(values[0]);
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (size_t l = 0; l < kLanes; ++l) {
+      const float value = values[i + l];
+      low[l] = value < low[l] ? value : low[l];
+      high[l] = value > high[l] ? value : high[l];
+    }
+  }
+  for (; i < values.size(); ++i) {
+    low[0] = std::min(low[0], values[i]);
+    high[0] = std::max(high[0], values[i]);
+  }
+  return {*std::min_element(low.begin(), low.end()), *std::max_element(high.begin(), high.end())};
+}
+
 // The k-th largest. Counted in bins of equal width, then selected among those of its bin: a selection that compares
 // guesses most of its branches wrong. REQUIRES 0 < k <= values, values finite; they are reordered.
 float KthLargest(std::span<float> values, size_t k) {
   constexpr size_t kBins = 256;
-  const auto [lowest, highest] = std::minmax_element(values.begin(), values.end());
-  const float low = *lowest, width = *highest - low;
-  const float scale = static_cast<float>(kBins - 1) / width;
+  const Range range = RangeOf(values);
+  const float low = range.low, width = range.high - low;
+  const float scale = static_cast<float>(kBins - 1) / width;  // rounded, no value's bin is beyond the last
   size_t kept = values.size();
   if (std::isfinite(width) && std::isfinite(scale)) {
     std::array<uint32_t, kBins> counts{};
-    const auto bin_of = [&](float value) { return std::min(kBins - 1, static_cast<size_t>((value - low) * scale)); };
+    const auto bin_of = [&](float value) {
+      return static_cast<uint32_t>(std::min<int32_t>(kBins - 1, static_cast<int32_t>((value - low) * scale)));
+    };
     for (const float value : values) ++counts[bin_of(value)];
-    size_t bin = kBins - 1;
+    uint32_t bin = kBins - 1;
     for (; counts[bin] < k; --bin) k -= counts[bin];
     kept = 0;
     for (const float value : values) {  // what is kept stands before what is read
@@ -87,16 +114,18 @@ float KthLargest(std::span<float> values, size_t k) {
   return *kth;
 }
 
-size_t GroupsOf(const QuantizedRows& rows) { return (rows.factors + scan::kGroupFactors - 1) / scan::kGroupFactors; }
+size_t StrideOf(size_t factors) { return kernels::RoundUp(factors, scan::kRowStep); }
+
+uint8_t* BytesOf(QuantizedRows& rows) { return rows.lines.data()->bytes; }
 
 scan::Items ViewOf(const QuantizedRows& rows) {
-  return {rows.lines.data(),  rows.order.data(), rows.scales.data(), rows.norms.data(),
-          rows.errors.data(), rows.items,        GroupsOf(rows)};
+  return {rows.bytes(),       rows.order.data(), rows.scales.data(),    rows.norms.data(),
+          rows.errors.data(), rows.items,        StrideOf(rows.factors)};
 }
 
-// Fewer than one in so many allowed: most blocks have none. Bits are put by place at a cost, larger where the places do
-// not fit the caches.
-size_t SparseShare(size_t items) { return items < 500'000 ? 8 : 16; }
+// Fewer than one in so many allowed: bits are put by place, so that only their rows are read. It costs something for
+// each, more where the places do not fit the caches.
+size_t SparseShare(size_t items) { return items < 500'000 ? 3 : 4; }
 
 // How many bits are set, about, by a sample: it decides how bits are asked, never what is found.
 size_t EstimateCount(std::span<const uint64_t> words) {
@@ -130,7 +159,7 @@ class Search {
   // False: the bound does not hold for this customer.
   bool Prepare() {
     if (!AllFinite(user_)) return false;
-    scratch_.codes.assign(GroupsOf(copy_) * scan::kGroupFactors, 0);
+    scratch_.codes.assign(kernels::RoundUp(copy_.factors, scan::kCodeStep), 0);
     const Coded coded = Encode(user_, scratch_.codes.data());
     if (!(coded.norm >= kNormMin && coded.norm <= kNormMax)) return false;
     scratch_.words.assign(scratch_.codes.begin(), scratch_.codes.end());
@@ -159,14 +188,17 @@ class Search {
     bool ended = false;
     if (part != nullptr) {
       begin = part->reach / scan::kBlockItems;
-      ended = ScanBlocks(kernels, *part, 0, {nullptr, BitsOfAll(allowed.bits)});
+      ended = ScanBlocks(kernels, *part, 0, kChunkBlocks, {nullptr, BitsOfAll(allowed.bits)});
     }
     const size_t blocks = copy_.scales.size() / scan::kBlockItems;
     if (!ended && begin < blocks) {
-      const bool sparse = part == nullptr && !allowed.bits.empty() &&
-                          EstimateCount(allowed.bits) * SparseShare(copy_.items) < copy_.items;
-      ScanBlocks(kernels, copy_, begin,
-                 sparse ? BitsByPlace(allowed.bits) : scan::Allowed{nullptr, BitsOfAll(allowed.bits)});
+      const size_t about = part == nullptr && !allowed.bits.empty() ? EstimateCount(allowed.bits) : copy_.items;
+      if (about * SparseShare(copy_.items) < copy_.items) {
+        const size_t growth = std::min(kChunkGrowth, copy_.items / std::max<size_t>(1, about));
+        ScanBlocks(kernels, copy_, begin, kChunkBlocks * growth, BitsByPlace(allowed.bits));
+      } else {
+        ScanBlocks(kernels, copy_, begin, kChunkBlocks, {nullptr, BitsOfAll(allowed.bits)});
+      }
     }
     Narrow();
     if (part != nullptr) AddAll(allowed, part->reach);
@@ -194,16 +226,18 @@ class Search {
 
  private:
   std::span<scan::Survivor> Found() { return std::span(scratch_.survivors).first(count_); }
-  // Blocks of `rows` from `begin` on. Whether it ended because no norm that follows can reach the threshold.
-  bool ScanBlocks(const scan::Kernels& kernels, const QuantizedRows& rows, size_t begin, const scan::Allowed& bits) {
+  // Blocks of `rows` from `begin` on, `chunk` with one threshold. Whether it ended because no norm that follows can
+  // reach the threshold.
+  bool ScanBlocks(const scan::Kernels& kernels, const QuantizedRows& rows, size_t begin, size_t chunk,
+                  const scan::Allowed& bits) {
     const scan::Items view = ViewOf(rows);
     const size_t blocks = rows.scales.size() / scan::kBlockItems;
-    for (; begin < blocks; begin += kChunkBlocks) {
+    for (; begin < blocks; begin += chunk) {
       if (reach_ * rows.norms[begin * scan::kBlockItems] + kSlack < threshold_) return true;
-      const size_t end = std::min(blocks, begin + kChunkBlocks), room = count_ + (end - begin) * scan::kBlockItems;
+      const size_t end = std::min(blocks, begin + chunk), room = count_ + (end - begin) * scan::kBlockItems;
       if (scratch_.survivors.size() < room) scratch_.survivors.resize(2 * room);
       count_ += kernels.survivors(view, query_, begin, end, bits, threshold_, scratch_.survivors.data() + count_);
-      scanned_ += end - begin;
+      ++scanned_;
       // Early and now and then: the higher the threshold, the sooner the scan ends.
       if (count_ < limit_ && scanned_ < narrow_at_ && end < blocks) continue;
       Narrow();
@@ -237,12 +271,14 @@ class Search {
   void Narrow() {
     if (count_ < k_) return;
     const std::span<scan::Survivor> found = Found();
-    scratch_.floats.clear();
-    for (const scan::Survivor& one : found) scratch_.floats.push_back(one.lower);
+    scratch_.floats.resize(found.size());
+    for (size_t i = 0; i < found.size(); ++i) scratch_.floats[i] = found[i].lower;
     threshold_ = std::max(threshold_, KthLargest(scratch_.floats, k_));
-    const auto kept = std::remove_if(found.begin(), found.end(),
-                                     [this](const scan::Survivor& one) { return one.upper < threshold_; });
-    count_ = static_cast<size_t>(kept - found.begin());
+    count_ = 0;
+    for (const scan::Survivor one : found) {  // what is kept stands before what is read
+      found[count_] = one;
+      count_ += one.upper < threshold_ ? 0 : 1;
+    }
   }
   // Scores of scratch.rows as ScoreOne tells them, to `best` from `lowest` on; the lowest of them.
   float Offer(float lowest, std::vector<Scored>& best) {
@@ -264,22 +300,21 @@ class Search {
   ScanScratch& scratch_;
   scan::Query query_{};
   float threshold_ = 0;
-  float reach_ = 0;                                // (1 + g) |x|
-  size_t count_ = 0;                               // of scratch.survivors in use
-  size_t limit_ = 0;                               // survivors at which the threshold is raised
-  size_t scanned_ = 0, narrow_at_ = kChunkBlocks;  // blocks
+  float reach_ = 0;                     // (1 + g) |x|
+  size_t count_ = 0;                    // of scratch.survivors in use
+  size_t limit_ = 0;                    // survivors at which the threshold is raised
+  size_t scanned_ = 0, narrow_at_ = 1;  // chunks
 };
 
-// Room for `items` rows; the lines are to be filled: with 128 where no row or factor is.
+// Room for `items` rows, which are to be filled; 128 behind them.
 void MakeRoom(QuantizedRows& rows, size_t items, size_t factors) {
-  const size_t blocks = (items + scan::kBlockItems - 1) / scan::kBlockItems;
+  const size_t places = kernels::RoundUp(items, scan::kBlockItems), stride = StrideOf(factors);
   rows.items = static_cast<uint32_t>(items);
   rows.factors = static_cast<uint32_t>(factors);
-  rows.order.resize(blocks * scan::kBlockItems);
-  ResizeInHugePages(rows.lines, blocks * GroupsOf(rows));
-  for (std::vector<float>* column : {&rows.scales, &rows.norms, &rows.errors}) {
-    column->resize(blocks * scan::kBlockItems);
-  }
+  rows.order.resize(places);
+  ResizeInHugePages(rows.lines, (places * stride + scan::kBytesBehind) / sizeof(scan::Line) + 1);
+  std::fill(BytesOf(rows) + items * stride, BytesOf(rows) + rows.lines.size() * sizeof(scan::Line), uint8_t{128});
+  for (std::vector<float>* column : {&rows.scales, &rows.norms, &rows.errors}) column->resize(places);
 }
 
 // The places of the passing rows, ascending, of the first blocks that have no more than `items_max`; how far they go.
@@ -324,8 +359,7 @@ QuantizedItems Quantize(std::span<const float> item_factors, size_t factors) {
   }
   QuantizedItems copy;
   MakeRoom(copy, items, factors);
-  std::fill_n(copy.lines.data()->bytes, copy.lines.size() * sizeof(scan::Line), uint8_t{128});
-  const size_t groups = GroupsOf(copy);
+  const size_t stride = StrideOf(factors);
   std::iota(copy.order.begin(), copy.order.begin() + static_cast<ptrdiff_t>(items), 0u);
   std::stable_sort(copy.order.begin(), copy.order.begin() + static_cast<ptrdiff_t>(items),
                    [&](uint32_t a, uint32_t b) { return norms[a] > norms[b]; });
@@ -337,11 +371,8 @@ QuantizedItems Quantize(std::span<const float> item_factors, size_t factors) {
     copy.scales[place] = coded.unit;
     copy.norms[place] = norms[copy.order[place]];
     copy.errors[place] = RoundedUp(coded.error_norm);
-    scan::Line* lines = copy.lines.data() + place / scan::kBlockItems * groups;
-    for (size_t k = 0; k < factors; ++k) {
-      const size_t at = place % scan::kBlockItems * scan::kGroupFactors + k % scan::kGroupFactors;
-      lines[k / scan::kGroupFactors].bytes[at] = static_cast<uint8_t>(codes[k] + 128);
-    }
+    uint8_t* bytes = BytesOf(copy) + place * stride;
+    for (size_t k = 0; k < stride; ++k) bytes[k] = static_cast<uint8_t>((k < factors ? codes[k] : 0) + 128);
   }
   return copy;
 }
@@ -356,27 +387,16 @@ QuantizedPart PartOf(const QuantizedItems& copy, std::span<const uint64_t> passi
   std::vector<uint32_t> places;
   part.reach = PassingPlaces(copy, passing, items_max, places);
   MakeRoom(part, places.size(), copy.factors);
-  const size_t groups = GroupsOf(copy);
-  if (!part.lines.empty()) {
-    std::fill_n((part.lines.end() - static_cast<ptrdiff_t>(groups))->bytes, groups * sizeof(scan::Line), uint8_t{128});
-  }
-  constexpr size_t kAhead = 8;  // rows asked for before they are read
-  const auto lines_of = [&](uint32_t place) { return copy.lines.data() + place / scan::kBlockItems * groups; };
+  const size_t stride = StrideOf(copy.factors);
+  constexpr size_t kAhead = 64;  // rows asked for before they are read
   for (size_t to = 0; to < places.size(); ++to) {
-    if (to + kAhead < places.size()) {
-      for (size_t g = 0; g < groups; ++g) __builtin_prefetch(lines_of(places[to + kAhead]) + g);
-    }
+    if (to + kAhead < places.size()) __builtin_prefetch(copy.bytes() + places[to + kAhead] * stride);
     const uint32_t from = places[to];
     part.order[to] = copy.order[from];
     part.scales[to] = copy.scales[from];
     part.norms[to] = copy.norms[from];
     part.errors[to] = copy.errors[from];
-    const uint8_t* source = lines_of(from)->bytes + from % scan::kBlockItems * scan::kGroupFactors;
-    uint8_t* target =
-        (part.lines.data() + to / scan::kBlockItems * groups)->bytes + to % scan::kBlockItems * scan::kGroupFactors;
-    for (size_t g = 0; g < groups; ++g, source += sizeof(scan::Line), target += sizeof(scan::Line)) {
-      __builtin_memcpy(target, source, scan::kGroupFactors);
-    }
+    std::copy_n(copy.bytes() + from * stride, stride, BytesOf(part) + to * stride);
   }
   return part;
 }

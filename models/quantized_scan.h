@@ -22,9 +22,10 @@
 //   certify   score the k with the highest middle; T = the lowest of these; score all whose upper bound reaches T.
 // What is left out has a score below T, and k have T or more: the answer is complete, ties included.
 //
-// A filter that few rows pass leaves whole blocks with nothing to find, and lets the scan end late. So what passes may
-// be put together as a part: the same rows' codes, still by falling norm, for the places [0, reach) of the copy. The
-// scan walks the part first, then the copy from `reach` on; every row is met at most once, so the answer is the same.
+// A filter lets the scan end later: the best k of fewer rows score less. Where few pass, their bits are put by place
+// and only their rows are read (scan_kernels.h: a row stands by itself). And what passes may be put together as a part:
+// the same rows' codes, still by falling norm, for the places [0, reach) of the copy. The scan walks the part first,
+// then the copy from `reach` on; every row is met at most once, so the answer is the same.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +42,9 @@ struct QuantizedRows {
   uint32_t items = 0;
   uint32_t factors = 0;
   std::vector<uint32_t> order;               // (items, rounded up to 16): the item at each place; largest norm first
-  std::vector<scan::Line> lines;             // by place; layout: scan_kernels.h
+  std::vector<scan::Line> lines;             // rows by place; layout: scan_kernels.h
   std::vector<float> scales, norms, errors;  // (items, rounded up to 16), by place: s_i, |y_i|, |e_i|
+  const uint8_t* bytes() const { return lines.data()->bytes; }
   bool operator==(const QuantizedRows&) const = default;
 };
 
@@ -62,8 +64,8 @@ struct QuantizedPart : QuantizedRows {
 // The copy of (items, factors); none where a factor is not finite, too large (above), or factors > 1,024.
 QuantizedItems Quantize(std::span<const float> item_factors, size_t factors);
 
-// What passes (a bit a row) of the places before the first at which `items_max` rows would not do; about 100 bytes a
-// row are read for each.
+// What passes (a bit a row) of the places before the first at which `items_max` rows would not do; the codes and
+// about 20 bytes more are read for each.
 QuantizedPart PartOf(const QuantizedItems& copy, std::span<const uint64_t> passing, size_t items_max);
 
 // Which rows may be found. Views: what they point to must outlive it.

@@ -2,9 +2,9 @@
 // Integer sums are exact, so every set gives the same integers; the bounds around them may differ in a last bit, which
 // changes what is looked at twice and never the answer.
 //
-// Layout: blocks of 16 places; per block and group of 4 factors one line of 64 bytes, item after item:
-//   line(block, group).bytes[4 i + j] = q[order[16 block + i]][4 group + j] + 128        (0 in factors beyond the last:
-//   128)
+// Layout: row after row, by place, of `stride` bytes (the factors, rounded up to 16), and kBytesBehind more:
+//   bytes[stride p + k] = q[order[p]][k] + 128        (0 in factors beyond the last: 128)
+// A row of 64 factors is one line of the cache: rows that no bit is set for are not read.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,9 @@
 namespace rapport::scan {
 
 inline constexpr size_t kBlockItems = 16;
-inline constexpr size_t kGroupFactors = 4;
+inline constexpr size_t kRowStep = 16;      // a row's bytes are a multiple of it
+inline constexpr size_t kCodeStep = 64;     // a customer's codes, padded with zeros, are a multiple of it:
+inline constexpr size_t kBytesBehind = 48;  // so much is read behind a row, and multiplied by them
 
 struct alignas(64) Line {
   uint8_t bytes[64];
@@ -24,16 +26,16 @@ struct alignas(64) Line {
 
 // Views of one copy and one customer; the caller owns what they point to.
 struct Items {
-  const Line* lines;      // (blocks, groups)
+  const uint8_t* bytes;   // (blocks x 16, stride) and kBytesBehind more
   const uint32_t* order;  // (blocks x 16) each: the item at this place; s_i, |y_i|, |e_i|
   const float* scales;
   const float* norms;
   const float* errors;
   size_t count;
-  size_t groups;
+  size_t stride;
 };
 struct Query {
-  const int8_t* codes;   // p, (4 groups)
+  const int8_t* codes;   // p, zeros up to a multiple of kCodeStep
   const int16_t* words;  // the same numbers
   int32_t offset;        // 128 sum p
   float unit;            // t
@@ -41,8 +43,8 @@ struct Query {
   float error_weight;
   float slack;
 };
-// A bit for each; null: no limit. By place, blocks without one are not read; by item, what reaches the threshold is
-// asked last: cheaper where most blocks have one.
+// A bit for each; null: no limit. By place, only rows with one are read; by item, what reaches the threshold is asked
+// last: cheaper where most have one.
 struct Allowed {
   const uint64_t* places = nullptr;
   const uint64_t* items = nullptr;
@@ -54,7 +56,7 @@ struct Survivor {
 
 // A table of functions; immutable, any thread.
 struct Kernels {
-  // out[16 b + i] = p . q of item i in block b, for `blocks` blocks.
+  // out[i] = p . q of the item at place i, for `blocks` blocks.
   void (*dots)(const Items& items, const Query& query, size_t blocks, int32_t* out);
   // The allowed items of blocks [begin, end) whose upper bound reaches `threshold`, in the order of their places, to
   // `out` (16 per block). Returns how many.

@@ -4,43 +4,119 @@
 static void Dots(const Items& items, const Query& query, size_t blocks, int32_t* out) {
   for (size_t block = 0; block < blocks; ++block) {
     int32_t* dots = out + block * kBlockItems;
-    BlockDots(items.lines + block * items.groups, items.groups, query, dots);
+    BlockDots(RowsAt{items.bytes + block * kBlockItems * items.stride, items.stride}, items.stride, query, dots);
     for (size_t i = 0; i < kBlockItems; ++i) dots[i] -= query.offset;
+  }
+}
+
+static inline void PrefetchBytes(const uint8_t* begin, size_t bytes) {
+#pragma GCC unroll 4
+  for (size_t b = 0; b < bytes; b += sizeof(Line)) __builtin_prefetch(begin + b);
+}
+
+// Bounds of 16 items.
+struct Bounds {
+  float middle[kBlockItems], radius[kBlockItems], upper[kBlockItems];
+};
+static inline void Bound(const int32_t* dots, const float* scales, const float* norms, const float* errors,
+                         const Query& query, Bounds& out) {
+  for (size_t i = 0; i < kBlockItems; ++i) {
+    out.middle[i] = static_cast<float>(dots[i] - query.offset) * query.unit * scales[i];
+    out.radius[i] = query.norm_weight * norms[i] + query.error_weight * errors[i] + query.slack;
+    out.upper[i] = out.middle[i] + out.radius[i];
   }
 }
 
 // The processor's own reading ahead ends with each page.
 constexpr size_t kBlocksAhead = 8;
-static inline void PrefetchBlock(const Line* lines, size_t groups) {
-  for (size_t g = 0; g < groups; ++g) __builtin_prefetch(lines + g);
+
+// kStride: of the items; 0: told by them.
+template <size_t kStride>
+static size_t AllSurvivors(const Items& items, const Query& query, size_t begin, size_t end, const uint64_t* allowed,
+                           float threshold, Survivor* out) {
+  size_t count = 0;
+  const size_t stride = kStride > 0 ? kStride : items.stride, block_bytes = kBlockItems * stride;
+  for (size_t block = begin; block < end; ++block) {
+    const size_t first = block * kBlockItems;
+    if (block + kBlocksAhead < end) PrefetchBytes(items.bytes + (block + kBlocksAhead) * block_bytes, block_bytes);
+    int32_t dots[kBlockItems];
+    BlockDots(RowsAt{items.bytes + block * block_bytes, stride}, stride, query, dots);
+    Bounds bounds;
+    Bound(dots, items.scales + first, items.norms + first, items.errors + first, query, bounds);
+    uint32_t bits = items.count - first >= kBlockItems ? 0xffffu : (1u << (items.count - first)) - 1;
+    for (bits &= ReachMask(bounds.upper, threshold); bits != 0; bits &= bits - 1) {
+      const auto i = static_cast<size_t>(__builtin_ctz(bits));
+      const uint32_t item = items.order[first + i];
+      if (allowed != nullptr && (allowed[item / 64] >> (item % 64) & 1) == 0) continue;
+      out[count++] = {item, bounds.middle[i] - bounds.radius[i], bounds.upper[i]};
+    }
+  }
+  return count;
+}
+
+// Of up to 16 places; there is room for 16.
+static size_t NamedSurvivors(const Items& items, const Query& query, uint32_t* places, size_t named, float threshold,
+                             Survivor* out) {
+  for (size_t i = named; i < kBlockItems; ++i) places[i] = places[0];
+  int32_t dots[kBlockItems];
+  BlockDots(RowsNamed{items.bytes, items.stride, places}, items.stride, query, dots);
+  float scales[kBlockItems], norms[kBlockItems], errors[kBlockItems];
+  for (size_t i = 0; i < kBlockItems; ++i) {
+    scales[i] = items.scales[places[i]];
+    norms[i] = items.norms[places[i]];
+    errors[i] = items.errors[places[i]];
+  }
+  Bounds bounds;
+  Bound(dots, scales, norms, errors, query, bounds);
+  size_t count = 0;
+  const uint32_t given = (1u << named) - 1;
+  for (uint32_t bits = given & ReachMask(bounds.upper, threshold); bits != 0; bits &= bits - 1) {
+    const auto i = static_cast<size_t>(__builtin_ctz(bits));
+    out[count++] = {items.order[places[i]], bounds.middle[i] - bounds.radius[i], bounds.upper[i]};
+  }
+  return count;
+}
+
+// Rows are asked for as their bits are met, and read so many rows later.
+constexpr size_t kRowsAhead = 64;
+
+static size_t PlacedSurvivors(const Items& items, const Query& query, size_t begin, size_t end, const uint64_t* allowed,
+                              float threshold, Survivor* out) {
+  const size_t first = begin * kBlockItems;
+  const size_t last = end * kBlockItems < items.count ? end * kBlockItems : items.count;
+  uint32_t places[2 * kRowsAhead + kBlockItems];
+  size_t waiting = 0, count = 0;
+  const auto read = [&](size_t rows) {
+    for (size_t at = 0; at < rows; at += kBlockItems) {
+      const size_t named = rows - at < kBlockItems ? rows - at : kBlockItems;
+      count += NamedSurvivors(items, query, places + at, named, threshold, out + count);
+    }
+  };
+  for (size_t word = first / 64; word * 64 < last; ++word) {
+    uint64_t bits = allowed[word];
+    if (word * 64 < first) bits &= ~uint64_t{0} << (first % 64);
+    if (last - word * 64 < 64) bits &= (uint64_t{1} << (last % 64)) - 1;
+    for (; bits != 0; bits &= bits - 1) {
+      const size_t place = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
+      PrefetchBytes(items.bytes + place * items.stride, items.stride);
+      places[waiting++] = static_cast<uint32_t>(place);
+      if (waiting < 2 * kRowsAhead) continue;
+      read(kRowsAhead);
+      waiting = kRowsAhead;
+      __builtin_memcpy(places, places + kRowsAhead, kRowsAhead * sizeof(*places));
+    }
+  }
+  read(waiting);
+  return count;
 }
 
 static size_t Survivors(const Items& items, const Query& query, size_t begin, size_t end, const Allowed& allowed,
                         float threshold, Survivor* out) {
-  size_t count = 0;
-  for (size_t block = begin; block < end; ++block) {
-    const size_t first = block * kBlockItems;
-    uint32_t bits = items.count - first >= kBlockItems ? 0xffffu : (1u << (items.count - first)) - 1;
-    if (allowed.places != nullptr) bits &= static_cast<uint32_t>(allowed.places[first / 64] >> (first % 64));
-    if (bits == 0) continue;
-    if (block + kBlocksAhead < end) PrefetchBlock(items.lines + (block + kBlocksAhead) * items.groups, items.groups);
-    int32_t dots[kBlockItems];
-    BlockDots(items.lines + block * items.groups, items.groups, query, dots);
-    const float *scales = items.scales + first, *norms = items.norms + first, *errors = items.errors + first;
-    float middle[kBlockItems], radius[kBlockItems], upper[kBlockItems];
-    for (size_t i = 0; i < kBlockItems; ++i) {
-      middle[i] = static_cast<float>(dots[i] - query.offset) * query.unit * scales[i];
-      radius[i] = query.norm_weight * norms[i] + query.error_weight * errors[i] + query.slack;
-      upper[i] = middle[i] + radius[i];
-    }
-    for (bits &= ReachMask(upper, threshold); bits != 0; bits &= bits - 1) {
-      const auto i = static_cast<size_t>(__builtin_ctz(bits));
-      const uint32_t item = items.order[first + i];
-      if (allowed.items != nullptr && (allowed.items[item / 64] >> (item % 64) & 1) == 0) continue;
-      out[count++] = {item, middle[i] - radius[i], upper[i]};
-    }
+  if (allowed.places != nullptr) return PlacedSurvivors(items, query, begin, end, allowed.places, threshold, out);
+  if (items.stride == sizeof(Line)) {
+    return AllSurvivors<sizeof(Line)>(items, query, begin, end, allowed.items, threshold, out);
   }
-  return count;
+  return AllSurvivors<0>(items, query, begin, end, allowed.items, threshold, out);
 }
 
 static constexpr Kernels kTable{Dots, Survivors};

@@ -2,11 +2,15 @@
 #include "models/quantized_scan.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include "base/random.h"
 
@@ -209,11 +213,11 @@ TEST(ScanKernelsTest, EverySetGivesTheSameIntegers) {
   Random random(5);
   for (size_t factors : {1, 3, 4, 5, 16, 33, 64, 100, 1024}) {
     for (bool extreme : {false, true}) {
-      const size_t items = 37, groups = (factors + 3) / 4, blocks = (items + 15) / 16;
+      const size_t items = 37, stride = (factors + 15) / 16 * 16, blocks = (items + 15) / 16;
       std::vector<float> values(items * factors);
       for (float& value : values) value = extreme ? (random.Below(2) == 0 ? 1.0f : -1.0f) : NormalFloat(random, 1);
       const QuantizedItems copy = Quantize(values, factors);
-      std::vector<int8_t> codes(4 * groups);
+      std::vector<int8_t> codes((factors + 63) / 64 * 64);
       for (size_t k = 0; k < factors; ++k) {
         codes[k] = static_cast<int8_t>(extreme ? 127 : static_cast<int>(random.Below(255)) - 127);
       }
@@ -222,17 +226,11 @@ TEST(ScanKernelsTest, EverySetGivesTheSameIntegers) {
       std::vector<int32_t> expected(blocks * 16);
       for (size_t i = 0; i < expected.size(); ++i) {
         for (size_t k = 0; k < factors; ++k) {
-          const uint8_t byte = copy.lines[i / 16 * groups + k / 4].bytes[i % 16 * 4 + k % 4];
-          expected[i] += (byte - 128) * codes[k];
+          expected[i] += (copy.bytes()[i * stride + k] - 128) * codes[k];
         }
       }
-      const scan::Items view{copy.lines.data(),
-                             copy.order.data(),
-                             copy.scales.data(),
-                             copy.norms.data(),
-                             copy.errors.data(),
-                             items,
-                             groups};
+      const scan::Items view{
+          copy.bytes(), copy.order.data(), copy.scales.data(), copy.norms.data(), copy.errors.data(), items, stride};
       for (InstructionSet set : SupportedSets()) {
         std::vector<int32_t> dots(blocks * 16, -1);
         scan::KernelsOf(set).dots(view, query, blocks, dots.data());
@@ -242,16 +240,113 @@ TEST(ScanKernelsTest, EverySetGivesTheSameIntegers) {
   }
 }
 
+TEST(ScanKernelsTest, BitsByPlaceFindWhatBitsByItemDo) {
+  Random random(12);
+  for (const auto& [items, factors] : std::vector<std::pair<size_t, size_t>>{{1, 3}, {16, 64}, {900, 20}, {2011, 64}}) {
+    const Factors data = Make(Kind::kRandom, items, factors, random);
+    const QuantizedItems copy = Quantize(data.values, factors);
+    const scan::Items view{
+        copy.bytes(), copy.order.data(),       copy.scales.data(), copy.norms.data(), copy.errors.data(),
+        items,        (factors + 15) / 16 * 16};
+    std::vector<int8_t> codes((factors + 63) / 64 * 64);
+    for (size_t k = 0; k < factors; ++k) codes[k] = static_cast<int8_t>(static_cast<int>(random.Below(255)) - 127);
+    std::vector<int16_t> words;
+    const scan::Query query = PlainQuery(codes, words);
+    for (int per_mille : {0, 1, 30, 200, 999, 1000}) {
+      const std::vector<uint64_t> by_item = Bitmap(items, per_mille, random);
+      std::vector<uint64_t> by_place(by_item.size());
+      for (size_t i = 0; i < items; ++i) {
+        const size_t place = copy.places[i];
+        by_place[place / 64] |= (by_item[i / 64] >> (i % 64) & 1) << (place % 64);
+      }
+      for (int turn = 0; turn < 20; ++turn) {
+        const size_t blocks = copy.norms.size() / 16, begin = random.Below(blocks);
+        const size_t end = begin + 1 + random.Below(blocks - begin);
+        const float threshold = turn % 2 == 0 ? -1e30f : NormalFloat(random, 300);
+        for (InstructionSet set : SupportedSets()) {
+          const auto survivors = [&](const scan::Allowed& allowed) {
+            std::vector<scan::Survivor> out((end - begin) * 16);
+            out.resize(scan::KernelsOf(set).survivors(view, query, begin, end, allowed, threshold, out.data()));
+            return out;
+          };
+          const auto found = survivors({by_place.data(), nullptr}), expected = survivors({nullptr, by_item.data()});
+          ASSERT_EQ(found.size(), expected.size()) << items << " items, set " << static_cast<int>(set);
+          for (size_t i = 0; i < found.size(); ++i) {
+            EXPECT_EQ(found[i].index, expected[i].index);
+            EXPECT_EQ(found[i].lower, expected[i].lower);
+            EXPECT_EQ(found[i].upper, expected[i].upper);
+          }
+        }
+      }
+    }
+  }
+}
+
+// A page of memory a row, which reading ends the program at, but for the rows of `readable`.
+class PagedRows {
+ public:
+  PagedRows(size_t rows, const std::vector<size_t>& readable)
+      : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))), size_(page_ * (rows + 1)) {
+    void* memory = mmap(nullptr, size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bytes_ = memory == MAP_FAILED ? nullptr : static_cast<uint8_t*>(memory);
+    for (const size_t row : readable) {
+      ok_ = ok_ && bytes_ != nullptr && mprotect(bytes_ + row * page_, page_, PROT_READ) == 0;
+    }
+  }
+  PagedRows(const PagedRows&) = delete;
+  PagedRows& operator=(const PagedRows&) = delete;
+  ~PagedRows() {
+    if (bytes_ != nullptr) munmap(bytes_, size_);
+  }
+  bool ok() const { return ok_; }
+  const uint8_t* bytes() const { return bytes_; }
+  size_t stride() const { return page_; }
+
+ private:
+  const size_t page_, size_;
+  uint8_t* bytes_ = nullptr;
+  bool ok_ = true;
+};
+
+TEST(ScanKernelsDeathTest, RowsWithoutABitAreNotRead) {
+  const std::vector<size_t> allowed{3, 64, 65, 66, 100, 250};
+  const size_t items = 256;
+  const PagedRows rows(items, allowed);
+  ASSERT_TRUE(rows.ok());
+  std::vector<uint64_t> bits(items / 64);
+  for (const size_t place : allowed) bits[place / 64] |= uint64_t{1} << (place % 64);
+  std::vector<uint32_t> order(items);
+  std::iota(order.begin(), order.end(), 0u);
+  const std::vector<float> ones(items, 1.0f);
+  const scan::Items view{rows.bytes(), order.data(), ones.data(), ones.data(), ones.data(), items, rows.stride()};
+  std::vector<int16_t> words;
+  const std::vector<int8_t> codes(rows.stride());
+  const scan::Query query = PlainQuery(codes, words);
+  for (InstructionSet set : SupportedSets()) {
+    const auto found = [&](const scan::Allowed& asked) {
+      std::vector<scan::Survivor> out(items);
+      return scan::KernelsOf(set).survivors(view, query, 0, items / 16, asked, -1e30f, out.data());
+    };
+    EXPECT_EQ(found({bits.data(), nullptr}), allowed.size());
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // these end otherwise
+    // The broken twin: asked for by item, all rows are read.
+    EXPECT_EXIT(found({nullptr, bits.data()}), testing::KilledBySignal(SIGSEGV), "");
+#else
+    EXPECT_DEATH(found({nullptr, bits.data()}), "SEGV");
+#endif
+  }
+}
+
 TEST(QuantizedScanTest, ACodeIsTheNearestOfItsScale) {
   Random random(6);
-  const size_t factors = 24, groups = 6;
+  const size_t factors = 24, stride = 32;
   const Factors data = Make(Kind::kNormSpread, 50, factors, random);
   const QuantizedItems copy = Quantize(data.values, factors);
   for (size_t i = 0; i < 50; ++i) {
     double norm = 0, error = 0;
     for (size_t k = 0; k < factors; ++k) {
       const double value = data.values[copy.order[i] * factors + k];
-      const int code = copy.lines[i / 16 * groups + k / 4].bytes[i % 16 * 4 + k % 4] - 128;
+      const int code = copy.bytes()[i * stride + k] - 128;
       const double left = value - double{copy.scales[i]} * code;
       EXPECT_LE(std::abs(left), 0.5001 * copy.scales[i]);
       EXPECT_LE(std::abs(code), 127);
@@ -320,7 +415,7 @@ TEST(QuantizedScanTest, TheScanEndsWhereNormsCannotReachTheBest) {
   for (uint32_t place = 0; place < copy.items; ++place) EXPECT_EQ(copy.places[copy.order[place]], place);
   std::vector<float> scores(data.items);
   ScoreAll(data.values, data.user, scores);
-  for (const int per_mille : {-1, 10, 100, 300, 900}) {  // few: bits by place; many: bits by item
+  for (const int per_mille : {-1, 10, 100, 150, 250, 300, 900}) {  // few: bits by place; many: bits by item
     const std::vector<uint64_t> allowed = Bitmap(data.items, per_mille, random);
     blocks_asked_for = 0;
     const auto best =
@@ -355,9 +450,7 @@ TEST(QuantizedScanTest, APartIsWhatPassesAsFarAsItReaches) {
         EXPECT_EQ(part.norms[at], copy.norms[place]);
         EXPECT_EQ(part.errors[at], copy.errors[place]);
         for (size_t k = 0; k < data.factors; ++k) {
-          const auto byte = [&](const QuantizedRows& rows, size_t where) {
-            return rows.lines[where / 16 * 5 + k / 4].bytes[where % 16 * 4 + k % 4];
-          };
+          const auto byte = [&](const QuantizedRows& rows, size_t where) { return rows.bytes()[where * 32 + k]; };
           ASSERT_EQ(byte(part, at), byte(copy, place));
         }
         ++at;
