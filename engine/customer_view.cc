@@ -8,21 +8,49 @@
 namespace rapport {
 namespace {
 
-// The view with the events that were committed since it was made; null when it has to be read anew, because a whole
+// Adds the events that were committed since the view was made. False when it has to be read anew, because a whole
 // history would no longer be one or a record is not what was written.
-std::shared_ptr<const CustomerView> WithLater(const CustomerView& before, const std::vector<AppendedEvent>& later) {
-  auto view = std::make_shared<CustomerView>();
-  view->history.reserve(before.history.size() + 4 * later.size());  // copied once: it is the larger part of the work
-  *view = before;
+bool Add(const std::vector<AppendedEvent>& later, CustomerView& view) {
   for (const AppendedEvent& event : later) {
-    if (!view->history.empty() && view->history.back().event >= event.event) continue;  // read after its commit
+    if (!view.history.empty() && view.history.back().event >= event.event) continue;  // read after its commit
     const Result<Event> whole = DecodeRecord<Event>(event.record);
-    if (!whole.ok() || !DecodeHistory(event.record, event.event, view->history).ok()) return nullptr;
-    if (const ItemSet added = ItemSetOf(*whole); !added.empty()) view->items = MergeItemSets(view->items, added);
-    ++view->events;
+    if (!whole.ok() || !DecodeHistory(event.record, event.event, view.history).ok()) return false;
+    if (const ItemSet added = ItemSetOf(*whole); !added.empty()) view.items = MergeItemSets(view.items, added);
+    ++view.events;
   }
-  const bool whole = view->events <= limits::kHistoryEventsMax && view->history.size() <= limits::kHistoryEventsMax;
-  return whole ? view : nullptr;
+  return view.events <= limits::kHistoryEventsMax && view.history.size() <= limits::kHistoryEventsMax;
+}
+
+using View = std::shared_ptr<const CustomerView>;
+
+constexpr size_t kLinesOfAnEvent = 4;  // mostly fewer
+
+// A view of its own with `later` added; null: read it anew.
+std::shared_ptr<CustomerView> CopyWith(const std::vector<AppendedEvent>& later, const CustomerView& before) {
+  auto view = std::make_shared<CustomerView>();
+  view->history.reserve(before.history.size() + kLinesOfAnEvent * later.size());  // copied once
+  *view = before;
+  return Add(later, *view) ? view : nullptr;
+}
+
+// The same, but what is in `before`, which nobody else holds, is taken and not copied: a history of 200 lines is 24 KB.
+// A new object all the same: who remembers the old one (RecommendGround) must not take this for it.
+std::shared_ptr<CustomerView> MoveWith(const std::vector<AppendedEvent>& later, CustomerView& before) {
+  auto view = std::make_shared<CustomerView>(std::move(before));
+  std::vector<HistoryEntry>& lines = view->history;
+  if (lines.capacity() - lines.size() < later.size()) {
+    lines.reserve(lines.size() + lines.size() / 8 + kLinesOfAnEvent * later.size());
+  }
+  return Add(later, *view) ? view : nullptr;
+}
+
+// Whether no request has the view any more. Nobody comes to have it meanwhile: it is handed out under the shard's lock.
+// The copy that comes and goes orders what readers did before they let go of it before what is done after this call;
+// reading the count does not.
+bool IsNobodyElses(const std::shared_ptr<CustomerView>& view) {
+  if (view.use_count() != 1) return false;
+  (void)std::shared_ptr<CustomerView>(view);
+  return true;
 }
 
 }  // namespace
@@ -56,42 +84,57 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Get(CustomerId custom
   const CustomerId root = store_.Root(customer);
   Shard& shard = shards_[root.value % kShards];
   uint64_t applied = 0;
-  std::shared_ptr<const CustomerView> before;
+  std::shared_ptr<CustomerView> before;
   std::vector<AppendedEvent> later;
   {
     std::lock_guard lock(shard.mutex);
-    if (const Entry* found = shard.recent.Find(root.value)) {
+    if (Entry* found = shard.recent.Find(root.value)) {
       ++shard.hits;
-      if (found->later.empty()) return found->view;
-      before = found->view;
-      later = found->later;
+      if (!found->later.empty() && IsNobodyElses(found->view)) {
+        found->view = MoveWith(found->later, *found->view);
+        found->later.clear();
+      }
+      if (!found->view) {
+        shard.recent.Erase(root.value);
+      } else if (found->later.empty()) {
+        return View(found->view);
+      } else {
+        before = found->view;
+        later = found->later;
+      }
     } else {
       ++shard.misses;
     }
     applied = shard.applied;
   }
-  std::shared_ptr<const CustomerView> view = before ? WithLater(*before, later) : nullptr;
+  std::shared_ptr<CustomerView> view = before ? CopyWith(later, *before) : nullptr;
   if (!view) {
-    Result<std::shared_ptr<const CustomerView>> loaded = Load(root);
-    if (!loaded.ok()) return loaded;
+    Result<std::shared_ptr<CustomerView>> loaded = Read(root);
+    if (!loaded.ok()) return loaded.status();
     view = loaded.Take();
   }
   // Links that could not be read look like none: such a view is neither kept nor used.
   if (store_.read_failures() != failures) return store_.Health();
   std::lock_guard lock(shard.mutex);
-  if (shard.applied != applied) return view;
+  if (shard.applied != applied) return View(view);
   if (Entry* entry = shard.recent.Peek(root.value)) {
     if (entry->view == before) {
       entry->view = std::move(view);
       entry->later.clear();
     }
-    return entry->view;  // another thread's is as new, and one view for all is better than two
+    return View(entry->view);  // another thread's is as new, and one view for all is better than two
   }
   shard.recent.Put(root.value, {view, {}});
-  return view;
+  return View(view);
 }
 
 Result<std::shared_ptr<const CustomerView>> CustomerViews::Load(CustomerId root) const {
+  Result<std::shared_ptr<CustomerView>> view = Read(root);
+  if (!view.ok()) return view.status();
+  return std::shared_ptr<const CustomerView>(view.Take());
+}
+
+Result<std::shared_ptr<CustomerView>> CustomerViews::Read(CustomerId root) const {
   // One snapshot: profile, history and set belong together.
   const std::unique_ptr<Snapshot> snapshot = store_.GetSnapshot();
   auto view = std::make_shared<CustomerView>();
@@ -125,7 +168,7 @@ Result<std::shared_ptr<const CustomerView>> CustomerViews::Load(CustomerId root)
   Result<ItemSet> items = store_.ReadItemSet(root, snapshot.get());
   if (!items.ok()) return items.status();
   view->items = items.Take();
-  return std::shared_ptr<const CustomerView>(std::move(view));
+  return view;
 }
 
 void CustomerViews::Apply(const StoreChanges& changes) {

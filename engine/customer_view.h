@@ -14,7 +14,7 @@
 
 namespace rapport {
 
-// Immutable once made.
+// Immutable while anybody but CustomerViews holds it.
 struct CustomerView {
   CustomerId root;                                         // 0: nobody known
   Personalization personalization = Personalization::kOn;  // off when any linked identity says off
@@ -54,7 +54,7 @@ class CustomerViews {
   static constexpr size_t kShards = 16;
   static constexpr size_t kLaterMax = 64;  // more than that without a question between them: read anew
   struct Entry {
-    std::shared_ptr<const CustomerView> view;
+    std::shared_ptr<CustomerView> view;
     std::vector<AppendedEvent> later;  // not in `view` yet: added by whoever asks next, not by the committer
   };
   struct Shard {
@@ -63,6 +63,8 @@ class CustomerViews {
     RecentlyUsed<uint64_t, Entry> recent;  // by root
     uint64_t hits = 0, misses = 0;
   };
+
+  Result<std::shared_ptr<CustomerView>> Read(CustomerId root) const;
 
   const Store& store_;
   mutable std::array<Shard, kShards> shards_;

@@ -24,7 +24,7 @@ struct RecommendContext {
   std::shared_ptr<const CustomerView> customer;
 };
 
-// The same, to be recognised later without keeping it alive.
+// The same, to be recognised later without keeping it alive; never to be read.
 struct RecommendGround {
   std::weak_ptr<const Catalog> catalog;
   std::weak_ptr<const ModelSet> models;

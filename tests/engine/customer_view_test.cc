@@ -120,6 +120,25 @@ TEST_F(CustomerViewsTest, AnEventIsAddedToTheViewThatIsThere) {
   EXPECT_EQ(views_->counters().misses, 1u);
 }
 
+// What nobody else holds is taken on, not copied; the object is another, as whoever remembers the old one expects.
+// Broken twins: a view that is taken although somebody holds it (the test above), or that stays the same object.
+TEST_F(CustomerViewsTest, AHistoryThatNobodyHoldsIsNotCopied) {
+  Do(EventOf(User(1), "a", EventType::kViewed, {"tea"}));
+  (void)*views_->Get(User(1));
+  Do(EventOf(User(1), "makes room", EventType::kViewed, {"tea"}));
+  const HistoryEntry* lines = (*views_->Get(User(1)))->history.data();
+  std::weak_ptr<const CustomerView> old = *views_->Get(User(1));
+  Do(EventOf(User(1), "b", EventType::kViewed, {"pot", "cup"}));
+  const auto view = *views_->Get(User(1));
+  EXPECT_EQ(view->history.data(), lines);
+  EXPECT_EQ(view->history.size(), 4u);
+  EXPECT_NE(old.lock(), view);
+  for (int i = 0; i < 300; ++i) {  // and past the room that there was
+    Do(EventOf(User(2), std::to_string(i), EventType::kOrdered, {"item-" + std::to_string(i % 9)}));
+    ASSERT_EQ(Cached(User(2)), Read(User(2)));
+  }
+}
+
 // A view that was read between a commit and its Apply holds the commit's events. Broken twin: without the look at the
 // last event's id the order counts twice.
 TEST_F(CustomerViewsTest, WhatIsThereAlreadyIsNotAddedAgain) {
