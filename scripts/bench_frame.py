@@ -2,9 +2,9 @@
 in which a part hands back what it measured.
 
 A part is a function PART(bench) -> Result, or None when nothing could be measured. A Result is blocks of the page in
-order, and targets; it is kept as docs/measured/PART.json, with the machine and what was skipped:
+order, and targets; it is kept as docs/measured/PART.json, with the command, the machine and what was skipped:
     {"title", "blocks": [{"kind": "text" | "command" | "table" | "plot", ...}],
-     "targets": [{"name", "value", "target", "met", "note"}], "measured": anything, "machine", "skipped"}
+     "targets": [{"name", "value", "target", "met", "note"}], "measured": anything, "command", "machine", "skipped"}
 """
 import json
 import os

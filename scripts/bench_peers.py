@@ -36,21 +36,35 @@ def register():
             PARTS[part.replace("_", "-")] = getattr(loaded, part)
 
 
+# What a part can be asked for: (part, option, type, default, help).
+OPTIONS = [
+    ("training", "--epochs", int, 6, "timed epochs of each trainer"),
+    ("training-growth", "--interactions-max", int, 50_000_000, "largest set of the growth curve"),
+    ("training-wide", "--factors-max", int, 512, "most factors of the part on many factors; 1024 takes many minutes more"),
+    ("page-view-scale", "--catalogue-max", int, 100_000, "most items of the part page-view-scale; 1000000 takes minutes more"),
+    ("memory", "--memory-customers", int, 100_000,
+     "customers of the part memory; 1000000, which is 50 million events, takes three quarters of an hour more and 25 GB of disk"),
+    ("soak", "--soak-minutes", float, 2, "length of the soak"),
+]
+
+
+def value_of(options, option):
+    return getattr(options, option[2:].replace("-", "_"))
+
+
+def command_of(name, options):
+    """What measures this part again as it was asked for now."""
+    asked = [f" {option} {value_of(options, option):g}" if kind is float else f" {option} {value_of(options, option)}"
+             for part, option, kind, default, _ in OPTIONS if part == name and value_of(options, option) != default]
+    return f"scripts/bench_peers.py {name}" + "".join(asked)
+
+
 def arguments_of(words):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help="of " + ", ".join(PARTS))
     parser.add_argument("--report", action="store_true", help="only write the page again")
-    parser.add_argument("--epochs", type=int, default=6, help="timed epochs of each trainer (default 6)")
-    parser.add_argument("--interactions-max", type=int, default=50_000_000,
-                        help="largest set of the growth curve (default 50000000)")
-    parser.add_argument("--factors-max", type=int, default=512,
-                        help="most factors of the part on many factors; 1024 takes many minutes more (default 512)")
-    parser.add_argument("--catalogue-max", type=int, default=100_000,
-                        help="most items of the part page-view-scale; 1000000 takes minutes more (default 100000)")
-    parser.add_argument("--memory-customers", type=int, default=100_000,
-                        help="customers of the part memory; 1000000, which is 50 million events, takes a quarter of an hour more "
-                             "and 25 GB of disk (default 100000)")
-    parser.add_argument("--soak-minutes", type=float, default=2, help="length of the soak (default 2)")
+    for _, option, kind, default, what in OPTIONS:
+        parser.add_argument(option, type=kind, default=default, help=f"{what} (default {default})")
     options = parser.parse_args(words)
     unknown = [part for part in options.parts if part not in PARTS]
     if unknown:
@@ -68,7 +82,7 @@ def measure(bench, name, part):
         say(f"WRONG ANSWER: {name}: {error}: nothing of this part is reported")
         return False
     if result is not None:
-        kept = {**result.to_json(), "machine": bench_report.machine(), "skipped": bench.skipped[before:]}
+        kept = {**result.to_json(), "command": command_of(name, bench.options), "machine": bench_report.machine(), "skipped": bench.skipped[before:]}
         os.makedirs(os.path.dirname(bench.measured_path(name)), exist_ok=True)
         with open(bench.measured_path(name), "w", encoding="utf-8") as file:
             json.dump(kept, file, indent=1)

@@ -18,8 +18,8 @@ def write(measured, root, skipped, plot_pythons):
     plots = []
     machines = list(dict.fromkeys(part["machine"] for part in measured.values()))
     text = head(rows, skipped, machines)
-    for name, part in measured.items():
-        text += f"## {part['title']}\n```\nscripts/bench_peers.py {name}\n```\n"
+    for part in measured.values():
+        text += f"## {part['title']}\n```\n{part['command']}\n```\n"
         text += f"On {part['machine']}.\n\n" if len(machines) > 1 else ""
         text += "".join(block_text(block, plots) for block in part["blocks"])
     with open(os.path.join(root, "docs", "PERFORMANCE.md"), "w", encoding="utf-8") as file:

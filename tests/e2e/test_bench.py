@@ -116,8 +116,16 @@ class BenchTest(TemporaryFolder):
             self.assertEqual(json.load(file), rows)
         with open(self.path("docs", "PERFORMANCE.md"), encoding="utf-8") as file:
             page = file.read()
-        for text in ("1 of 2 met", "because of the weather", "SKIPPED: a data set", "### Numbers"):
+        for text in ("1 of 2 met", "because of the weather", "SKIPPED: a data set", "### Numbers", "scripts/bench_peers.py part\n"):
             self.assertIn(text, page)
+
+    # Broken twin: a page that shows every part's bare name tells nobody how to see an hour's soak again.
+    def test_a_part_is_shown_as_it_was_asked_for(self):
+        bench_peers.register()
+        options = bench_peers.arguments_of(["soak", "--soak-minutes", "60", "--memory-customers", "1000000"])
+        self.assertEqual(bench_peers.command_of("soak", options), "scripts/bench_peers.py soak --soak-minutes 60")
+        self.assertEqual(bench_peers.command_of("memory", options), "scripts/bench_peers.py memory --memory-customers 1000000")
+        self.assertEqual(bench_peers.command_of("ingest", options), "scripts/bench_peers.py ingest")
 
     def test_a_peer_picks_its_own_linear_algebra(self):
         os.environ["OPENBLAS_CORETYPE"] = "Haswell"
