@@ -364,7 +364,7 @@ Recount CountAgain(const std::string& path, const std::vector<BatchLimit>& limit
   while (std::getline(file, line)) {
     const std::vector<std::string> fields = Fields(line);
     ++recount.rows;
-    if (fields.size() != 6 || !seen.insert(fields[0]).second) return {recount.rows, 0, 1, false};
+    if (fields.size() != 7 || !seen.insert(fields[0]).second) return {recount.rows, 0, 1, false};
     const double propensity = std::strtod(fields[4].c_str(), nullptr);
     recount.sound &= propensity > 0 && propensity <= 1;
     if (fields[1].empty()) continue;

@@ -174,7 +174,7 @@ std::string PlanPageToCsv(const std::vector<PlanLine>& lines) {
       AppendCsvField(*field, &out);
       out += ',';
     }
-    out += NumberText(line.propensity) + "," + line.reason + "\n";
+    out += NumberText(line.propensity) + "," + line.reason + "," + line.decision + "\n";
   }
   return out;
 }

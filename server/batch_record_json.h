@@ -26,7 +26,7 @@ struct PlanLine {
 // One page of a kept plan, in the order of deciding; empty beyond the last one. A decision that is no longer kept is
 // left out.
 Result<std::vector<PlanLine>> ReadPlanPage(const Store& store, const std::string& batch, uint64_t page);
-// The lines of a file: customer,arm,time,channel,propensity,reason (engine/contact/allocator.h has the head).
+// The lines of a file (engine/contact/allocator.h has the head).
 std::string PlanPageToCsv(const std::vector<PlanLine>& lines);
 // One JSON object a line.
 std::string PlanPageToJsonLines(const std::vector<PlanLine>& lines);

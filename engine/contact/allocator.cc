@@ -266,7 +266,7 @@ void AppendPlanCsv(const PlanCustomers& customers, const Plan& plan, uint32_t be
     out->append(digits, written.ptr);
     *out += ',';
     *out += PlanReasonName(customers, u, drawn);
-    *out += '\n';
+    *out += ",\n";
   }
 }
 

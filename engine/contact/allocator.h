@@ -70,8 +70,9 @@ Result<BatchPlan> PlanBatch(const PlanCustomers& customers, const std::vector<Ba
 
 // "best", "explored", "nothing-worth", "limits", or the rule that left no channel ("no-consent").
 const char* PlanReasonName(const PlanCustomers& customers, uint32_t index, const DrawnArm& drawn);
-// customer,arm,time,channel,propensity,reason; an empty arm is nothing. Customers [begin, end).
-inline constexpr char kPlanCsvHead[] = "customer,arm,time,channel,propensity,reason\n";
+// Named as in JSON (docs/API.md "Batches"). An empty itemId is nothing; a decisionId stands where the decision is kept.
+inline constexpr char kPlanCsvHead[] = "customer,itemId,at,channel,propensity,reason,decisionId\n";
+// Of a plan that is not kept. Customers [begin, end).
 void AppendPlanCsv(const PlanCustomers& customers, const Plan& plan, uint32_t begin, uint32_t end, std::string* out);
 
 }  // namespace rapport

@@ -1,5 +1,5 @@
 // `rapport decide`: decisions for many customers under shared limits, kept in the store, and the plan as CSV: customer,
-// arm, time, channel, propensity, reason. While a server holds the store, its route POST /v1/decisions/batch does the
+// itemId, at, channel, propensity, reason, decisionId. While a server holds the store, its route POST /v1/decisions/batch does the
 // work. With --dry-run nothing is kept: the plan is made on the store, or on the server's checkpoint, and only written.
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -244,7 +244,7 @@ void AddDecideCommand(Commands& commands) {
       ->check(CLI::ExistingFile);
   command->add_option("--name", arguments->name, "of the batch: the same name again goes on with one that was cut off");
   command->add_flag("--dry-run", arguments->dry_run, "keeps nothing: no decision, no planned contact; only the plan");
-  command->add_option("--out", arguments->out, "the plan: customer, arm, time, channel, propensity, reason")
+  command->add_option("--out", arguments->out, "the plan: customer, itemId, at, channel, propensity, reason, decisionId")
       ->required();
   command->add_flag("!--no-content-model", arguments->request.content_model,
                     "leave out what the content model thinks of each content for each customer");

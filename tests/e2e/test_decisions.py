@@ -107,11 +107,11 @@ class DecisionsTest(TemporaryFolder):
             with open(plan, encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
             self.assertEqual(len(rows), 30)
-            sent = [row for row in rows if row["arm"]]
+            sent = [row for row in rows if row["itemId"]]
             self.assertEqual(len(sent), 10, "0.1 buys ten e-mails at 0.01")
             self.assertEqual({row["channel"] for row in sent}, {"email"})
             [complains] = [row for row in rows if row["customer"] == "u3"]
-            self.assertEqual((complains["arm"], complains["reason"]), ("", "open-complaint"))
+            self.assertEqual((complains["itemId"], complains["reason"]), ("", "open-complaint"))
             # Agents' minutes and stock: nothing beyond them, and what they are worth.
             with open(limits, "w", encoding="utf-8") as file:
                 json.dump({"quietHours": [{"from": "09:00", "until": "08:00"}], "agents": [
@@ -123,8 +123,8 @@ class DecisionsTest(TemporaryFolder):
             self.assertIn("stock of a: 3 of 3 used", done.stdout)
             self.assertIn("desk minutes per hour: 14 of 672 used", done.stdout)
             with open(plan, encoding="utf-8", newline="") as file:
-                rows = [row for row in csv.DictReader(file) if row["arm"]]
-            self.assertEqual(sorted(row["arm"] for row in rows), ["a"] * 3 + ["b"] * 4)
+                rows = [row for row in csv.DictReader(file) if row["itemId"]]
+            self.assertEqual(sorted(row["itemId"] for row in rows), ["a"] * 3 + ["b"] * 4)
             # For an audience to which nobody belongs.
             done = rapport("decide", "--dry-run", "--data", self.folder, "--items", "vip", "--out", plan, timeout=60)
             self.assertEqual(done.returncode, 0, done.stderr)
@@ -171,10 +171,14 @@ class DecisionsTest(TemporaryFolder):
             self.assertIn("limits 15", done.stdout)
             with open(plan, encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
-            sent = {row["customer"]: 1 for row in rows if row["arm"]}
+            sent = {row["customer"]: 1 for row in rows if row["itemId"]}
             self.assertEqual(len(rows), 20)
             self.assertEqual(len(sent), 5)
             self.assertEqual(self.planned(server, 20), sent)
+            # The file names each decision as the routes do: what the sending's events are to name.
+            for row in rows:
+                kept = server.get("/v1/decisions/" + row["decisionId"]).json["decision"]
+                self.assertEqual((row["itemId"], row["at"]), (kept.get("itemId", ""), kept.get("at", "")))
             answer = server.post("/v1/decisions/batch", {"name": "june", "items": ["a"], "customers": list(sent)})
             self.assertEqual(answer.status, 202, answer)
             june = self.finished(server, "june")

@@ -76,9 +76,9 @@ TEST_F(AllocatorTest, ThePlanIsWrittenOncePerCustomer) {
   AppendPlanCsv(*customers_, batch->plan, 0, 50, &csv);
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 50);
   EXPECT_NE(csv.find(",\"b,\"\"2\"\"\",2024-11-"), std::string::npos);
-  EXPECT_NE(csv.find("c49,,,,1,holdout\n"), std::string::npos);
+  EXPECT_NE(csv.find("c49,,,,1,holdout,\n"), std::string::npos);
   size_t sends = 0;
-  for (size_t at = csv.find(",best\n"); at != std::string::npos; at = csv.find(",best\n", at + 1)) ++sends;
+  for (size_t at = csv.find(",best,\n"); at != std::string::npos; at = csv.find(",best,\n", at + 1)) ++sends;
   EXPECT_EQ(sends, 7u);
   EXPECT_EQ(batch->plan.sends, 7u);
 }
