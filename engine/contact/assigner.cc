@@ -127,8 +127,7 @@ class Assigner {
       return Status::Ok();
     }
     channel_ = settings_->FindChannel(request_.channel);
-    if (channel_ == nullptr)
-      return Wrong("contact.channel: ", "there is no channel " + QuoteForMessage(request_.channel));
+    if (channel_ == nullptr) return Wrong("contact.channel: ", settings_->CheckChannel(request_.channel).message());
     if (request_.purpose.empty() || request_.purpose == "*")
       return Wrong("contact.purpose", " must name one, like marketing");
     std::map<int64_t, uint64_t> by_hour;  // capacities of the hour's slots

@@ -45,10 +45,7 @@ Result<PlanContent> ContentOf(const Catalog& catalog, const std::string& id, con
 
 Result<std::vector<PlanChannel>> ChannelsOf(const ContactSettings& settings, const std::vector<std::string>& asked,
                                             const ResponseVocabulary& names) {
-  for (const std::string& name : asked) {
-    if (settings.FindChannel(name) == nullptr)
-      return Status::InvalidArgument("there is no channel " + QuoteForMessage(name));
-  }
+  for (const std::string& name : asked) RAPPORT_RETURN_IF_ERROR(settings.CheckChannel(name));
   std::vector<PlanChannel> channels;
   for (uint32_t c = 0; c < settings.channels.size(); ++c) {
     const ChannelSettings& channel = settings.channels[c];

@@ -149,9 +149,8 @@ Status ContactDesk::Check(const DecisionRequest& request) const {
   if (from.ms - request.now.ms > 366 * kDayMs) return Status::InvalidArgument("from lies more than a year ahead");
   const std::shared_ptr<const ContactSettings> settings = this->settings();
   for (const std::string& name : request.channels) {
-    if (settings->FindChannel(name) != nullptr) continue;
-    return Status::InvalidArgument("channels: there is no channel " + QuoteForMessage(name) +
-                                   "; GET /v1/channels lists them");
+    const Status known = settings->CheckChannel(name);
+    if (!known.ok()) return Status::InvalidArgument("channels: " + known.message());
   }
   return Status::Ok();
 }

@@ -142,6 +142,14 @@ const ChannelSettings* ContactSettings::FindChannel(const std::string& name) con
   return nullptr;
 }
 
+Status ContactSettings::CheckChannel(const std::string& name) const {
+  if (FindChannel(name) != nullptr) return Status::Ok();
+  std::string names;
+  for (const ChannelSettings& channel : channels) names += (names.empty() ? "" : ", ") + channel.name;
+  return Status::InvalidArgument("there is no channel " + QuoteForMessage(name) + ", but " +
+                                 (names.empty() ? "none at all" : names) + "; PUT /v1/channels makes others");
+}
+
 const AgentSettings* ContactSettings::FindAgents(const std::string& channel) const {
   for (const AgentSettings& team : limits.agents) {
     if (team.minutes_per_contact.contains(channel)) return &team;

@@ -100,6 +100,8 @@ struct ContactSettings {
   ContactLimits limits;
 
   const ChannelSettings* FindChannel(const std::string& name) const;
+  // kInvalidArgument names the channels that there are.
+  Status CheckChannel(const std::string& name) const;
   // Whose minutes a contact on the channel takes; null: nobody's.
   const AgentSettings* FindAgents(const std::string& channel) const;
   // email, sms, push, message, call, post, in-app: with the traits that carry their addresses.

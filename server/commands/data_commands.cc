@@ -10,6 +10,7 @@
 #include "server/commands/simulate.h"
 #include "server/commands/store_access.h"
 #include "server/config.h"
+#include "server/contact_settings_json.h"
 
 namespace rapport {
 
@@ -37,6 +38,16 @@ void AddFormatOptions(CLI::App* command, FormatFlags& flags, std::string& mappin
 // "-" or a file that is there.
 std::string CheckInput(const std::string& name) { return name == "-" ? std::string() : CLI::ExistingFile(name); }
 
+// The channels of the store, or of the server that holds it.
+Result<ContactSettings> SettingsOf(StoreSession& session) {
+  if (Store* store = session.local()) return LoadContactSettings(*store);
+  const Result<Response> told = session.server()->Call(Method::kGet, "/v1/channels");
+  if (!told.ok()) return told.status();
+  ContactSettings settings;
+  RAPPORT_RETURN_IF_ERROR(ReadChannels(told->body, &settings));
+  return settings;
+}
+
 }  // namespace
 
 void AddImportCommand(Commands& commands) {
@@ -53,11 +64,13 @@ void AddImportCommand(Commands& commands) {
     if (!session.ok()) return session.status();
     options->arguments.format = options->flags.format();
     options->arguments.show_progress = terminal.error_is_terminal;
+    const Result<ContactSettings> settings = SettingsOf(**session);
+    if (!settings.ok()) return settings.status();
     if (Store* store = (*session)->local()) {
       BulkWriter bulk(*store);
-      return RunImport(options->arguments, bulk, terminal.clock, std::cout, std::cerr);
+      return RunImport(options->arguments, *settings, bulk, terminal.clock, std::cout, std::cerr);
     }
-    return RunImport(options->arguments, (*session)->sink(), terminal.clock, std::cout, std::cerr);
+    return RunImport(options->arguments, *settings, (*session)->sink(), terminal.clock, std::cout, std::cerr);
   };
   CLI::App* command =
       commands.Add("import", "Reads files into the store; a row that is wrong is kept in a rejects file",

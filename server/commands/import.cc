@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "data/io/importer.h"
 #include "data/io/json_text.h"
 #include "server/commands/progress.h"
+#include "server/endpoints/consent_ledger.h"
 
 namespace rapport {
 namespace {
@@ -78,6 +80,36 @@ Result<Plan> MakePlan(const ImportArguments& arguments, const EventTable& table)
   return plan;
 }
 
+// Passes on, and counts the consents by channel: what the shop does not have may be a slip, or be to come.
+class ConsentCounter final : public OperationSink {
+ public:
+  ConsentCounter(OperationSink& next, const ContactSettings& settings) : next_(next), settings_(settings) {}
+  Result<std::vector<OperationResult>> ApplyAndWait(std::vector<Operation> operations) override {
+    for (const Operation& operation : operations) {
+      const auto* record = std::get_if<RecordConsent>(&operation);
+      if (record != nullptr && !CheckConsentChannel(record->consent, settings_).ok()) {
+        ++unknown_[record->consent.channel];
+      }
+    }
+    return next_.ApplyAndWait(std::move(operations));
+  }
+  Status MakeDurable() override { return next_.MakeDurable(); }
+  bool IsDurable() const override { return next_.IsDurable(); }
+  // By a channel that the shop does not have.
+  const std::map<std::string, uint64_t>& unknown() const { return unknown_; }
+  void Tell(std::ostream& err) const {
+    for (const auto& [channel, count] : unknown_) {
+      err << "rapport import: " << GroupDigits(count) << " consents were kept, but "
+          << settings_.CheckChannel(channel).message() << "\n";
+    }
+  }
+
+ private:
+  OperationSink& next_;
+  const ContactSettings& settings_;
+  std::map<std::string, uint64_t> unknown_;
+};
+
 Status ImportFiles(const ImportArguments& arguments, Plan& plan, Importer& importer) {
   for (size_t i = 0; i < arguments.files.size(); ++i) {
     Result<std::unique_ptr<ByteSource>> source = OpenByteSource(arguments.files[i]);
@@ -114,7 +146,7 @@ void TellPeople(const ImportArguments& arguments, const ImportCounts& c, const P
 }
 
 void TellMachines(const ImportArguments& arguments, const Plan& plan, const ImportCounts& c, const ProgressLine& line,
-                  const Status& status, std::ostream& out) {
+                  const ConsentCounter& consents, const Status& status, std::ostream& out) {
   json summary{{"kind", arguments.kind},
                {"files", arguments.files},
                {"rowsIn", c.rows_in},
@@ -128,6 +160,7 @@ void TellMachines(const ImportArguments& arguments, const Plan& plan, const Impo
                {"seconds", line.seconds()},
                {"rowsPerSecond", line.RowsPerSecond(c.rows_in)}};
   summary["rejects"] = c.rejected + c.parts_refused > 0 ? json(plan.rejects) : json();
+  summary["consentsOfUnknownChannels"] = consents.unknown();
   summary["error"] = status.ok() ? json() : json(status.message());
   out << DumpJson(summary) << "\n";
 }
@@ -146,8 +179,8 @@ void TellProblems(const Plan& plan, const ImportCounts& c, const Status& status,
 
 }  // namespace
 
-int RunImport(const ImportArguments& arguments, OperationSink& sink, const Clock& clock, std::ostream& out,
-              std::ostream& err) {
+int RunImport(const ImportArguments& arguments, const ContactSettings& settings, OperationSink& sink,
+              const Clock& clock, std::ostream& out, std::ostream& err) {
   const EventTable table = DefaultEventTable();
   Result<Plan> planned = MakePlan(arguments, table);
   if (!planned.ok()) {
@@ -171,17 +204,19 @@ int RunImport(const ImportArguments& arguments, OperationSink& sink, const Clock
     bytes_of_this_file = p.bytes_done;
     line.Show(p.counts.rows_in, bytes_of_earlier_files + p.bytes_done, bytes_in_all);
   };
+  ConsentCounter consents(sink, settings);
   Importer importer(
-      sink, table, options, [&](const Reject& reject) { return rejects.Add(reject); }, progress);
+      consents, table, options, [&](const Reject& reject) { return rejects.Add(reject); }, progress);
   Status status = ImportFiles(arguments, plan, importer);
   if (const Status kept = rejects.Commit(); status.ok()) status = kept;
   line.Clear();
   const ImportCounts& counts = importer.counts();
   if (arguments.json) {
-    TellMachines(arguments, plan, counts, line, status, out);
+    TellMachines(arguments, plan, counts, line, consents, status, out);
   } else {
     TellPeople(arguments, counts, line, out);
   }
+  consents.Tell(err);
   TellProblems(plan, counts, status, err);
   const bool nothing_but_rejects = counts.rows_in > 0 && counts.rejected == counts.rows_in;
   return status.ok() && !nothing_but_rejects ? 0 : 1;

@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "data/operations.h"
+#include "engine/contact/contact_settings.h"
 
 namespace rapport {
 
@@ -32,9 +33,10 @@ struct ImportArguments {
   bool show_progress = false;     // when `err` is a terminal
 };
 
+// `settings`: the shop's, for consents whose channel it does not have: they are kept, and told.
 // 0 done (also with rejected rows, unless every row was), 1 failed, 2 wrong use. The summary goes to `out`; `err` says
 // what happened, to what, and what to do.
-int RunImport(const ImportArguments& arguments, OperationSink& sink, const Clock& clock, std::ostream& out,
-              std::ostream& err);
+int RunImport(const ImportArguments& arguments, const ContactSettings& settings, OperationSink& sink,
+              const Clock& clock, std::ostream& out, std::ostream& err);
 
 }  // namespace rapport

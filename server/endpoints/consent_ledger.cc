@@ -28,4 +28,8 @@ std::vector<Consent> ConsentsInForce(const std::vector<Consent>& ledger) {
   return consents;
 }
 
+Status CheckConsentChannel(const Consent& consent, const ContactSettings& settings) {
+  return consent.channel == "*" ? Status::Ok() : settings.CheckChannel(consent.channel);
+}
+
 }  // namespace rapport

@@ -83,7 +83,9 @@ Status ReadEvents(const ContextRoute& route, const Request& request, JsonFields&
     for (Json& event : list) NameCustomer(*question->page.customer, &event);
   }
   SegmentReader reader(route.table, route.engine.store(), request.identity, request.received_at, sent_at);
-  return AddEntries(reader, &list, "events", &question->events.emplace());
+  RAPPORT_RETURN_IF_ERROR(AddEntries(reader, &list, "events", &question->events.emplace()));
+  DoubtChannels(route.engine, &*question->events);
+  return Status::Ok();
 }
 
 Status ReadDecision(const Request& request, JsonFields& fields, PageQuestion* question) {

@@ -174,8 +174,21 @@ Result<Response> Export(const Store& store, const Request& request) {
   return JsonResponse(200, out.EndObject().Take());
 }
 
+// A slip in a channel's name would be a consent that is never found, or a withdrawal that is not heard. What the
+// customer's ledger names may be withdrawn all the same: the shop may have the channel no more, and have it again.
+Status CheckChannelOf(const Consent& consent, const CustomerRef& ref, const Engine& engine) {
+  Status known = CheckConsentChannel(consent, *engine.contact_settings());
+  const Store& store = engine.store();
+  const std::optional<CustomerId> customer = known.ok() || consent.given ? std::nullopt : store.FindCustomer(ref);
+  if (!customer) return known;
+  const std::vector<Consent> ledger = LedgerOf(store, store.Members(store.Root(*customer)), nullptr);
+  const bool named =
+      std::any_of(ledger.begin(), ledger.end(), [&](const Consent& other) { return other.channel == consent.channel; });
+  return named ? Status::Ok() : known;
+}
+
 // One consent or an array; all are taken or none.
-Result<std::vector<Operation>> ConsentsOfBody(const Request& request) {
+Result<std::vector<Operation>> ConsentsOfBody(const Engine& engine, const Request& request) {
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {"namespace"}));
   const Result<CustomerRef> ref = RefOfPath(request);
   if (!ref.ok()) return ref.status();
@@ -188,7 +201,8 @@ Result<std::vector<Operation>> ConsentsOfBody(const Request& request) {
   std::vector<Operation> operations;
   for (size_t i = 0; i < list.size(); ++i) {
     Result<Consent> consent = ConsentFromJson(list[i]);
-    if (!consent.ok()) return Status::InvalidArgument("[" + std::to_string(i) + "] " + consent.status().message());
+    Status good = consent.ok() ? CheckChannelOf(*consent, *ref, engine) : consent.status();
+    if (!good.ok()) return Status(good.code(), "[" + std::to_string(i) + "] " + good.message());
     // Without a time it counts from now; one that would start later is none yet.
     const Timestamp now = request.received_at;
     consent->time = list[i].contains("time") ? std::min(consent->time, now) : now;
@@ -198,7 +212,7 @@ Result<std::vector<Operation>> ConsentsOfBody(const Request& request) {
   return operations;
 }
 
-Result<std::vector<Operation>> PersonalizationOfBody(const Request& request) {
+Result<std::vector<Operation>> PersonalizationOfBody(const Engine&, const Request& request) {
   RAPPORT_RETURN_IF_ERROR(RefuseUnknownQuery(request, {"namespace"}));
   const Result<CustomerRef> ref = RefOfPath(request);
   if (!ref.ok()) return ref.status();
@@ -213,13 +227,14 @@ Result<std::vector<Operation>> PersonalizationOfBody(const Request& request) {
 }
 
 // A PUT whose body becomes operations; answers when they are durable.
-Handler PutHandler(Store& store, Result<std::vector<Operation>> (*read)(const Request&)) {
-  return [&store, read](const Request& request, Responder respond) {
-    Result<std::vector<Operation>> operations = read(request);
+Handler PutHandler(Engine& engine, Result<std::vector<Operation>> (*read)(const Engine&, const Request&)) {
+  return [&engine, read](const Request& request, Responder respond) {
+    Result<std::vector<Operation>> operations = read(engine, request);
     if (!operations.ok()) return respond(ProblemResponse(operations.status()));
-    ApplyThenAnswer(store, operations.Take(), std::move(respond), [](const std::vector<OperationResult>& results) {
-      return AnswerOfOne(results, JsonResponse(200, "{\"success\":true}"));
-    });
+    ApplyThenAnswer(engine.store(), operations.Take(), std::move(respond),
+                    [](const std::vector<OperationResult>& results) {
+                      return AnswerOfOne(results, JsonResponse(200, "{\"success\":true}"));
+                    });
   };
 }
 
@@ -236,9 +251,10 @@ void AddCustomerRoutes(RouteTable& table, const EndpointContext& context) {
   get("/v1/customers/{id}", &GetCustomer, Work::kShort);
   get("/v1/customers/{id}/events", &GetEvents, Work::kShort);
   get("/v1/customers/{id}/export", &Export, Work::kLong);
-  table.Add({Method::kPut, "/v1/customers/{id}/consents", Scope::kCustomers, PutHandler(store, &ConsentsOfBody)});
+  table.Add(
+      {Method::kPut, "/v1/customers/{id}/consents", Scope::kCustomers, PutHandler(context.engine, &ConsentsOfBody)});
   table.Add({Method::kPut, "/v1/customers/{id}/personalization", Scope::kCustomers,
-             PutHandler(store, &PersonalizationOfBody)});
+             PutHandler(context.engine, &PersonalizationOfBody)});
 }
 
 }  // namespace rapport

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "server/endpoints/consent_ledger.h"
 #include "server/endpoints/json_writer.h"
 #include "server/endpoints/support.h"
 
@@ -46,6 +47,15 @@ Status AddEntries(SegmentReader& reader, Json* list, const char* name, EventInta
   return Status::Ok();
 }
 
+void DoubtChannels(const Engine& engine, EventIntake* intake) {
+  for (size_t i = 0; i < intake->operations.size(); ++i) {
+    const auto* record = std::get_if<RecordConsent>(&intake->operations[i]);
+    if (record == nullptr) continue;
+    const Status known = CheckConsentChannel(record->consent, *engine.contact_settings());
+    if (!known.ok()) intake->doubts.push_back({intake->entry_of[i], known});
+  }
+}
+
 EventOutcome OutcomeOf(const EventIntake& intake, const std::vector<OperationResult>& results) {
   EventOutcome outcome;
   outcome.errors = intake.errors;
@@ -59,6 +69,8 @@ EventOutcome OutcomeOf(const EventIntake& intake, const std::vector<OperationRes
   }
   std::sort(outcome.errors.begin(), outcome.errors.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
+  warnings.insert(warnings.end(), intake.doubts.begin(), intake.doubts.end());
+  std::stable_sort(warnings.begin(), warnings.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
   outcome.accepted = intake.entries - outcome.errors.size();
   outcome.warnings = WarningsMember(warnings);
   return outcome;

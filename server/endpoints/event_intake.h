@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/operations.h"
+#include "engine/engine.h"
 #include "server/endpoints/json_body.h"
 #include "server/endpoints/segment.h"
 #include "server/problem.h"
@@ -18,6 +19,7 @@ struct EventIntake {
   std::vector<size_t> entry_of;      // of each operation: its place in the request
   std::vector<bool> tolerated;       // of each operation: when it fails, its entry stands all the same
   std::vector<IndexedError> errors;  // entries that never reached the store
+  std::vector<IndexedError> doubts;  // entries that are kept, though they look like a slip
   size_t entries = 0;
 };
 
@@ -25,6 +27,9 @@ struct EventIntake {
 void AddEntry(SegmentReader& reader, Json message, EventIntake* intake);
 // All of `list`, named `name` in messages. kInvalidArgument: no array, or more than limits::kEventsPerBatchMax.
 Status AddEntries(SegmentReader& reader, Json* list, const char* name, EventIntake* intake);
+
+// Consents for a channel that the shop does not have become doubts: an event is a fact and the shop may have it later.
+void DoubtChannels(const Engine& engine, EventIntake* intake);
 
 // What the store said of the operations, entry by entry.
 struct EventOutcome {

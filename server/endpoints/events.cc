@@ -17,7 +17,8 @@ namespace {
 
 // Shared by the handlers of this file.
 struct EventsContext {
-  Store& store;
+  Engine& engine;
+  Store& store = engine.store();
   EventTable table = DefaultEventTable();
 };
 
@@ -45,6 +46,7 @@ using AnswerOf = Response (*)(const EventIntake&, const std::vector<OperationRes
 
 void Keep(const EventsContext& context, EventIntake intake, AnswerOf answer, Responder respond) {
   if (intake.operations.empty()) return respond(answer(intake, {}));
+  DoubtChannels(context.engine, &intake);
   std::vector<Operation> operations = std::move(intake.operations);
   ApplyThenAnswer(context.store, std::move(operations), std::move(respond),
                   [intake = std::move(intake), answer](const std::vector<OperationResult>& results) {
@@ -102,7 +104,7 @@ Result<Response> EventTypes(const EventTable& table, const EventWeights& weights
 }  // namespace
 
 void AddEventRoutes(RouteTable& table, const EndpointContext& context) {
-  const auto events = std::make_shared<const EventsContext>(EventsContext{context.engine.store()});
+  const auto events = std::make_shared<const EventsContext>(EventsContext{context.engine});
   // Segment's Node client 2.0 to 2.3 sends its key as `writeKey` in the body and nowhere else.
   const auto add = [&](const std::string& pattern, Handler handler) {
     table.Add({Method::kPost, pattern, Scope::kEvents, std::move(handler), Browsers::kAllowed}).key_place =

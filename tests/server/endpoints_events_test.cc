@@ -157,6 +157,39 @@ TEST_F(EventsTest, IdentifyLinksAndASecondOwnerIsAWarning) {
   EXPECT_EQ(Get("/v1/customers/bert").json["traits"]["city"], "Ulm");
 }
 
+// A consent for a channel that the shop does not have may be a slip, or be kept for a channel to come: an event is
+// kept and told, a PUT is refused; but what a customer's ledger names can always be withdrawn.
+TEST_F(EventsTest, ConsentsForAChannelThatIsNotThereAreTold) {
+  const auto given = [](const std::string& channel) {
+    return R"({"type":"track","userId":"ada","event":"Consent Given","properties":{"channel":")" + channel + "\"}}";
+  };
+  const Answered slip = Post("/v1/track", given("fax"));
+  EXPECT_EQ(slip.status, 200) << slip.body;
+  ASSERT_EQ(slip.json["warnings"].size(), 1u) << slip.body;
+  const std::string detail = slip.json["warnings"][0]["detail"];
+  EXPECT_NE(detail.find("there is no channel 'fax', but email, sms"), std::string::npos) << detail;
+  EXPECT_EQ(Get("/v1/customers/ada").json["consents"][0]["channel"], "fax");
+  const Answered batch =
+      Post("/v1/batch", "{\"batch\":[" + given("email") + "," + given("*") + "," + given("Email") + "]}");
+  EXPECT_EQ(batch.status, 200) << batch.body;
+  ASSERT_EQ(batch.json["warnings"].size(), 1u) << batch.body;
+  EXPECT_EQ(batch.json["warnings"][0]["index"], 2);
+
+  const auto put = [&](const char* channel, const char* word) {
+    return Put("/v1/customers/ada/consents",
+               std::string(R"({"channel":")") + channel + R"(","purpose":"marketing","given":)" + word + "}")
+        .status;
+  };
+  EXPECT_EQ(put("fax", "true"), 400);
+  EXPECT_EQ(put("fax", "false"), 200);
+  EXPECT_EQ(put("telex", "false"), 400);
+  ASSERT_EQ(Put("/v1/channels", R"({"channels":[{"name":"fax","address":"phone"}]})").status, 200);
+  EXPECT_EQ(put("fax", "true"), 200);
+  EXPECT_EQ(Post("/v1/track", given("fax")).json.contains("warnings"), false);
+  EXPECT_EQ(put("email", "true"), 400);
+  EXPECT_EQ(put("email", "false"), 200);
+}
+
 TEST_F(EventsTest, AliasLooksForAnonymousFirst) {
   Post("/v1/track", R"({"userId":"old-user","event":"x","messageId":"1"})");
   Post("/v1/track", R"({"anonymousId":"both","event":"x","messageId":"2"})");

@@ -30,7 +30,7 @@ class ImportCommandTest : public ::testing::Test {
   Ran Import(ImportArguments arguments) {
     if (arguments.rejects.empty()) arguments.rejects = folder_.File("rejects.jsonl");
     std::ostringstream out, err;
-    const int code = RunImport(arguments, sink_, clock_, out, err);
+    const int code = RunImport(arguments, {}, sink_, clock_, out, err);
     return {code, out.str(), err.str()};
   }
   std::string Rejects() {
@@ -74,6 +74,22 @@ TEST_F(ImportCommandTest, WrongUseIsTwoAndSaysWhatToDo) {
   EXPECT_EQ(Import({.kind = "items", .mapping = map, .files = {csv}}).code, 0);
 }
 
+TEST_F(ImportCommandTest, ConsentsForAChannelThatIsNotThereAreKeptAndTold) {
+  const std::string file =
+      Write("p.jsonl",
+            R"({"userId":"a","consents":[{"channel":"fax","purpose":"marketing","given":true,"time":"2026-01-01"},)"
+            R"({"channel":"email","purpose":"marketing","given":true,"time":"2026-01-01"}]})");
+  const Ran people = Import({.kind = "profiles", .files = {file}});
+  EXPECT_EQ(people.code, 0) << people.err;
+  EXPECT_EQ(std::count_if(sink_.others.begin(), sink_.others.end(),
+                          [](const Operation& one) { return std::holds_alternative<RecordConsent>(one); }),
+            2);
+  EXPECT_NE(people.err.find("1 consents were kept, but there is no channel 'fax', but email"), std::string::npos)
+      << people.err;
+  const Ran machines = Import({.kind = "profiles", .files = {file}, .json = true});
+  EXPECT_EQ((*ParseJson(machines.out))["consentsOfUnknownChannels"], (nlohmann::json{{"fax", 1}})) << machines.out;
+}
+
 TEST_F(ImportCommandTest, FailuresAreOne) {
   const std::string bad = Write("bad.jsonl", "{}\n{}\n");
   EXPECT_EQ(Import({.kind = "items", .files = {bad}}).code, 1) << "nothing but rejects";
@@ -95,7 +111,7 @@ TEST_F(ImportCommandTest, ExportWritesWhatImportReads) {
   ASSERT_TRUE(store.ok()) << store.status().ToString();
   std::ostringstream out, err;
   const std::string events = Write("e.jsonl", "{\"userId\": \"u\", \"event\": \"x\", \"messageId\": \"1\"}\n");
-  ASSERT_EQ(RunImport({.kind = "events", .files = {events}}, **store, clock_, out, err), 0) << err.str();
+  ASSERT_EQ(RunImport({.kind = "events", .files = {events}}, {}, **store, clock_, out, err), 0) << err.str();
   const std::string file = folder_.File("out.jsonl.xz");
   ASSERT_EQ(RunExport({.kind = "events", .out = file}, **store, clock_, out, err), 0) << err.str();
   const Ran back = Import({.kind = "events", .files = {file}});
