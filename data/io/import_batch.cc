@@ -145,7 +145,9 @@ Status ImportBatch::SettlePart(const Sent& sent, const OperationResult& result) 
   if (!result.status.ok()) return RefusePart({sent.line, sent.raw}, sent.part, result.status);
   const bool changed = result.outcome == Outcome::kCreated || result.outcome == Outcome::kUpdated;
   if (!changed || sent.role == Role::kAsksForItem) return Status::Ok();
-  ++(sent.part == "item" ? counts_.items_put : counts_.profiles_updated);
+  ++(sent.part == "item"      ? counts_.items_put
+     : sent.part == "consent" ? counts_.consents_kept
+                              : counts_.profiles_updated);
   return Status::Ok();
 }
 

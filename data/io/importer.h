@@ -31,7 +31,8 @@ struct ImportCounts {
   uint64_t rejected = 0;          // in the rejects file
   uint64_t unknown = 0;           // sent, but the sink failed before it answered
   uint64_t items_put = 0;         // beside events: items that the rows describe
-  uint64_t profiles_updated = 0;  // beside events
+  uint64_t profiles_updated = 0;  // beside events, and links of them
+  uint64_t consents_kept = 0;     // beside events and profiles
   uint64_t parts_refused = 0;     // items and profiles beside accepted rows that were refused
 };
 

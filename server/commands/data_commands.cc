@@ -139,6 +139,7 @@ void AddSimulateCommand(Commands& commands) {
   command->add_option("--seed", arguments->seed, "another seed, another shop")->check(Seed())->capture_default_str();
   command->add_option("--start", arguments->start, "first day, RFC 3339 or a date");
   command->add_option("--contacts", arguments->contacts, "sent to each customer, with answers; 0: none")
+      ->check(CLI::Range(0, 365'000))
       ->capture_default_str();
   command->add_option("--dial", arguments->dial, "how strongly content, hour and channel interact, 0 to 1")
       ->check(NumberWithin(0, 1))

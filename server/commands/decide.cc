@@ -1,6 +1,7 @@
 // `rapport decide`: decisions for many customers under shared limits, kept in the store, and the plan as CSV: customer,
-// itemId, at, channel, propensity, reason, decisionId. While a server holds the store, its route POST /v1/decisions/batch does the
-// work. With --dry-run nothing is kept: the plan is made on the store, or on the server's checkpoint, and only written.
+// itemId, at, channel, propensity, reason, decisionId. While a server holds the store, its route POST
+// /v1/decisions/batch does the work. With --dry-run nothing is kept: the plan is made on the store, or on the server's
+// checkpoint, and only written.
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -114,20 +115,18 @@ Status PlanOnly(const DecideArguments& arguments, Terminal& terminal) {
 }
 
 // The kept plan, page by page; `page` gives the lines of one.
-Status WritePages(const BatchRecord& record, const std::string& path,
+Status WritePages(const BatchRecord& record, ByteSink& sink,
                   const std::function<Result<std::string>(uint64_t page)>& page) {
-  Result<std::unique_ptr<ByteSink>> sink = OpenByteSink(path);
-  if (!sink.ok()) return sink.status();
-  RAPPORT_RETURN_IF_ERROR((*sink)->Append(kPlanCsvHead));
+  RAPPORT_RETURN_IF_ERROR(sink.Append(kPlanCsvHead));
   for (uint64_t number = 0; number < record.pages; ++number) {
     const Result<std::string> lines = page(number);
     if (!lines.ok()) return lines.status();
-    RAPPORT_RETURN_IF_ERROR((*sink)->Append(*lines));
+    RAPPORT_RETURN_IF_ERROR(sink.Append(*lines));
   }
-  return (*sink)->Commit();
+  return sink.Commit();
 }
 
-Status KeepHere(const DecideArguments& arguments, Store& store, Terminal& terminal) {
+Status KeepHere(const DecideArguments& arguments, Store& store, ByteSink& sink, Terminal& terminal) {
   Result<ContactEngine> contact = OpenContactEngine(store, "decide", terminal);
   if (!contact.ok()) return contact.status();
   RAPPORT_RETURN_IF_ERROR(UseLimitsFile(arguments.limits_file, store, &contact->settings));
@@ -138,7 +137,7 @@ Status KeepHere(const DecideArguments& arguments, Store& store, Terminal& termin
   RAPPORT_RETURN_IF_ERROR(contact->engine->CheckBatch(arguments.request, keeping));
   const Result<BatchRecord> record = contact->engine->DecideBatch(arguments.request, keeping);
   if (!record.ok()) return record.status();
-  RAPPORT_RETURN_IF_ERROR(WritePages(*record, arguments.out, [&](uint64_t page) -> Result<std::string> {
+  RAPPORT_RETURN_IF_ERROR(WritePages(*record, sink, [&](uint64_t page) -> Result<std::string> {
     const Result<std::vector<PlanLine>> lines = ReadPlanPage(store, record->name, page);
     if (!lines.ok()) return lines.status();
     return PlanPageToCsv(*lines);
@@ -172,7 +171,8 @@ Result<std::string> BodyOf(const DecideArguments& arguments) {
   return body.dump();
 }
 
-Status KeepThroughServer(const DecideArguments& arguments, const HttpClient& server, Terminal& terminal) {
+Status KeepThroughServer(const DecideArguments& arguments, const HttpClient& server, ByteSink& sink,
+                         Terminal& terminal) {
   const Result<std::string> body = BodyOf(arguments);
   if (!body.ok()) return body.status();
   const Result<Response> started = server.Call(Method::kPost, "/v1/decisions/batch", "application/json", *body);
@@ -188,7 +188,7 @@ Status KeepThroughServer(const DecideArguments& arguments, const HttpClient& ser
     record = read.Take();
   } while (record.state == BatchState::kRunning);
   if (record.state == BatchState::kFailed) return Status::Unavailable(record.problem);
-  RAPPORT_RETURN_IF_ERROR(WritePages(record, arguments.out, [&](uint64_t page) -> Result<std::string> {
+  RAPPORT_RETURN_IF_ERROR(WritePages(record, sink, [&](uint64_t page) -> Result<std::string> {
     const Result<Response> got = server.Call(Method::kGet, path + "/plan?format=csv&page=" + std::to_string(page));
     if (!got.ok()) return got.status();
     return got->body.substr(std::min(got->body.size(), std::size(kPlanCsvHead) - 1));
@@ -215,14 +215,24 @@ Status RunDecide(DecideArguments arguments, Terminal& terminal) {
     if (!customers.ok()) return customers.status();
     request.customers = customers.Take();
   }
-  if (arguments.dry_run) return PlanOnly(arguments, terminal);
-  if (arguments.name.empty()) arguments.name = "b-" + std::to_string(request.now.ms);
+  Terminal told = terminal;
+  if (arguments.out == "-") told.out = terminal.error;  // the plan alone
+  if (arguments.dry_run) return PlanOnly(arguments, told);
+  const bool made_name = arguments.name.empty();
+  if (made_name) arguments.name = "b-" + std::to_string(request.now.ms);
   RAPPORT_RETURN_IF_ERROR(CheckBatchName(arguments.name));
   const Result<std::unique_ptr<StoreSession>> session =
       StoreSession::Open(arguments.folder, StorePurpose::kWrite, ReadingStoreOptions());
   if (!session.ok()) return session.status();
-  if (HttpClient* server = (*session)->server()) return KeepThroughServer(arguments, *server, terminal);
-  return KeepHere(arguments, *(*session)->local(), terminal);
+  // Where the plan cannot be written nothing is decided: customers would count as written to, and nobody knew.
+  const Result<std::unique_ptr<ByteSink>> sink = OpenByteSink(arguments.out);
+  if (!sink.ok()) return sink.status();
+  HttpClient* server = (*session)->server();
+  const Status kept = server != nullptr ? KeepThroughServer(arguments, *server, **sink, told)
+                                        : KeepHere(arguments, *(*session)->local(), **sink, told);
+  if (!made_name || kept.ok() || kept.code() == StatusCode::kInvalidArgument) return kept;
+  return Status(kept.code(), kept.message() + "; the same command with --name " + arguments.name +
+                                 " goes on with what is kept, if anything is");
 }
 
 }  // namespace
@@ -244,7 +254,9 @@ void AddDecideCommand(Commands& commands) {
       ->check(CLI::ExistingFile);
   command->add_option("--name", arguments->name, "of the batch: the same name again goes on with one that was cut off");
   command->add_flag("--dry-run", arguments->dry_run, "keeps nothing: no decision, no planned contact; only the plan");
-  command->add_option("--out", arguments->out, "the plan: customer, itemId, at, channel, propensity, reason, decisionId")
+  command
+      ->add_option("--out", arguments->out,
+                   "the plan: customer, itemId, at, channel, propensity, reason, decisionId; - is standard output")
       ->required();
   command->add_flag("!--no-content-model", arguments->request.content_model,
                     "leave out what the content model thinks of each content for each customer");

@@ -136,9 +136,9 @@ void TellPeople(const ImportArguments& arguments, const ImportCounts& c, const P
   out << arguments.kind << ": " << GroupDigits(c.rows_in) << " rows in = " << GroupDigits(c.accepted) << " accepted + "
       << GroupDigits(c.duplicates) << " duplicates + " << GroupDigits(c.rejected) << " rejected";
   if (c.unknown > 0) out << " + " << GroupDigits(c.unknown) << " unknown (sent, not acknowledged)";
-  if (c.items_put + c.profiles_updated > 0) {
-    out << "; " << GroupDigits(c.items_put) << " items and " << GroupDigits(c.profiles_updated)
-        << " profiles beside them";
+  if (c.items_put + c.profiles_updated + c.consents_kept > 0) {
+    out << "; " << GroupDigits(c.items_put) << " items, " << GroupDigits(c.profiles_updated) << " profiles and "
+        << GroupDigits(c.consents_kept) << " consents beside them";
   }
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.1f", line.seconds());
@@ -156,6 +156,7 @@ void TellMachines(const ImportArguments& arguments, const Plan& plan, const Impo
                {"unknown", c.unknown},
                {"itemsPut", c.items_put},
                {"profilesUpdated", c.profiles_updated},
+               {"consentsKept", c.consents_kept},
                {"partsRefused", c.parts_refused},
                {"seconds", line.seconds()},
                {"rowsPerSecond", line.RowsPerSecond(c.rows_in)}};

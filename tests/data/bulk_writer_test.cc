@@ -422,6 +422,7 @@ TEST(BulkWriterTest, AnImportCountsRefusesAndStoresTheSame) {
   EXPECT_EQ(ordinary.counts.accepted, bulk.counts.accepted);
   EXPECT_EQ(ordinary.counts.duplicates, bulk.counts.duplicates);
   EXPECT_EQ(ordinary.counts.profiles_updated, bulk.counts.profiles_updated);
+  EXPECT_EQ(ordinary.counts.consents_kept, bulk.counts.consents_kept);
   EXPECT_EQ(twins.Differ(), "");
 }
 

@@ -58,7 +58,7 @@ class CommandsTest(TemporaryFolder):
                 ("prune", ["--events-days=nan", "--decisions-days=inf"]),
                 ("decide", ["--temperature=nan", "--exploration=nan", "--seed=-1", "--temperature=-1"]),
                 ("keys create --scope events", ["--expires=2020-01-01", "--expires=soon"]),
-                ("simulate", ["--dial=nan", "--seed=-1", "--start=1800-01-01", "--start=2199-12-31"])):
+                ("simulate", ["--dial=nan", "--contacts=-1", "--seed=-1", "--start=1800-01-01", "--start=2199-12-31"])):
             for number in numbers:
                 with self.subTest(f"{command} {number}"):
                     more = {"simulate": ["--out", self.path("s")], "decide": ["--data", self.folder, "--items", "a", "--out", self.path("p")]}

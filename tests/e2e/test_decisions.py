@@ -1,6 +1,7 @@
 """Decisions about contacts against the real binary: settings and caps survive a restart, training beside the server,
 and what a marketer reads afterwards."""
 import csv
+import io
 import json
 import os
 import time
@@ -130,6 +131,15 @@ class DecisionsTest(TemporaryFolder):
             self.assertEqual(done.returncode, 0, done.stderr)
             with open(plan, encoding="utf-8", newline="") as file:
                 self.assertEqual({row["reason"] for row in csv.DictReader(file)}, {"content-not-allowed", "open-complaint"})
+            # To standard output: the plan and nothing else.
+            done = rapport("decide", "--dry-run", "--data", self.folder, "--items", "a", "--out", "-", timeout=60)
+            self.assertEqual(len(list(csv.DictReader(io.StringIO(done.stdout)))), 30, done.stdout)
+            self.assertIn("customers are written to", done.stderr)
+            # Where the plan cannot be written nobody counts as written to.
+            done = rapport("decide", "--data", self.folder, "--items", "a", "--out", self.path("no/plan.csv"), timeout=60)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("no/plan.csv", done.stderr)
+            self.assertEqual(self.planned(server, 30), {})
             wrong = rapport("decide", "--dry-run", "--data", self.folder, "--items", "nowhere", "--out", plan, timeout=60)
             self.assertEqual(wrong.returncode, 2)
             self.assertIn("nowhere", wrong.stderr)

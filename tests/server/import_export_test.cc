@@ -84,6 +84,7 @@ TEST_F(ImportCommandTest, ConsentsForAChannelThatIsNotThereAreKeptAndTold) {
   EXPECT_EQ(std::count_if(sink_.others.begin(), sink_.others.end(),
                           [](const Operation& one) { return std::holds_alternative<RecordConsent>(one); }),
             2);
+  EXPECT_NE(people.out.find("0 items, 0 profiles and 2 consents beside them"), std::string::npos) << people.out;
   EXPECT_NE(people.err.find("1 consents were kept, but there is no channel 'fax', but email"), std::string::npos)
       << people.err;
   const Ran machines = Import({.kind = "profiles", .files = {file}, .json = true});
