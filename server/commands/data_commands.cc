@@ -218,14 +218,43 @@ void AddSubjectOptions(CLI::App& command, EvaluateArguments& a) {
 
 }  // namespace
 
+namespace {
+
+// Nothing that is said may be ignored: an option of another task, or of a policy where none is judged, is wrong use.
+Status CheckOptionsFit(const CLI::App& command, const std::string& policy, const std::string& task) {
+  const bool cold = task.starts_with("cold") || task == "sessions";
+  const struct {
+    const char* option;
+    bool fits;
+    const char* of;
+  } kFits[] = {{"--task", policy.empty(), "about recommendations, and --policy judges contacts"},
+               {"--protocol", policy.empty(), "about recommendations, and --policy judges contacts"},
+               {"--temperature", policy == "softmax", "for --policy softmax"},
+               {"--exploration", policy == "softmax", "for --policy softmax"},
+               {"--lifetime-value", !policy.empty(), "for --policy"},
+               {"--mask-share", cold, "for the tasks cold-items, cold-customers and cold"},
+               {"--given-lines", cold, "for the tasks sessions and cold"},
+               {"--zone", task == "timing", "for --task timing"}};
+  for (const auto& one : kFits) {
+    if (one.fits || command.count(one.option) == 0) continue;
+    return Status::InvalidArgument(std::string(one.option) + " is " + one.of + ": leave it out");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
 void AddEvaluateCommand(Commands& commands) {
   struct Options {
+    const CLI::App* command = nullptr;
     std::string folder, config_file;
     EvaluateArguments arguments;
     EvaluatePolicyArguments policy;
   };
   auto options = std::make_shared<Options>();
   const auto run = [options](Terminal&) -> CommandResult {
+    const Status fit = CheckOptionsFit(*options->command, options->policy.policy, options->arguments.task);
+    if (!fit.ok()) return fit;
     const Result<Config> config = ReadConfig(options->config_file);
     if (!config.ok()) return config.status();
     options->arguments.weights = config->engine.weights;
@@ -245,6 +274,7 @@ void AddEvaluateCommand(Commands& commands) {
   CLI::App* command =
       commands.Add("evaluate", "Judges recommendations on the store's own last days, beside simple rivals",
                    "rapport evaluate --data shop --protocol time-split", run);
+  options->command = command;
   AddPolicyOptions(*command, options->policy);
   EvaluateArguments& a = options->arguments;
   command->add_option("--data", options->folder, "the store's folder")->required();

@@ -31,7 +31,13 @@ class CommandsTest(TemporaryFolder):
                  ["simulate"], ["simulate", "--out", self.path("s"), "--customers", "0"],
                  ["keys", "create", "--data", self.folder, "--scope", "everything"], ["serve", "--data", self.folder, "--what"],
                  ["evaluate", "--data", self.folder, "--task", "guess"],
-                 ["evaluate", "--data", self.folder, "--protocol", "guess"]]
+                 ["evaluate", "--data", self.folder, "--protocol", "guess"],
+                 # What would be ignored: an option of another task or policy.
+                 ["evaluate", "--data", self.folder, "--temperature", "1"],
+                 ["evaluate", "--data", self.folder, "--policy", "uniform", "--exploration", "0.1"],
+                 ["evaluate", "--data", self.folder, "--policy", "uniform", "--task", "cold"],
+                 ["evaluate", "--data", self.folder, "--mask-share", "0.2"],
+                 ["evaluate", "--data", self.folder, "--task", "cold-items", "--zone", "Europe/London"]]
         for arguments in cases:
             with self.subTest(" ".join(arguments)):
                 done = rapport(*arguments, timeout=60)
