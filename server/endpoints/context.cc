@@ -84,7 +84,7 @@ Status ReadEvents(const ContextRoute& route, const Request& request, JsonFields&
   }
   SegmentReader reader(route.table, route.engine.store(), request.identity, request.received_at, sent_at);
   RAPPORT_RETURN_IF_ERROR(AddEntries(reader, &list, "events", &question->events.emplace()));
-  DoubtChannels(route.engine, &*question->events);
+  NoteDoubts(route.engine, &*question->events);
   return Status::Ok();
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "server/endpoints/consent_ledger.h"
 #include "server/endpoints/json_writer.h"
 #include "server/endpoints/support.h"
@@ -19,6 +20,30 @@ std::string WarningsMember(const std::vector<IndexedError>& warnings) {
     out.BeginObject().Key("index").Unsigned(warning.index).Key("detail").String(warning.status.message()).EndObject();
   }
   return "\"warnings\":" + out.EndArray().Take();
+}
+
+Status DoubtOf(const AppendEvent& append) {
+  const Event& event = append.event;
+  const auto kept_but = [&](const char* what) {
+    return Status::InvalidArgument(QuoteForMessage(event.name) + " is kept, but " + what);
+  };
+  switch (event.type) {
+    case EventType::kViewed:
+    case EventType::kClicked:
+    case EventType::kAdded:
+    case EventType::kRemoved:
+    case EventType::kRated:
+      if (append.lines.empty()) return kept_but("says nothing about an item: properties.product_id is missing");
+      if (event.type == EventType::kRated && !event.value)
+        return kept_but("counts nothing: properties.rating is missing");
+      return Status::Ok();
+    case EventType::kOrdered:
+      if (!append.lines.empty()) return Status::Ok();
+      return kept_but("says nothing about an item: properties.products, each with a product_id, is missing");
+    case EventType::kContactCancelled:
+      return event.order_id.empty() ? kept_but("cancels nothing: properties.contact_id is missing") : Status::Ok();
+    default: return Status::Ok();
+  }
 }
 
 }  // namespace
@@ -47,12 +72,14 @@ Status AddEntries(SegmentReader& reader, Json* list, const char* name, EventInta
   return Status::Ok();
 }
 
-void DoubtChannels(const Engine& engine, EventIntake* intake) {
+void NoteDoubts(const Engine& engine, EventIntake* intake) {
   for (size_t i = 0; i < intake->operations.size(); ++i) {
-    const auto* record = std::get_if<RecordConsent>(&intake->operations[i]);
-    if (record == nullptr) continue;
-    const Status known = CheckConsentChannel(record->consent, *engine.contact_settings());
-    if (!known.ok()) intake->doubts.push_back({intake->entry_of[i], known});
+    Status doubt;
+    if (const auto* append = std::get_if<AppendEvent>(&intake->operations[i])) doubt = DoubtOf(*append);
+    if (const auto* record = std::get_if<RecordConsent>(&intake->operations[i])) {
+      doubt = CheckConsentChannel(record->consent, *engine.contact_settings());
+    }
+    if (!doubt.ok()) intake->doubts.push_back({intake->entry_of[i], doubt});
   }
 }
 

@@ -28,8 +28,9 @@ void AddEntry(SegmentReader& reader, Json message, EventIntake* intake);
 // All of `list`, named `name` in messages. kInvalidArgument: no array, or more than limits::kEventsPerBatchMax.
 Status AddEntries(SegmentReader& reader, Json* list, const char* name, EventIntake* intake);
 
-// Consents for a channel that the shop does not have become doubts: an event is a fact and the shop may have it later.
-void DoubtChannels(const Engine& engine, EventIntake* intake);
+// What is kept and says less than it was to: a consent for a channel that the shop does not have (it may have it
+// later), an order or a view of no item, a rating without one, the cancelling of no contact.
+void NoteDoubts(const Engine& engine, EventIntake* intake);
 
 // What the store said of the operations, entry by entry.
 struct EventOutcome {

@@ -46,7 +46,7 @@ using AnswerOf = Response (*)(const EventIntake&, const std::vector<OperationRes
 
 void Keep(const EventsContext& context, EventIntake intake, AnswerOf answer, Responder respond) {
   if (intake.operations.empty()) return respond(answer(intake, {}));
-  DoubtChannels(context.engine, &intake);
+  NoteDoubts(context.engine, &intake);
   std::vector<Operation> operations = std::move(intake.operations);
   ApplyThenAnswer(context.store, std::move(operations), std::move(respond),
                   [intake = std::move(intake), answer](const std::vector<OperationResult>& results) {

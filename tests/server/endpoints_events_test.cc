@@ -157,6 +157,35 @@ TEST_F(EventsTest, IdentifyLinksAndASecondOwnerIsAWarning) {
   EXPECT_EQ(Get("/v1/customers/bert").json["traits"]["city"], "Ulm");
 }
 
+TEST_F(EventsTest, AnEventThatSaysLessThanItWasToIsKeptAndTold) {
+  const auto warning = [&](const std::string& event, const std::string& properties) -> std::string {
+    const Answered answer =
+        Post("/v1/track", R"({"userId":"u","event":")" + event + R"(","properties":)" + properties + "}");
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.json.contains("warnings") ? answer.json["warnings"][0]["detail"] : "";
+  };
+  const auto tells = [&](const std::string& event, const std::string& properties, const char* missing) {
+    const std::string told = warning(event, properties);
+    EXPECT_NE(told.find(missing), std::string::npos) << event << properties << ": " << told;
+  };
+  tells("Order Completed", R"({"order_id":"1"})", "products");
+  tells("Order Completed", R"({"order_id":"1","products":[{"quantity":2}]})", "products");
+  tells("Product Viewed", R"({"productId":"a"})", "product_id");
+  tells("Product Rated", R"({"product_id":"a","rating":"five"})", "rating");
+  tells("Contact Cancelled", "{}", "contact_id");
+  EXPECT_EQ(EventsOfUser("u").size(), 5u);
+  const std::pair<const char*, const char*> whole[] = {{"Order Completed", R"({"products":[{"product_id":"a"}]})"},
+                                                       {"Product Viewed", R"({"product_id":"a"})"},
+                                                       {"Product Rated", R"({"product_id":"a","rating":"4"})"},
+                                                       {"Contact Cancelled", R"({"contact_id":"c"})"},
+                                                       {"Order Refunded", R"({"order_id":"1"})"},
+                                                       {"Products Searched", "{}"},
+                                                       {"Something Else", "{}"},
+                                                       {"Product List Viewed", "{}"}};
+  for (const auto& [event, properties] : whole) EXPECT_EQ(warning(event, properties), "");
+  EXPECT_EQ(Post("/v1/page", R"({"userId":"u","name":"Home"})").body, R"({"success":true})");
+}
+
 // A consent for a channel that the shop does not have may be a slip, or be kept for a channel to come: an event is
 // kept and told, a PUT is refused; but what a customer's ledger names can always be withdrawn.
 TEST_F(EventsTest, ConsentsForAChannelThatIsNotThereAreTold) {
