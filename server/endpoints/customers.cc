@@ -46,8 +46,10 @@ Result<Whole> ReadWhole(const Store& store, const CustomerRef& ref) {
   const Snapshot* snapshot = whole.snapshot.get();
   const std::optional<CustomerId> found = store.FindCustomer(ref, snapshot);
   if (!found) {
-    return Status::NotFound("there is no customer " + QuoteForMessage(ref.external_id) +
-                            ": anonymous ones need ?namespace=anonymous");
+    const bool user = ref.name_space == CustomerNamespace::kUser;
+    return Status::NotFound("there is no " + std::string(user ? "user " : "anonymous customer ") +
+                            QuoteForMessage(ref.external_id) +
+                            (user ? ": anonymous ones need ?namespace=anonymous" : ": users need no ?namespace"));
   }
   whole.root = store.Root(*found, snapshot);
   const std::vector<CustomerId> members = store.Members(whole.root, snapshot);

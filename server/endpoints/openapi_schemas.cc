@@ -111,8 +111,9 @@ constexpr std::string_view kSchemas = R"json({
 
 "Consent": {"type": "object", "additionalProperties": false, "required": ["channel", "purpose", "given"],
   "properties": {
-  "channel": {"$ref": "#/components/schemas/IdText"}, "purpose": {"$ref": "#/components/schemas/IdText"},
-  "given": {"type": "boolean"}, "time": {"$ref": "#/components/schemas/Time"},
+  "channel": {"type": "string", "minLength": 1, "maxLength": 256, "examples": ["email", "*"],
+    "description": "one of the shop's (GET /v1/channels), or * for all"},
+  "purpose": {"$ref": "#/components/schemas/IdText"}, "given": {"type": "boolean"}, "time": {"$ref": "#/components/schemas/Time"},
   "source": {"$ref": "#/components/schemas/ShortText"}, "proof": {"type": "string", "maxLength": 8192}}},
 "ConsentOrConsents": {"oneOf": [{"$ref": "#/components/schemas/Consent"},
   {"type": "array", "minItems": 1, "maxItems": 100, "items": {"$ref": "#/components/schemas/Consent"}}]},
