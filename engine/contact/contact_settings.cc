@@ -146,7 +146,7 @@ Status ContactSettings::CheckChannel(const std::string& name) const {
   if (FindChannel(name) != nullptr) return Status::Ok();
   std::string names;
   for (const ChannelSettings& channel : channels) names += (names.empty() ? "" : ", ") + channel.name;
-  return Status::InvalidArgument("there is no channel " + QuoteForMessage(name) + ", but " +
+  return Status::InvalidArgument("there is no channel " + QuoteForMessage(name) + "; there are " +
                                  (names.empty() ? "none at all" : names) + "; PUT /v1/channels makes others");
 }
 

@@ -337,7 +337,7 @@ TEST_F(BadInputTest, CustomersAndConsents) {
   Refuses({"PUT", consents, R"({"channel":"email","purpose":"marketing","given":true,"until":1})"}, "until");
   Refuses({"PUT", consents, R"([{"channel":"email","purpose":"marketing","given":true},{}])"}, "[1]");
   const std::string slip = R"({"channel":"emial","purpose":"marketing","given":)";
-  Refuses({"PUT", consents, slip + "true}"}, "there is no channel 'emial', but email, sms, push");
+  Refuses({"PUT", consents, slip + "true}"}, "there is no channel 'emial'; there are email, sms, push");
   Refuses({"PUT", consents, slip + "false}"}, "email");  // a withdrawal that nothing would hear
   Refuses({"PUT", consents, R"([{"channel":"*","purpose":"*","given":false},)" + slip + "true}]"}, "[1]");
   Refuses({"PUT", "/v1/customers/7/personalization", R"({"personalization":"maybe"})"}, "personalization");

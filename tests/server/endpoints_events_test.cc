@@ -196,7 +196,7 @@ TEST_F(EventsTest, ConsentsForAChannelThatIsNotThereAreTold) {
   EXPECT_EQ(slip.status, 200) << slip.body;
   ASSERT_EQ(slip.json["warnings"].size(), 1u) << slip.body;
   const std::string detail = slip.json["warnings"][0]["detail"];
-  EXPECT_NE(detail.find("there is no channel 'fax', but email, sms"), std::string::npos) << detail;
+  EXPECT_NE(detail.find("there is no channel 'fax'; there are email, sms"), std::string::npos) << detail;
   EXPECT_EQ(Get("/v1/customers/ada").json["consents"][0]["channel"], "fax");
   const Answered batch =
       Post("/v1/batch", "{\"batch\":[" + given("email") + "," + given("*") + "," + given("Email") + "]}");

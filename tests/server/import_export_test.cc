@@ -85,7 +85,7 @@ TEST_F(ImportCommandTest, ConsentsForAChannelThatIsNotThereAreKeptAndTold) {
                           [](const Operation& one) { return std::holds_alternative<RecordConsent>(one); }),
             2);
   EXPECT_NE(people.out.find("0 items, 0 profiles and 2 consents beside them"), std::string::npos) << people.out;
-  EXPECT_NE(people.err.find("1 consents were kept, but there is no channel 'fax', but email"), std::string::npos)
+  EXPECT_NE(people.err.find("1 consents were kept, but there is no channel 'fax'; there are email"), std::string::npos)
       << people.err;
   const Ran machines = Import({.kind = "profiles", .files = {file}, .json = true});
   EXPECT_EQ((*ParseJson(machines.out))["consentsOfUnknownChannels"], (nlohmann::json{{"fax", 1}})) << machines.out;
