@@ -21,7 +21,7 @@ constexpr double kRadiusGrowth = 1 + 0x1.0p-16;
 constexpr float kSlack = 1e-36f;
 constexpr size_t kSampledWords = 512;
 constexpr size_t kChunkBlocks = 32;  // scanned with one threshold, where all is allowed
-constexpr size_t kChunkGrowth = 16;  // at most, where little is
+constexpr size_t kChunkGrowth = 32;  // at most, where little is
 
 float RoundedUp(double value) {
   return value == 0 ? 0.0f : std::nextafter(static_cast<float>(value), std::numeric_limits<float>::infinity());
@@ -49,6 +49,7 @@ Coded Encode(std::span<const float> values, int8_t* codes) {
   float largest = 0;
   for (const float value : values) largest = std::max(largest, std::abs(value));
   out.unit = static_cast<float>(largest / kCodeMax);
+  if (largest > 0) out.unit = std::max(out.unit, std::numeric_limits<float>::denorm_min());
   for (size_t k = 0; k < values.size(); ++k) {
     const double value = values[k];
     const double code = out.unit > 0 ? std::clamp(std::nearbyint(value / out.unit), -kCodeMax, kCodeMax) : 0.0;
@@ -119,8 +120,7 @@ size_t StrideOf(size_t factors) { return kernels::RoundUp(factors, scan::kRowSte
 uint8_t* BytesOf(QuantizedRows& rows) { return rows.lines.data()->bytes; }
 
 scan::Items ViewOf(const QuantizedRows& rows) {
-  return {rows.bytes(),       rows.order.data(), rows.scales.data(),    rows.norms.data(),
-          rows.errors.data(), rows.items,        StrideOf(rows.factors)};
+  return {rows.bytes(), rows.order.data(), rows.scales.data(), rows.bounds.data(), rows.items, StrideOf(rows.factors)};
 }
 
 // Fewer than one in so many allowed: bits are put by place, so that only their rows are read. It costs something for
@@ -190,7 +190,7 @@ class Search {
       begin = part->reach / scan::kBlockItems;
       ended = ScanBlocks(kernels, *part, 0, kChunkBlocks, {nullptr, BitsOfAll(allowed.bits)});
     }
-    const size_t blocks = copy_.scales.size() / scan::kBlockItems;
+    const size_t blocks = copy_.bounds.size();
     if (!ended && begin < blocks) {
       const size_t about = part == nullptr && !allowed.bits.empty() ? EstimateCount(allowed.bits) : copy_.items;
       if (about * SparseShare(copy_.items) < copy_.items) {
@@ -231,9 +231,9 @@ class Search {
   bool ScanBlocks(const scan::Kernels& kernels, const QuantizedRows& rows, size_t begin, size_t chunk,
                   const scan::Allowed& bits) {
     const scan::Items view = ViewOf(rows);
-    const size_t blocks = rows.scales.size() / scan::kBlockItems;
+    const size_t blocks = rows.bounds.size();
     for (; begin < blocks; begin += chunk) {
-      if (reach_ * rows.norms[begin * scan::kBlockItems] + kSlack < threshold_) return true;
+      if (reach_ * rows.bounds[begin].norm + kSlack < threshold_) return true;
       const size_t end = std::min(blocks, begin + chunk), room = count_ + (end - begin) * scan::kBlockItems;
       if (scratch_.survivors.size() < room) scratch_.survivors.resize(2 * room);
       count_ += kernels.survivors(view, query_, begin, end, bits, threshold_, scratch_.survivors.data() + count_);
@@ -242,7 +242,7 @@ class Search {
       if (count_ < limit_ && scanned_ < narrow_at_ && end < blocks) continue;
       Narrow();
       limit_ = std::max<size_t>(1024 + 2 * k_, 2 * count_);
-      if (scanned_ >= narrow_at_) narrow_at_ *= 4;
+      if (scanned_ >= narrow_at_) narrow_at_ *= 2;
     }
     return false;
   }
@@ -314,7 +314,15 @@ void MakeRoom(QuantizedRows& rows, size_t items, size_t factors) {
   rows.order.resize(places);
   ResizeInHugePages(rows.lines, (places * stride + scan::kBytesBehind) / sizeof(scan::Line) + 1);
   std::fill(BytesOf(rows) + items * stride, BytesOf(rows) + rows.lines.size() * sizeof(scan::Line), uint8_t{128});
-  for (std::vector<float>* column : {&rows.scales, &rows.norms, &rows.errors}) column->resize(places);
+  rows.scales.resize(places);
+  rows.bounds.resize(places / scan::kBlockItems);
+}
+
+// The next of falling norms, at `place`: what its block must hold for it.
+void Widen(QuantizedRows& rows, size_t place, float norm, float error) {
+  scan::BlockBound& bound = rows.bounds[place / scan::kBlockItems];
+  bound.norm = std::max(bound.norm, norm);
+  bound.error = std::max(bound.error, error);
 }
 
 // The places of the passing rows, ascending, of the first blocks that have no more than `items_max`; how far they go.
@@ -369,8 +377,8 @@ QuantizedItems Quantize(std::span<const float> item_factors, size_t factors) {
   for (size_t place = 0; place < items; ++place) {
     const Coded coded = Encode(row(copy.order[place]), codes.data());
     copy.scales[place] = coded.unit;
-    copy.norms[place] = norms[copy.order[place]];
-    copy.errors[place] = RoundedUp(coded.error_norm);
+    const float error = coded.unit > 0 ? RoundedUp(coded.error_norm / coded.unit) : 0.0f;
+    Widen(copy, place, norms[copy.order[place]], error);
     uint8_t* bytes = BytesOf(copy) + place * stride;
     for (size_t k = 0; k < stride; ++k) bytes[k] = static_cast<uint8_t>((k < factors ? codes[k] : 0) + 128);
   }
@@ -378,7 +386,8 @@ QuantizedItems Quantize(std::span<const float> item_factors, size_t factors) {
 }
 
 size_t QuantizedPart::bytes() const {
-  return lines.size() * sizeof(scan::Line) + scales.size() * (sizeof(uint32_t) + 3 * sizeof(float));
+  return lines.size() * sizeof(scan::Line) + scales.size() * (sizeof(uint32_t) + sizeof(float)) +
+         bounds.size() * sizeof(scan::BlockBound);
 }
 
 QuantizedPart PartOf(const QuantizedItems& copy, std::span<const uint64_t> passing, size_t items_max) {
@@ -394,8 +403,8 @@ QuantizedPart PartOf(const QuantizedItems& copy, std::span<const uint64_t> passi
     const uint32_t from = places[to];
     part.order[to] = copy.order[from];
     part.scales[to] = copy.scales[from];
-    part.norms[to] = copy.norms[from];
-    part.errors[to] = copy.errors[from];
+    const scan::BlockBound& bound = copy.bounds[from / scan::kBlockItems];
+    Widen(part, to, bound.norm, bound.error);
     std::copy_n(copy.bytes() + from * stride, stride, BytesOf(part) + to * stride);
   }
   return part;

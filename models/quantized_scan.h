@@ -14,6 +14,7 @@
 //   radius_i = (|r| + g |x| + 4 u |t p|) |y_i| + (1 + 4 u) |t p| |e_i| + c
 // with norms in double, both factors 2^-16 larger for the roundings of radius_i itself, and c = 1e-36 for what falls
 // below the range of floats. Held for finite factors and 1e-15 <= |x| <= 1e15, |y_i| <= 1e15; beyond that all is read.
+// 16 items at a time share what bounds |y_i|, for their norms are neighbours, and |e_i| / s_i, which hardly differs.
 //
 // Items stand in the copy by falling norm. No score is above (1 + g) |x| |y_i|: where that is below L, it is for all
 // that follow, and the scan ends. How soon depends on the factors: docs/MODELS.md section 3.
@@ -41,9 +42,10 @@ namespace rapport {
 struct QuantizedRows {
   uint32_t items = 0;
   uint32_t factors = 0;
-  std::vector<uint32_t> order;               // (items, rounded up to 16): the item at each place; largest norm first
-  std::vector<scan::Line> lines;             // rows by place; layout: scan_kernels.h
-  std::vector<float> scales, norms, errors;  // (items, rounded up to 16), by place: s_i, |y_i|, |e_i|
+  std::vector<uint32_t> order;           // (items, rounded up to 16): the item at each place; largest norm first
+  std::vector<scan::Line> lines;         // rows by place; layout: scan_kernels.h
+  std::vector<float> scales;             // (items, rounded up to 16), by place: s_i
+  std::vector<scan::BlockBound> bounds;  // (items / 16, rounded up): of 16 places
   const uint8_t* bytes() const { return lines.data()->bytes; }
   bool operator==(const QuantizedRows&) const = default;
 };

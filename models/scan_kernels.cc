@@ -29,6 +29,12 @@ struct RowsNamed {
   const uint8_t* operator()(size_t i) const { return bytes + places[i] * stride; }
 };
 
+// A number that 16 items have in common, read as if each had its own.
+struct Same {
+  float value;
+  float operator[](size_t) const { return value; }
+};
+
 namespace baseline {
 // Steps of a known length, in words: so that compilers find the instructions for several at once.
 template <typename Rows>

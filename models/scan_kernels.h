@@ -24,13 +24,18 @@ struct alignas(64) Line {
   bool operator==(const Line&) const = default;
 };
 
+// Of 16 places: |y_i| <= norm and |e_i| <= error s_i for each of them.
+struct BlockBound {
+  float norm = 0, error = 0;
+  bool operator==(const BlockBound&) const = default;
+};
+
 // Views of one copy and one customer; the caller owns what they point to.
 struct Items {
-  const uint8_t* bytes;   // (blocks x 16, stride) and kBytesBehind more
-  const uint32_t* order;  // (blocks x 16) each: the item at this place; s_i, |y_i|, |e_i|
-  const float* scales;
-  const float* norms;
-  const float* errors;
+  const uint8_t* bytes;      // (blocks x 16, stride) and kBytesBehind more
+  const uint32_t* order;     // (blocks x 16): the item at this place
+  const float* scales;       // (blocks x 16): s_i
+  const BlockBound* bounds;  // (blocks)
   size_t count;
   size_t stride;
 };
@@ -39,7 +44,7 @@ struct Query {
   const int16_t* words;  // the same numbers
   int32_t offset;        // 128 sum p
   float unit;            // t
-  float norm_weight;     // radius_i = norm_weight |y_i| + error_weight |e_i| + slack
+  float norm_weight;     // radius_i = norm_weight norm + slack + error_weight error s_i
   float error_weight;
   float slack;
 };

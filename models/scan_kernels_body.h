@@ -18,11 +18,18 @@ static inline void PrefetchBytes(const uint8_t* begin, size_t bytes) {
 struct Bounds {
   float middle[kBlockItems], radius[kBlockItems], upper[kBlockItems];
 };
-static inline void Bound(const int32_t* dots, const float* scales, const float* norms, const float* errors,
-                         const Query& query, Bounds& out) {
+static inline float FixedRadius(const BlockBound& bound, const Query& query) {
+  return query.norm_weight * bound.norm + query.slack;
+}
+static inline float RadiusOfScale(const BlockBound& bound, const Query& query) {
+  return query.error_weight * bound.error;
+}
+template <typename Floats>
+static inline void Bound(const int32_t* dots, const float* scales, Floats fixed, Floats of_scale, const Query& query,
+                         Bounds& out) {
   for (size_t i = 0; i < kBlockItems; ++i) {
     out.middle[i] = static_cast<float>(dots[i] - query.offset) * query.unit * scales[i];
-    out.radius[i] = query.norm_weight * norms[i] + query.error_weight * errors[i] + query.slack;
+    out.radius[i] = fixed[i] + of_scale[i] * scales[i];
     out.upper[i] = out.middle[i] + out.radius[i];
   }
 }
@@ -42,7 +49,9 @@ static size_t AllSurvivors(const Items& items, const Query& query, size_t begin,
     int32_t dots[kBlockItems];
     BlockDots(RowsAt{items.bytes + block * block_bytes, stride}, stride, query, dots);
     Bounds bounds;
-    Bound(dots, items.scales + first, items.norms + first, items.errors + first, query, bounds);
+    const BlockBound& bound = items.bounds[block];
+    Bound(dots, items.scales + first, Same{FixedRadius(bound, query)}, Same{RadiusOfScale(bound, query)}, query,
+          bounds);
     uint32_t bits = items.count - first >= kBlockItems ? 0xffffu : (1u << (items.count - first)) - 1;
     for (bits &= ReachMask(bounds.upper, threshold); bits != 0; bits &= bits - 1) {
       const auto i = static_cast<size_t>(__builtin_ctz(bits));
@@ -60,14 +69,15 @@ static size_t NamedSurvivors(const Items& items, const Query& query, uint32_t* p
   for (size_t i = named; i < kBlockItems; ++i) places[i] = places[0];
   int32_t dots[kBlockItems];
   BlockDots(RowsNamed{items.bytes, items.stride, places}, items.stride, query, dots);
-  float scales[kBlockItems], norms[kBlockItems], errors[kBlockItems];
+  float scales[kBlockItems], fixed[kBlockItems], of_scale[kBlockItems];
   for (size_t i = 0; i < kBlockItems; ++i) {
+    const BlockBound& bound = items.bounds[places[i] / kBlockItems];
     scales[i] = items.scales[places[i]];
-    norms[i] = items.norms[places[i]];
-    errors[i] = items.errors[places[i]];
+    fixed[i] = FixedRadius(bound, query);
+    of_scale[i] = RadiusOfScale(bound, query);
   }
   Bounds bounds;
-  Bound(dots, scales, norms, errors, query, bounds);
+  Bound<const float*>(dots, scales, fixed, of_scale, query, bounds);
   size_t count = 0;
   const uint32_t given = (1u << named) - 1;
   for (uint32_t bits = given & ReachMask(bounds.upper, threshold); bits != 0; bits &= bits - 1) {
@@ -99,6 +109,8 @@ static size_t PlacedSurvivors(const Items& items, const Query& query, size_t beg
     for (; bits != 0; bits &= bits - 1) {
       const size_t place = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
       PrefetchBytes(items.bytes + place * items.stride, items.stride);
+      __builtin_prefetch(items.scales + place);
+      __builtin_prefetch(items.bounds + place / kBlockItems);
       places[waiting++] = static_cast<uint32_t>(place);
       if (waiting < 2 * kRowsAhead) continue;
       read(kRowsAhead);

@@ -42,7 +42,7 @@ std::shared_ptr<const FilterPart> FilterPartCache::Get(std::span<const std::shar
   }
   Entry entry;
   if (fewest == nullptr) return nullptr;
-  if (!Known(*fewest, kFew * fewest->bound_count() <= index.bits(), models, entry)) return nullptr;
+  if (!Known(*fewest, models, entry)) return nullptr;
   if (entry.part != nullptr && entry.serial == index.serial()) return entry.part;
   std::vector<uint32_t> also;
   if (entry.part != nullptr && RowsBeside(*entry.passed, fewest->Bound(), *models, also)) {
@@ -55,8 +55,7 @@ std::shared_ptr<const FilterPart> FilterPartCache::Get(std::span<const std::shar
   return entry.part;
 }
 
-bool FilterPartCache::Known(const CompiledFilter& filter, bool at_once, const std::shared_ptr<const ModelSet>& models,
-                            Entry& entry) {
+bool FilterPartCache::Known(const CompiledFilter& filter, const std::shared_ptr<const ModelSet>& models, Entry& entry) {
   std::lock_guard lock(mutex_);
   if (const Entry* found = recent_.Find(&filter.filter())) {
     entry = *found;
@@ -68,7 +67,7 @@ bool FilterPartCache::Known(const CompiledFilter& filter, bool at_once, const st
   entry.models = models;
   entry.generation = models->generation;
   recent_.Put(entry.filter.get(), entry);
-  return at_once;
+  return false;
 }
 
 FilterPartCache::Entry FilterPartCache::Make(const CompiledFilter& filter, const CatalogIndex& index,

@@ -1,11 +1,11 @@
 // What a filter lets pass, as a part of the model's int8 copy (models/quantized_scan.h): a scan then reads only what
 // passes, in a row, and ends as early as one over everything would.
 //
-// A part is made when a filter is asked for the second time: for one question it costs more than it spares, unless few
-// items pass: then it costs what one search without it does, and is made at once. It holds the rows that the filter may
-// let pass for whoever asks; what of them this request may show is a bit a row, as ever. When the catalogue changes it
-// stays: items that the filter has come to let pass are named beside it, and those that it lets pass no more have lost
-// their bit. Many of the former, or another generation, and it is made anew.
+// A part is made when a filter is asked for the second time: for one question it costs more than it spares, for there
+// the rows that pass are read where they stand. It holds the rows that the filter may let pass for whoever asks; what
+// of them this request may show is a bit a row, as ever. When the catalogue changes it stays: items that the filter has
+// come to let pass are named beside it, and those that it lets pass no more have lost their bit. Many of the former, or
+// another generation, and it is made anew.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,6 @@ class FilterPartCache {
   static constexpr size_t kRowsMin = 64;         // of a model: there is nothing to spare in a smaller one
   static constexpr size_t kItemsMax = 80 << 10;  // in a part; what stands behind is read from the whole copy
   static constexpr size_t kAlsoMax = 128;
-  static constexpr size_t kFew = 32;  // at most one in so many pass: made at once
 
   FilterPartCache(size_t entries_max, size_t bytes_max)
       : part_bytes_max_(bytes_max / 4), recent_(entries_max, bytes_max) {}
@@ -59,7 +58,7 @@ class FilterPartCache {
     size_t bytes = 0;
   };
   // Copies the entry; false where no part is to be given. Notes the first question.
-  bool Known(const CompiledFilter& filter, bool at_once, const std::shared_ptr<const ModelSet>& models, Entry& entry);
+  bool Known(const CompiledFilter& filter, const std::shared_ptr<const ModelSet>& models, Entry& entry);
   void Keep(Entry entry);
   Entry Make(const CompiledFilter& filter, const CatalogIndex& index,
              const std::shared_ptr<const ModelSet>& models) const;

@@ -161,16 +161,6 @@ TEST(FilterPartsTest, IsMadeAtTheSecondQuestionAndFollowsTheCatalogue) {
   parts.ExpectWhole(*anew, shop);
 }
 
-TEST(FilterPartsTest, IsMadeAtOnceWhereFewPass) {
-  Shop shop(18);
-  Parts parts;
-  const auto made = parts.Get("price <= 0.3 AND NOT viewed", shop);
-  ASSERT_NE(made, nullptr);
-  EXPECT_LT(made->rows->items, kItems / FilterPartCache::kFew);
-  parts.ExpectWhole(*made, shop);
-  EXPECT_EQ(parts.Get("price <= 0.3 AND NOT viewed", shop), made);
-}
-
 TEST(FilterPartsTest, OtherModelsHaveTheirOwn) {
   Shop shop(12);
   Parts parts;

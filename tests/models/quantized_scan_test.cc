@@ -41,6 +41,7 @@ enum class Kind {
   kNormSpread,
   kTiny,
   kDenormal,
+  kLeast,
   kTooLarge,
   kIntegers,
   kOneAxis,
@@ -62,6 +63,7 @@ void FillItem(Kind kind, size_t i, Random& random, const std::vector<float>& cen
       case Kind::kNormSpread: row[k] = NormalFloat(random, spread); break;
       case Kind::kTiny: row[k] = NormalFloat(random, 1e-36); break;
       case Kind::kDenormal: row[k] = NormalFloat(random, 1e-42); break;
+      case Kind::kLeast: row[k] = static_cast<float>(random.Below(5)) * std::numeric_limits<float>::denorm_min(); break;
       case Kind::kTooLarge: row[k] = NormalFloat(random, 1e17); break;
       case Kind::kIntegers: row[k] = static_cast<float>(random.Below(3)) - 1; break;
       case Kind::kOneAxis: row[k] = k == 0 ? NormalFloat(random, 1) : NormalFloat(random, 1e-3); break;
@@ -229,8 +231,7 @@ TEST(ScanKernelsTest, EverySetGivesTheSameIntegers) {
           expected[i] += (copy.bytes()[i * stride + k] - 128) * codes[k];
         }
       }
-      const scan::Items view{
-          copy.bytes(), copy.order.data(), copy.scales.data(), copy.norms.data(), copy.errors.data(), items, stride};
+      const scan::Items view{copy.bytes(), copy.order.data(), copy.scales.data(), copy.bounds.data(), items, stride};
       for (InstructionSet set : SupportedSets()) {
         std::vector<int32_t> dots(blocks * 16, -1);
         scan::KernelsOf(set).dots(view, query, blocks, dots.data());
@@ -245,9 +246,8 @@ TEST(ScanKernelsTest, BitsByPlaceFindWhatBitsByItemDo) {
   for (const auto& [items, factors] : std::vector<std::pair<size_t, size_t>>{{1, 3}, {16, 64}, {900, 20}, {2011, 64}}) {
     const Factors data = Make(Kind::kRandom, items, factors, random);
     const QuantizedItems copy = Quantize(data.values, factors);
-    const scan::Items view{
-        copy.bytes(), copy.order.data(),       copy.scales.data(), copy.norms.data(), copy.errors.data(),
-        items,        (factors + 15) / 16 * 16};
+    const scan::Items view{copy.bytes(), copy.order.data(),       copy.scales.data(), copy.bounds.data(),
+                           items,        (factors + 15) / 16 * 16};
     std::vector<int8_t> codes((factors + 63) / 64 * 64);
     for (size_t k = 0; k < factors; ++k) codes[k] = static_cast<int8_t>(static_cast<int>(random.Below(255)) - 127);
     std::vector<int16_t> words;
@@ -260,7 +260,7 @@ TEST(ScanKernelsTest, BitsByPlaceFindWhatBitsByItemDo) {
         by_place[place / 64] |= (by_item[i / 64] >> (i % 64) & 1) << (place % 64);
       }
       for (int turn = 0; turn < 20; ++turn) {
-        const size_t blocks = copy.norms.size() / 16, begin = random.Below(blocks);
+        const size_t blocks = copy.bounds.size(), begin = random.Below(blocks);
         const size_t end = begin + 1 + random.Below(blocks - begin);
         const float threshold = turn % 2 == 0 ? -1e30f : NormalFloat(random, 300);
         for (InstructionSet set : SupportedSets()) {
@@ -318,7 +318,8 @@ TEST(ScanKernelsDeathTest, RowsWithoutABitAreNotRead) {
   std::vector<uint32_t> order(items);
   std::iota(order.begin(), order.end(), 0u);
   const std::vector<float> ones(items, 1.0f);
-  const scan::Items view{rows.bytes(), order.data(), ones.data(), ones.data(), ones.data(), items, rows.stride()};
+  const std::vector<scan::BlockBound> bounds(items / 16, scan::BlockBound{1, 1});
+  const scan::Items view{rows.bytes(), order.data(), ones.data(), bounds.data(), items, rows.stride()};
   std::vector<int16_t> words;
   const std::vector<int8_t> codes(rows.stride());
   const scan::Query query = PlainQuery(codes, words);
@@ -339,6 +340,10 @@ TEST(ScanKernelsDeathTest, RowsWithoutABitAreNotRead) {
 
 TEST(QuantizedScanTest, ACodeIsTheNearestOfItsScale) {
   Random random(6);
+  struct Most {
+    double norm = 0, error = 0;
+  };
+  std::vector<Most> tight(4);
   const size_t factors = 24, stride = 32;
   const Factors data = Make(Kind::kNormSpread, 50, factors, random);
   const QuantizedItems copy = Quantize(data.values, factors);
@@ -353,10 +358,36 @@ TEST(QuantizedScanTest, ACodeIsTheNearestOfItsScale) {
       norm += value * value;
       error += left * left;
     }
-    EXPECT_GE(copy.norms[i], std::sqrt(norm));
-    EXPECT_LE(copy.norms[i], std::sqrt(norm) * (1 + 1e-6));
-    EXPECT_GE(copy.errors[i], std::sqrt(error));
-    EXPECT_LE(copy.errors[i], std::sqrt(error) * (1 + 1e-6));
+    const scan::BlockBound& bound = copy.bounds[i / 16];
+    EXPECT_GE(bound.norm, std::sqrt(norm));
+    EXPECT_GE(double{bound.error} * copy.scales[i], std::sqrt(error));
+    tight[i / 16].norm = std::max(tight[i / 16].norm, std::sqrt(norm));
+    tight[i / 16].error = std::max(tight[i / 16].error, std::sqrt(error) / copy.scales[i]);
+  }
+  for (size_t block = 0; block < tight.size(); ++block) {
+    EXPECT_LE(copy.bounds[block].norm, tight[block].norm * (1 + 1e-6));
+    EXPECT_LE(copy.bounds[block].error, tight[block].error * (1 + 1e-6));
+  }
+}
+
+TEST(QuantizedScanTest, EveryItemLiesWithinTheBoundOfItsBlock) {  // and denormals: 0 as their scale is caught
+  Random random(13);
+  for (int kind = 0; kind < static_cast<int>(Kind::kEnd); ++kind) {
+    const size_t factors = 20, stride = 32;
+    const Factors data = Make(static_cast<Kind>(kind), 100, factors, random);
+    const QuantizedItems copy = Quantize(data.values, factors);
+    for (size_t place = 0; place < copy.items; ++place) {
+      double norm = 0, error = 0;
+      for (size_t k = 0; k < factors; ++k) {
+        const double value = data.values[copy.order[place] * factors + k];
+        const double left = value - double{copy.scales[place]} * (copy.bytes()[place * stride + k] - 128);
+        norm += value * value;
+        error += left * left;
+      }
+      const scan::BlockBound& bound = copy.bounds[place / 16];
+      EXPECT_GE(bound.norm, std::sqrt(norm)) << "kind " << kind;
+      EXPECT_GE(double{bound.error} * copy.scales[place] * (1 + 1e-12), std::sqrt(error)) << "kind " << kind;
+    }
   }
 }
 
@@ -385,8 +416,7 @@ TEST(QuantizedScanTest, HalfTheBoundIsCaught) {  // the broken twin
     return BestItems(copy, data.values, data.user, 1, {}, ScoreFloor::kNone, scratch).front().index;
   };
   EXPECT_EQ(best(), 0u);
-  for (float& norm : copy.norms) norm /= 2;
-  for (float& error : copy.errors) error /= 2;
+  for (scan::BlockBound& bound : copy.bounds) bound = {bound.norm / 2, bound.error / 2};
   EXPECT_EQ(best(), 1u) << "half the bound would still do: this case has lost its teeth";
 }
 
@@ -411,7 +441,8 @@ TEST(QuantizedScanTest, TheScanEndsWhereNormsCannotReachTheBest) {
     for (size_t k = 0; k < data.factors; ++k) data.values[i * data.factors + k] *= length;
   }
   const QuantizedItems copy = Quantize(data.values, data.factors);
-  EXPECT_TRUE(std::is_sorted(copy.norms.begin(), copy.norms.begin() + 20000, std::greater<>()));
+  EXPECT_TRUE(std::is_sorted(copy.bounds.begin(), copy.bounds.end(),
+                             [](const scan::BlockBound& a, const scan::BlockBound& b) { return a.norm > b.norm; }));
   for (uint32_t place = 0; place < copy.items; ++place) EXPECT_EQ(copy.places[copy.order[place]], place);
   std::vector<float> scores(data.items);
   ScoreAll(data.values, data.user, scores);
@@ -447,8 +478,11 @@ TEST(QuantizedScanTest, APartIsWhatPassesAsFarAsItReaches) {
         ASSERT_LT(at, part.items);
         EXPECT_EQ(part.order[at], row);
         EXPECT_EQ(part.scales[at], copy.scales[place]);
-        EXPECT_EQ(part.norms[at], copy.norms[place]);
-        EXPECT_EQ(part.errors[at], copy.errors[place]);
+        EXPECT_GE(part.bounds[at / 16].norm, copy.bounds[place / 16].norm);
+        EXPECT_GE(part.bounds[at / 16].error, copy.bounds[place / 16].error);
+        if (at % 16 == 0) {
+          EXPECT_EQ(part.bounds[at / 16].norm, copy.bounds[place / 16].norm);
+        }
         for (size_t k = 0; k < data.factors; ++k) {
           const auto byte = [&](const QuantizedRows& rows, size_t where) { return rows.bytes()[where * 32 + k]; };
           ASSERT_EQ(byte(part, at), byte(copy, place));
@@ -456,7 +490,7 @@ TEST(QuantizedScanTest, APartIsWhatPassesAsFarAsItReaches) {
         ++at;
       }
       EXPECT_EQ(at, part.items);
-      EXPECT_GE(part.bytes(), part.items * (20 + 16));
+      EXPECT_GE(part.bytes(), part.items * (32 + 8));
     }
   }
 }
@@ -493,7 +527,7 @@ TEST(QuantizedScanTest, AnEndTooSoonIsCaught) {  // the broken twin: a norm too 
   ScoreAll(data.values, data.user, scores);
   const auto best = [&] { return BestItems(copy, data.values, data.user, 100, {}, ScoreFloor::kNone, scratch); };
   EXPECT_EQ(best(), TopK(scores, 100));
-  copy.norms[512] = 0;
+  copy.bounds[512 / 16].norm = 0;
   EXPECT_NE(best(), TopK(scores, 100));
 }
 
