@@ -135,9 +135,16 @@ RAPPORT_INLINED static inline void BlockDots(const Rows& rows, size_t stride, co
   const __m512i d = AddFours(sums[12], sums[13], sums[14], sums[15]);
   _mm512_storeu_si512(dots, AddLanes(AddLanes(a, b), AddLanes(c, d)));
 }
+// Eight sums that hold two rows each, their halves apart.
+RAPPORT_INLINED static inline __m512i PairsInOrder(const __m512i* sums) {
+  const __m512i apart = AddLanes(AddFours(sums[0], sums[1], sums[2], sums[3]),
+                                 AddFours(sums[4], sums[5], sums[6], sums[7]));  // rows 0 2 4 6, 1 3 5 7, 8 10 ...
+  const __m512i order = _mm512_set_epi32(15, 11, 14, 10, 13, 9, 12, 8, 7, 3, 6, 2, 5, 1, 4, 0);
+  return _mm512_maskz_permutexvar_epi32(kAll, order, apart);
+}
 // Rows of one line each, in a row. Two of them come to one sum with their halves apart, from the first one's first
 // half, the second one's second half, and the line's length between: half as many sums to turn round.
-RAPPORT_INLINED static inline void LineDots(const uint8_t* bytes, const Query& query, int32_t* dots) {
+RAPPORT_INLINED static inline __m512i LineDots(const uint8_t* bytes, const Query& query) {
   const __m512i codes = _mm512_loadu_si512(query.codes), zeros = _mm512_setzero_si512();
   const __m512i low = _mm512_maskz_mov_epi32(0x00ff, codes), high = _mm512_maskz_mov_epi32(0xff00, codes);
   const __m512i turned = _mm512_maskz_shuffle_i32x4(kAll, codes, codes, 0x4e);
@@ -147,13 +154,36 @@ RAPPORT_INLINED static inline void LineDots(const uint8_t* bytes, const Query& q
     const uint8_t* pair = bytes + 2 * sizeof(Line) * i;
     sums[i] = Products(pair + 32, turned, Products(pair + 64, high, Products(pair, low, zeros)));
   }
-  const __m512i apart = AddLanes(AddFours(sums[0], sums[1], sums[2], sums[3]),
-                                 AddFours(sums[4], sums[5], sums[6], sums[7]));  // rows 0 2 4 6, 1 3 5 7, 8 10 ...
-  const __m512i order = _mm512_set_epi32(15, 11, 14, 10, 13, 9, 12, 8, 7, 3, 6, 2, 5, 1, 4, 0);
-  _mm512_storeu_si512(dots, _mm512_maskz_permutexvar_epi32(kAll, order, apart));
+  return PairsInOrder(sums);
+}
+// Rows of half a line.
+RAPPORT_INLINED static inline __m512i HalfLineDots(const uint8_t* bytes, const Query& query) {
+  const __m512i first = _mm512_loadu_si512(query.codes);
+  const __m512i codes = _mm512_maskz_shuffle_i32x4(kAll, first, first, 0x44);
+  __m512i sums[kBlockItems / 2];
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kBlockItems / 2; ++i) {
+    sums[i] = Products(bytes + sizeof(Line) * i, codes, _mm512_setzero_si512());
+  }
+  return PairsInOrder(sums);
+}
+// Rows of a quarter.
+RAPPORT_INLINED static inline __m512i QuarterLineDots(const uint8_t* bytes, const Query& query) {
+  const __m512i first = _mm512_loadu_si512(query.codes);
+  const __m512i codes = _mm512_maskz_shuffle_i32x4(kAll, first, first, 0x00);
+  __m512i sums[kBlockItems / 4];
+#pragma GCC unroll 4
+  for (size_t i = 0; i < kBlockItems / 4; ++i) {
+    sums[i] = Products(bytes + sizeof(Line) * i, codes, _mm512_setzero_si512());
+  }
+  const __m512i apart = AddFours(sums[0], sums[1], sums[2], sums[3]);  // rows 0 4 8 12, 1 5 9 13, ...
+  const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  return _mm512_maskz_permutexvar_epi32(kAll, order, apart);
 }
 RAPPORT_INLINED static inline void BlockDots(const RowsAt& rows, size_t stride, const Query& query, int32_t* dots) {
-  if (stride == sizeof(Line)) return LineDots(rows.bytes, query, dots);
+  if (stride == sizeof(Line)) return _mm512_storeu_si512(dots, LineDots(rows.bytes, query));
+  if (stride == sizeof(Line) / 2) return _mm512_storeu_si512(dots, HalfLineDots(rows.bytes, query));
+  if (stride == sizeof(Line) / 4) return _mm512_storeu_si512(dots, QuarterLineDots(rows.bytes, query));
   BlockDots<RowsAt>(rows, stride, query, dots);
 }
 static inline uint32_t ReachMask(const float* upper, float threshold) {
