@@ -88,23 +88,28 @@ class ConsentCounter final : public OperationSink {
     for (const Operation& operation : operations) {
       const auto* record = std::get_if<RecordConsent>(&operation);
       if (record != nullptr && !CheckConsentChannel(record->consent, settings_).ok()) {
-        ++unknown_[record->consent.channel];
+        const bool is_told = unknown_.size() < kChannelsTold || unknown_.contains(record->consent.channel);
+        ++unknown_[is_told ? record->consent.channel : kOthers];
       }
     }
     return next_.ApplyAndWait(std::move(operations));
   }
   Status MakeDurable() override { return next_.MakeDurable(); }
   bool IsDurable() const override { return next_.IsDurable(); }
-  // By a channel that the shop does not have.
+  // By a channel that the shop does not have: so many by name, the rest as kOthers, which is no name of a channel.
   const std::map<std::string, uint64_t>& unknown() const { return unknown_; }
   void Tell(std::ostream& err) const {
     for (const auto& [channel, count] : unknown_) {
       err << "rapport import: " << GroupDigits(count) << " consents were kept, but "
-          << settings_.CheckChannel(channel).message() << "\n";
+          << (channel == kOthers ? "for still other channels that are not there; is the right column mapped?"
+                                 : settings_.CheckChannel(channel).message())
+          << "\n";
     }
   }
 
  private:
+  static constexpr size_t kChannelsTold = 20;
+  static constexpr char kOthers[] = "(others)";
   OperationSink& next_;
   const ContactSettings& settings_;
   std::map<std::string, uint64_t> unknown_;
