@@ -1,6 +1,4 @@
 // See targets.h.
-#include "tests/fuzz/targets.h"
-
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -8,6 +6,7 @@
 #include "data/io/csv.h"
 #include "data/io/mapping.h"
 #include "data/io/row_mapper.h"
+#include "tests/fuzz/targets.h"
 
 namespace rapport::fuzz {
 

@@ -1,9 +1,9 @@
 // See targets.h.
-#include "tests/fuzz/targets.h"
+#include "engine/content/filter.h"
 
 #include <string>
 
-#include "engine/content/filter.h"
+#include "tests/fuzz/targets.h"
 
 namespace rapport::fuzz {
 namespace {

@@ -1,6 +1,4 @@
 // See targets.h.
-#include "tests/fuzz/targets.h"
-
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -9,6 +7,7 @@
 
 #include "server/http_guard.h"
 #include "server/route_table.h"
+#include "tests/fuzz/targets.h"
 
 namespace rapport::fuzz {
 namespace {

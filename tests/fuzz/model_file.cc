@@ -1,10 +1,9 @@
 // See targets.h.
-#include "tests/fuzz/targets.h"
-
 #include <string>
 
 #include "base/crypto.h"
 #include "models/content_model.h"
+#include "tests/fuzz/targets.h"
 
 namespace rapport::fuzz {
 

@@ -1,12 +1,11 @@
 // See targets.h.
-#include "tests/fuzz/targets.h"
-
 #include <string>
 
 #include "base/crypto.h"
 #include "engine/content/carried_question.h"
 #include "engine/content/impression.h"
 #include "server/gatekeeper.h"
+#include "tests/fuzz/targets.h"
 
 namespace rapport::fuzz {
 
