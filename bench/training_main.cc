@@ -251,6 +251,7 @@ int Run(int argc, char** argv) {
   app.add_option("--regularization", a.options.regularization);
   app.add_option("--power", a.options.regularization_power);
   app.add_option("--init", a.options.init_scale);
+  app.add_flag_callback("--spectral", [&a] { a.options.start = AlsStart::kSpectral; });
   app.add_option("--dump", a.prefix);
   app.add_option("--plant", a.plant)->check(CLI::IsMember({"slow", "wrong"}));
   CLI11_PARSE(app, argc, argv);

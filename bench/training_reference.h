@@ -8,11 +8,13 @@
 #include <Eigen/Core>
 #include <Eigen/Eigenvalues>
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "base/parallel.h"
 #include "models/als.h"
 #include "models/als_row.h"
+#include "models/als_start.h"
 #include "models/als_steps.h"
 
 namespace rapport::bench {
@@ -112,6 +114,15 @@ inline void DoubleHalfEpoch(const Interactions& rows, const AlsOptions& options,
   });
 }
 
+// sum_r l_r |row_r|^2
+inline double DoublePenalty(const Interactions& rows, const AlsOptions& options, const Dense& factors) {
+  double penalty = 0;
+  for (uint32_t r = 0; r < rows.rows; ++r) {
+    penalty += AlsShift(options, rows.RowColumns(r).size(), rows.columns_count) * factors.row(r).squaredNorm();
+  }
+  return penalty;
+}
+
 // L of als.h for factors in double.
 inline double DoubleLoss(const Interactions& by_customer, const Interactions& by_item, const AlsOptions& options,
                          const Dense& customers, const Dense& items) {
@@ -124,24 +135,28 @@ inline double DoubleLoss(const Interactions& by_customer, const Interactions& by
       const double miss = 1 - customers.row(u).dot(items.row(columns[e]));
       loss += weights[e] * miss * miss;
     }
-    loss += AlsShift(options, columns.size(), by_customer.columns_count) * customers.row(u).squaredNorm();
   }
-  for (uint32_t i = 0; i < by_item.rows; ++i) {
-    loss += AlsShift(options, by_item.RowColumns(i).size(), by_item.columns_count) * items.row(i).squaredNorm();
-  }
-  return loss;
+  return loss + DoublePenalty(by_customer, options, customers) + DoublePenalty(by_item, options, items);
 }
 
 // The loss after each of options.epochs epochs.
 inline std::vector<double> DoubleLosses(const Interactions& by_customer, const AlsOptions& options) {
   const Interactions by_item = by_customer.Transposed();
-  const std::vector<float> start = InitialItemFactors(by_customer.columns_count, options);
+  const auto d = static_cast<size_t>(options.factors);
+  std::vector<float> space(by_customer.rows * d), start(by_customer.columns_count * d);
+  if (!StartItems(by_customer, by_item, options, space, start).ok()) return {};
   using FloatRows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   Dense items = Eigen::Map<const FloatRows>(start.data(), by_customer.columns_count, options.factors).cast<double>();
   Dense customers = Dense::Zero(by_customer.rows, options.factors);
   std::vector<double> losses;
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     DoubleHalfEpoch(by_customer, options, items, customers);
+    if (epoch == 0 && options.start == AlsStart::kSpectral) {
+      const double theirs = DoublePenalty(by_item, options, items);
+      const double t = std::pow(DoublePenalty(by_customer, options, customers) / theirs, 0.25);
+      customers /= t;
+      items *= t;
+    }
     DoubleHalfEpoch(by_item, options, customers, items);
     losses.push_back(DoubleLoss(by_customer, by_item, options, customers, items));
   }

@@ -9,9 +9,9 @@
 
 #include "base/huge_pages.h"
 #include "base/parallel.h"
-#include "base/random.h"
 #include "models/als_axes.h"
 #include "models/als_row.h"
+#include "models/als_start.h"
 #include "models/als_steps.h"
 
 namespace rapport {
@@ -28,6 +28,9 @@ constexpr std::pair<AlsSolver, std::string_view> kSolverNames[] = {
     {AlsSolver::kExact, "exact"},
     {AlsSolver::kConjugateGradient, "conjugate-gradient"},
     {AlsSolver::kBlocks, "blocks"}};
+
+constexpr std::pair<AlsStart, std::string_view> kStartNames[] = {{AlsStart::kRandom, "random"},
+                                                                 {AlsStart::kSpectral, "spectral"}};
 
 Status CheckOptions(const AlsOptions& o) {
   const auto positive = [](double v) { return std::isfinite(v) && v > 0; };
@@ -165,12 +168,18 @@ Status CheckInput(const Interactions& by_customer, const AlsOptions& options) {
 // The two sides and their alternation.
 Status Alternate(const Interactions& by_customer, LossTracking tracking, const FitProgress& progress, AlsFit& fit) {
   const AlsOptions& options = fit.model.options;
-  const Interactions by_item = by_customer.Transposed();
+  const Interactions by_item = by_customer.Transposed(options.threads);
+  std::vector<float>& customers = fit.customer_factors;
+  std::vector<float>& items = fit.model.item_factors;
+  RAPPORT_RETURN_IF_ERROR(StartItems(by_customer, by_item, options, customers, items));
   for (int epoch = 1; epoch <= options.epochs; ++epoch) {
-    RAPPORT_RETURN_IF_ERROR(HalfEpoch(by_customer, options, fit.model.item_factors, fit.customer_factors));
-    RAPPORT_RETURN_IF_ERROR(HalfEpoch(by_item, options, fit.customer_factors, fit.model.item_factors));
+    RAPPORT_RETURN_IF_ERROR(HalfEpoch(by_customer, options, items, customers));
+    if (epoch == 1 && options.start == AlsStart::kSpectral) {
+      BalanceSides(by_customer, by_item, options, customers, items);
+    }
+    RAPPORT_RETURN_IF_ERROR(HalfEpoch(by_item, options, customers, items));
     if (tracking == LossTracking::kEveryEpoch) {
-      fit.epoch_losses.push_back(AlsLoss(by_customer, options, fit.customer_factors, fit.model.item_factors));
+      fit.epoch_losses.push_back(AlsLoss(by_customer, options, customers, items));
     }
     if (progress && !progress(epoch)) return Status::Unavailable("als: training was cancelled");
   }
@@ -194,18 +203,23 @@ std::string_view AlsSolverName(AlsSolver solver) {
   return "auto";
 }
 
+Result<AlsStart> ParseAlsStart(std::string_view name) {
+  for (const auto& [start, its_name] : kStartNames) {
+    if (name == its_name) return start;
+  }
+  return Status::InvalidArgument("start '" + std::string(name) + "' is not known; use random or spectral");
+}
+
+std::string_view AlsStartName(AlsStart start) {
+  for (const auto& [one, name] : kStartNames) {
+    if (one == start) return name;
+  }
+  return "random";
+}
+
 AlsSolver ResolveAlsSolver(const AlsOptions& options) {
   if (options.solver != AlsSolver::kAuto) return options.solver;
   return options.factors <= kExactFactorsMax ? AlsSolver::kExact : AlsSolver::kConjugateGradient;
-}
-
-std::vector<float> InitialItemFactors(uint32_t items, const AlsOptions& options) {
-  Random random(options.seed);
-  const double scale = options.init_scale / std::sqrt(static_cast<double>(options.factors));
-  std::vector<float> factors;
-  ResizeInHugePages(factors, size_t{items} * static_cast<size_t>(options.factors));
-  for (float& factor : factors) factor = static_cast<float>(scale * random.Normal());
-  return factors;
 }
 
 Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options, LossTracking tracking,
@@ -216,7 +230,7 @@ Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options
   fit.model.options = options;
   fit.model.items = by_customer.columns_count;
   fit.model.customers = by_customer.rows;
-  fit.model.item_factors = InitialItemFactors(by_customer.columns_count, options);
+  ResizeInHugePages(fit.model.item_factors, size_t{by_customer.columns_count} * d);
   ResizeInHugePages(fit.customer_factors, size_t{by_customer.rows} * d);
   RAPPORT_RETURN_IF_ERROR(Alternate(by_customer, tracking, progress, fit));
   Result<PrincipalAxes> axes =

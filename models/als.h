@@ -28,13 +28,19 @@ namespace rapport {
 // model does not say which one made it.
 enum class AlsSolver : uint8_t { kAuto, kExact, kConjugateGradient, kBlocks };
 
+// What the items' factors start from (als_start.h): random numbers, or the leading singular vectors of the normalized
+// matrix, from which an epoch leads as far as three to six do from random ones. Like the solver it is the way to a
+// solution, and a finished model does not say it.
+enum class AlsStart : uint8_t { kRandom, kSpectral };
+
 struct AlsOptions {
   int factors = 64;
   double unobserved_weight = 4;       // a, beside an order's weight of 5; both tuned in docs/JUDGING.md
   double regularization = 0.0003;     // l
   double regularization_power = 1.0;  // nu
-  double init_scale = 0.1;            // factors start as N(0, init_scale / sqrt(d))
-  int epochs = 16;                    // one epoch: all customers, then all items
+  double init_scale = 0.1;            // a random start is N(0, init_scale / sqrt(d))
+  AlsStart start = AlsStart::kRandom;
+  int epochs = 16;  // one epoch: all customers, then all items
   uint64_t seed = 1;
   int threads = 0;  // 0: all cores; the result does not depend on it
   AlsSolver solver = AlsSolver::kAuto;
@@ -45,6 +51,9 @@ struct AlsOptions {
 // "auto", "exact", "conjugate-gradient" or "blocks". kInvalidArgument names them.
 Result<AlsSolver> ParseAlsSolver(std::string_view name);
 std::string_view AlsSolverName(AlsSolver solver);
+// "random" or "spectral". kInvalidArgument names them.
+Result<AlsStart> ParseAlsStart(std::string_view name);
+std::string_view AlsStartName(AlsStart start);
 // What kAuto stands for; another solver stands for itself.
 AlsSolver ResolveAlsSolver(const AlsOptions& options);
 
@@ -74,9 +83,6 @@ using FitProgress = std::function<bool(int epoch)>;
 // kInvalidArgument for options out of range or an empty matrix; kInternal when factors stop being finite.
 Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options,
                       LossTracking tracking = LossTracking::kOff, const FitProgress& progress = {});
-
-// What training starts from: the factors of the items, by seed. Customers need no start: they are solved for first.
-std::vector<float> InitialItemFactors(uint32_t items, const AlsOptions& options);
 
 // L in double precision, for the given factors.
 double AlsLoss(const Interactions& by_customer, const AlsOptions& options, std::span<const float> customer_factors,

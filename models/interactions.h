@@ -36,7 +36,8 @@ struct Interactions {
   // Triplets in any order; equal (row, column) are summed in input order; sums <= 0 are dropped (a refund that
   // outweighs the order). kInvalidArgument for an index out of range or a weight that is not finite.
   static Result<Interactions> FromTriplets(uint32_t rows, uint32_t columns, std::vector<Triplet> triplets);
-  Interactions Transposed() const;
+  // The same for any number of threads (0: all cores).
+  Interactions Transposed(int threads = 1) const;
 };
 
 }  // namespace rapport

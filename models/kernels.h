@@ -77,6 +77,9 @@ struct Kernels {
   // out[i] = table[indices[i]] . vector for `count` rows of `size`, as dot_rows.
   void (*dot_named)(const float* table, const uint32_t* indices, size_t count, size_t size, const float* vector,
                     float* out);
+  // out = sum_r weights[r] table[indices[r]], each element summed in float in the order of r; rows of any `size`.
+  void (*sum_named)(const float* table, const uint32_t* indices, const float* weights, size_t count, size_t size,
+                    float* out);
   // out[2 i], out[2 i + 1] = s and sqrt(s) for i < 16: s = scores[i] / highest[i] where the score is finite and above
   // 0, else 0. REQUIRES highest > 0.
   void (*scaled_roots)(const float* scores, const float* highest, float* out);

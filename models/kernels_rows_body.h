@@ -200,7 +200,7 @@ static float Highest(const float* scores, uint64_t bits) {
 
 static inline Vector Roots(Vector v) {
 #if RAPPORT_LANES == 16
-  return __builtin_ia32_sqrtps512_mask(v, Vector{}, 0xffff, kCurrentRounding);
+  return __builtin_ia32_sqrtps512_mask(v, Vector{}, -1, kCurrentRounding);
 #elif RAPPORT_LANES == 8
   return __builtin_ia32_sqrtps256(v);
 #else

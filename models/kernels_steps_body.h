@@ -134,7 +134,7 @@ static void ConjugateGradients(const StepRows& rows, size_t size, int steps, con
   EndSteps(size, length, s);
 }
 
-static constexpr Kernels kTable{DotRows,      AddScaled,      AddOuter,      AddOuterDouble,
-                                AddOuterWide, AddCombination, AddProjection, ConjugateGradients,
-                                Cholesky,     CholeskySolve,  RotateRows,    RotateRowsFloat,
-                                Reaching,     Highest,        DotNamed,      ScaledRoots};
+static constexpr Kernels kTable{DotRows,        AddScaled,       AddOuter,           AddOuterDouble, AddOuterWide,
+                                AddCombination, AddProjection,   ConjugateGradients, Cholesky,       CholeskySolve,
+                                RotateRows,     RotateRowsFloat, Reaching,           Highest,        DotNamed,
+                                SumNamed,       ScaledRoots};

@@ -10,9 +10,10 @@ from bench_frame import Result, WrongAnswer, ratio, ratio_text, say, spread_text
 FACTORS = (64, 128, 256)
 # One loss for all, with nu = 0, where implicit's is the same up to a scale of the factors (bench/peer_trainer.py).
 PROBLEM = ["--unobserved", "0.1", "--regularization", "0.1"]
-# With where Rapport starts from: from its default of 0.1 it has a higher loss after so few epochs (docs/MODELS.md section 2).
-OURS = [*PROBLEM, "--init", "0.01"]
-STEPS = 2  # of conjugate gradients, the fewest whose loss is at least as low as the peers' after as many epochs
+# With where Rapport starts from (docs/MODELS.md section 2).
+START = ["--spectral"]
+OURS = [*PROBLEM, *START]
+STEPS = 1  # of conjugate gradients, the fewest whose loss is at least as low as the peers' after as many epochs
 GAP_EPOCHS = 3
 PARITY_CUSTOMERS = 5_000  # and as many items: what d = 128 and 256 are held to the double reference on
 LOSS_DIGITS = 1e-9  # what was timed and what was judged are the same fit
@@ -24,7 +25,7 @@ TUNING = {
     "Rapport": [{"unobserved": a, "regularization": l, "power": 1} for a in (.02, .1) for l in (3e-5, 3e-4, 1e-3)],
     "implicit": [{"unobserved": a, "regularization": l} for a in (.03, .1) for l in (.1, 1, 3)],
 }
-NDCG_STEPS = 3  # of conjugate gradients: with 2 it takes an epoch more
+NDCG_STEPS = 2  # of conjugate gradients: with 1 it takes an epoch more
 
 
 def rapport(bench, command, *arguments):
@@ -126,7 +127,7 @@ def compare(bench, title, matrix, d, plant=None):
     gaps = [check_parity(bench, matrix, d, ["--steps", steps, *planted]) for steps in (STEPS, 3)]
     trainers, dumps = {}, {}
     for steps in (STEPS, 3):
-        name = f"Rapport, {steps} steps"
+        name = our_name(steps)
         dumps[name] = bench.path(f"factors-{steps}")
         trainers[name] = rapport_trainer(bench, matrix, d, epochs, "--steps", steps, *planted, dump=dumps[name])
     python = bench.peers()
@@ -138,7 +139,7 @@ def compare(bench, title, matrix, d, plant=None):
         seen[name]["loss"] = rapport(bench, "loss", matrix, prefix, "--factors", d, *OURS)["loss"]
     for steps in (STEPS, 3):
         losses = rapport(bench, "losses", matrix, "--factors", d, "--epochs", epochs, "--steps", steps, *OURS)["losses"]
-        timed = seen[f"Rapport, {steps} steps"]
+        timed = seen[our_name(steps)]
         timed["losses"] = losses
         if not abs(timed["loss"] / losses[-1] - 1) <= LOSS_DIGITS:
             raise WrongAnswer(f"d = {d}: the factors that were timed have loss {timed['loss']}, the judged fit {losses[-1]}")
@@ -146,8 +147,12 @@ def compare(bench, title, matrix, d, plant=None):
     return {"title": title, "d": d, "gap": max(gaps), "seen": seen, "floor": floor, **shape_of(matrix)}
 
 
+def our_name(steps):
+    return f"Rapport, {steps} step{'s' if steps > 1 else ''}"
+
+
 def our(case):
-    return case["seen"][f"Rapport, {STEPS} steps"]
+    return case["seen"][our_name(STEPS)]
 
 
 def advantage(case, library):
@@ -164,7 +169,8 @@ def compare_rows(case):
         gained = "" if name.startswith("Rapport") else "not at equal loss"
         if not name.startswith("Rapport") and advantage(case, name):
             gained = ratio_text(advantage(case, name))
-        rows.append([case["title"], str(case["d"]), name, spread_text(later(run["cpu"])), f"{run['loss']:,.1f}", gained])
+        rows.append([case["title"], str(case["d"]), name, spread_text(later(run["cpu"])), gained, f"{run['cpu'][0]:.3f}",
+                     f"{sum(run['cpu']):.3f}", f"{run['loss']:,.1f}"])
     return rows
 
 
@@ -180,9 +186,8 @@ def compare_targets(result, case):
 
 NOTE_EPOCH = ("tried and kept: no weighted copy of the rows, dots and sums in one visit, factors in huge pages; steps for short rows too; "
               "no product for the last step; four rows of 64 factors held in registers; turning factors and their Gram matrix in float where "
-              "that is safe; two steps instead of three at a lower loss than the peers'. What is left is reading a row's factors from far "
-              "memory once and from the near caches one and a half times more, and turning both sides, which at d = 256 runs at the "
-              "processor's rate")
+              "that is safe; a start from singular vectors, after which one step instead of three leaves a lower loss than the peers'. What is left is reading a row's factors from far "
+              "memory once and from the near caches once more, and turning both sides, which at d = 256 runs at the processor's rate")
 NOTE_FLOOR = ("the floor counts fused multiply-adds that never wait; Rapport's are not fused, so that all instruction sets give the "
               "same bits (fused they took 11 to 13 % less at d = 64, at most 2 % at 256), and a row's dots must end before its sums begin; the factors "
               "of popular items are read from far memory in every pass")
@@ -207,18 +212,19 @@ def training(bench):
                              f"{case['interactions']:,} interactions" for case in cases}
     versions = {run["versions"] for case in cases for run in case["seen"].values() if "versions" in run}
     result.text(f"{'; '.join(shapes.values())}. One thread each, one epoch of each in turn, {bench.options.epochs} epochs, the "
-                "first left out of the times. One loss for all (a = l = 0.1, nu = 0; Rapport starts from N(0, .01 / sqrt d), the peers as they do; conjugate gradients everywhere, 3 steps "
-                "for the peers as they come), computed in double by one evaluator from the factors that each leaves. "
+                "first, which holds the start, left out of the ratios. One loss for all (a = l = 0.1, nu = 0; Rapport starts from singular "
+                "vectors, the peers from random numbers as they do; conjugate gradients everywhere, 3 steps for the peers as they "
+                "come), computed in double by one evaluator from the factors that each leaves. "
                 "Ratios are paired by epoch and stand only where Rapport's loss is at most the peer's. "
                 f"Largest gap to the double reference over epochs 1 to {GAP_EPOCHS}: {max(case['gap'] for case in cases):.1e} "
                 f"(d = 128 and 256 on {PARITY_CUSTOMERS:,} customers of the same law).\n\n"
                 + "; ".join(sorted(versions)))
-    result.table("CPU-seconds an epoch", ["", "d", "", "CPU-s an epoch", "loss at the end", "the peer's over Rapport's"],
+    result.table("CPU-seconds an epoch", ["", "d", "", "CPU-s an epoch", "the peer's over Rapport's", "the first, with the start", "all", "loss at the end"],
                  [row for case in cases for row in compare_rows(case)])
     result.text("Floor: the larger of its operations at the rate of fused multiply-adds in registers and of reading, in the "
                 "matrix's order, every row that is named once per half-epoch (bench/training_floor.h).")
     result.table("Share of the floor", ["", "d", "10^9 operations", "10^9 / s", "arithmetic, s", "memory, s",
-                                        f"Rapport, {STEPS} steps, s", "share"], floor_rows(cases))
+                                        f"{our_name(STEPS)}, s", "share"], floor_rows(cases))
     for case in cases:
         compare_targets(result, case)
     for title, matrix in sets:
@@ -244,7 +250,7 @@ def time_to_ndcg(bench, result, title, matrix, d=64):
         if name == "implicit":
             return peer_trainer(bench, python, name, train, d, epochs, threads, words_of(settings))
         return rapport_trainer(bench, train, d, epochs, "--steps", NDCG_STEPS, threads=threads, dump=dump,
-                               problem=[*words_of(settings), "--init", OURS[-1]])
+                               problem=[*words_of(settings), *START])
 
     def ndcg_after(name, settings, epochs):
         """Trained anew: Rapport writes its factors at the end only."""
@@ -280,7 +286,7 @@ def time_to_ndcg(bench, result, title, matrix, d=64):
     ours = reached("Rapport", level)
     result.least(f"training.{title.replace(' ', '_')}.wall_to_ndcg_implicit_over_rapport",
                  reached("implicit", level)[1] / ours[1] if ours else 0, 8,
-                 "both need some epochs, so this is the ratio of their epochs and hardly more")
+                 "Rapport needs one epoch after its start from singular vectors; what is left is that start, the epoch and the transposed matrix")
     result.plot(f"training-ndcg-{title.lower().replace(' ', '-')}", f"{title}: NDCG@20 on held-out cells, d = {d}",
                 "seconds of training", "NDCG@20",
                 [{"label": name, "x": [sum(walls[name][:e + 1]) for e in range(NDCG_EPOCHS)], "y": ndcg[name]}
@@ -339,6 +345,7 @@ def threads(bench, result, d=128, epochs=6):
 
 # ---- many factors ----
 
+WIDE = [*PROBLEM, "--init", "0.01"]
 WIDE_SOLVERS = {"exact": ["--solver", "exact"], "conjugate gradients, 3 steps": ["--steps", "3"],
                 "iALS++, blocks of 64": ["--solver", "blocks", "--block", "64"],
                 "iALS++, blocks of 128": ["--solver", "blocks", "--block", "128"]}
@@ -353,12 +360,12 @@ def training_wide(bench, epochs=4):
     if 1024 not in widths:
         bench.skip("training with 1,024 factors: many minutes; ask for it with --factors-max 1024")
     for d in widths:
-        parity = [rapport(bench, "parity", power_law(bench, 30_000, 400, 300), "--factors", d, "--epochs", 1, *OURS, *more)
+        parity = [rapport(bench, "parity", power_law(bench, 30_000, 400, 300), "--factors", d, "--epochs", 1, *WIDE, *more)
                   for more in WIDE_SOLVERS.values()]
         say(f"  largest gap to the reference {max(one['gap'] for one in parity):.1e}")
-        trainers = {name: rapport_trainer(bench, matrix, d, epochs, *more) for name, more in WIDE_SOLVERS.items()}
+        trainers = {name: rapport_trainer(bench, matrix, d, epochs, *more, problem=WIDE) for name, more in WIDE_SOLVERS.items()}
         seen = take_turns(trainers, epochs)
-        losses = {name: rapport(bench, "losses", matrix, "--factors", d, "--epochs", epochs, *OURS, *more)["losses"]
+        losses = {name: rapport(bench, "losses", matrix, "--factors", d, "--epochs", epochs, *WIDE, *more)["losses"]
                   for name, more in WIDE_SOLVERS.items()}
         level = losses["exact"][2] * (1 + 1e-4)
         reached = {}

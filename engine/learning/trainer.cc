@@ -33,7 +33,7 @@ Status CheckOptions(const TrainOptions& options, double half_life_days) {
   return Status::Ok();
 }
 
-// The solver is not asked for: it changes the way to a solution, not the solution, and no file says it.
+// Solver and start are not asked for: they change the way to a solution, not the solution, and no file says them.
 bool SameFit(const ContentModel& a, const ContentModel& b) {
   const AlsOptions &x = a.als.options, &y = b.als.options;
   return x.factors == y.factors && x.unobserved_weight == y.unobserved_weight && x.regularization == y.regularization &&
@@ -59,6 +59,7 @@ Result<Ranker> RankInService(const ContentModel& in_service, const ContentModel&
     settings.als = in_service.als.options;
     settings.als.threads = options.als.threads;
     settings.als.solver = options.als.solver;
+    settings.als.start = options.als.start;
     Result<ContentModel> fit = FitContentModel(past, split, in_service.history_half_life_days, settings);
     if (!fit.ok()) return fit.status();
     *theirs = fit.Take();

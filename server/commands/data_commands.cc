@@ -177,6 +177,9 @@ void AddRivalOptions(CLI::App& command, EvaluateArguments& a) {
   command.add_option("--solver", a.solver, "of iALS")
       ->check(CLI::IsMember({"auto", "exact", "conjugate-gradient", "blocks"}))
       ->capture_default_str();
+  command.add_option("--start", a.start, "of iALS")
+      ->check(CLI::IsMember({"random", "spectral"}))
+      ->capture_default_str();
   command.add_option("--unobserved-weight", a.unobserved_weight, "of iALS")->check(weight);
   command.add_option("--regularization", a.regularization, "of iALS")->check(weight);
   command.add_option("--half-life-days", a.half_life_days, "of the history, for iALS")->check(days);

@@ -96,6 +96,9 @@ Result<EvaluationOptions> MakeOptions(const EvaluateArguments& arguments) {
   const Result<AlsSolver> solver = ParseAlsSolver(arguments.solver);
   if (!solver.ok()) return solver.status();
   options.rivals.als.solver = *solver;
+  const Result<AlsStart> start = ParseAlsStart(arguments.start);
+  if (!start.ok()) return start.status();
+  options.rivals.als.start = *start;
   const auto set = [](auto& option, auto argument) {
     if (argument > 0) option = argument;
   };
@@ -294,6 +297,7 @@ std::string EvaluationJson(const EvaluationReport& report, const EvaluationOptio
                               {{"factors", options.rivals.als.factors},
                                {"epochs", options.rivals.als.epochs},
                                {"solver", AlsSolverName(ResolveAlsSolver(options.rivals.als))},
+                               {"start", AlsStartName(options.rivals.als.start)},
                                {"unobservedWeight", options.rivals.als.unobserved_weight},
                                {"regularization", options.rivals.als.regularization},
                                {"halfLifeDays", options.rivals.history_half_life_days},

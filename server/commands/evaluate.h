@@ -42,6 +42,7 @@ struct EvaluateArguments {
   int factors = 0;                                  // --factors
   int epochs = 0;                                   // --epochs
   std::string solver = "auto";                      // --solver, of iALS
+  std::string start = "random";                     // --start, of iALS
   double unobserved_weight = 0;                     // --unobserved-weight
   double regularization = 0;                        // --regularization
   double half_life_days = 0;                        // --half-life-days: of the history, for iALS

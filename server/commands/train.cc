@@ -12,7 +12,7 @@ namespace rapport {
 namespace {
 
 struct TrainArguments {
-  std::string folder, config_file, model = "content", solver = "auto";
+  std::string folder, config_file, model = "content", solver = "auto", start = "random";
   TrainOptions options;
   bool activate = false, force = false, json = false, no_blend = false;
 };
@@ -145,6 +145,9 @@ Status RunTrain(TrainArguments arguments, Terminal& terminal) {
   const Result<AlsSolver> solver = ParseAlsSolver(arguments.solver);
   if (!solver.ok()) return solver.status();
   arguments.options.als.solver = *solver;
+  const Result<AlsStart> start = ParseAlsStart(arguments.start);
+  if (!start.ok()) return start.status();
+  arguments.options.als.start = *start;
   if (arguments.no_blend) arguments.options.blend_customers_max = 0;
   if (arguments.force) arguments.options.gate = GateMode::kReportOnly;
   const Result<std::unique_ptr<StoreSession>> session =
@@ -193,6 +196,9 @@ void AddTrainCommand(Commands& commands) {
       ->capture_default_str();
   command->add_option("--solver", arguments->solver, "how rows are solved for: docs/MODELS.md section 2")
       ->check(CLI::IsMember({"auto", "exact", "conjugate-gradient", "blocks"}))
+      ->capture_default_str();
+  command->add_option("--start", arguments->start, "what the items' factors start from: docs/MODELS.md section 2")
+      ->check(CLI::IsMember({"random", "spectral"}))
       ->capture_default_str();
   command->add_option("--seed", options.als.seed, "same seed, same model")->check(Seed())->capture_default_str();
   command->add_option("--threads", options.als.threads, "0: all cores; the result does not depend on it")

@@ -36,6 +36,7 @@ Result<TrainOptions> ReadTrainOptions(const std::string& text) {
   options.als.factors = static_cast<int>(fields.Count("rank", 1, kFactorsMax).value_or(options.als.factors));
   options.als.epochs = static_cast<int>(fields.Count("epochs", 1, kEpochsMax).value_or(options.als.epochs));
   const std::optional<std::string> solver = fields.Text("solver", limits::kShortTextBytesMax);
+  const std::optional<std::string> start = fields.Text("start", limits::kShortTextBytesMax);
   options.als.seed = fields.Count("seed", 0, kSeedMax).value_or(options.als.seed);
   options.holdout_days = fields.Number("holdoutDays", 0.01, 3650).value_or(options.holdout_days);
   if (!fields.Flag("blend").value_or(true)) options.blend_customers_max = 0;
@@ -46,6 +47,11 @@ Result<TrainOptions> ReadTrainOptions(const std::string& text) {
     const Result<AlsSolver> parsed = ParseAlsSolver(*solver);
     if (!parsed.ok()) return parsed.status();
     options.als.solver = *parsed;
+  }
+  if (start) {
+    const Result<AlsStart> parsed = ParseAlsStart(*start);
+    if (!parsed.ok()) return parsed.status();
+    options.als.start = *parsed;
   }
   return options;
 }

@@ -429,6 +429,8 @@ constexpr std::string_view kSchemas = R"json({
   "rank": {"type": "integer", "minimum": 1, "maximum": 512},
   "epochs": {"type": "integer", "minimum": 1, "maximum": 1000},
   "solver": {"enum": ["auto", "exact", "conjugate-gradient", "blocks"], "default": "auto"},
+  "start": {"enum": ["random", "spectral"], "default": "random",
+    "description": "spectral: one or two epochs lead as far as three to six do from random factors"},
   "seed": {"type": "integer", "minimum": 0, "maximum": 9007199254740992},
   "holdoutDays": {"type": "number", "minimum": 0.01, "maximum": 3650},
   "blend": {"type": "boolean", "default": true, "description": "false: ranked by the factors alone"},

@@ -51,7 +51,7 @@ class BenchTest(TemporaryFolder):
 
         def gained(*planted):
             seen = bench_training.take_turns({
-                f"Rapport, {bench_training.STEPS} steps": bench_training.rapport_trainer(self.bench, matrix, 32, 4, *planted),
+                bench_training.our_name(bench_training.STEPS): bench_training.rapport_trainer(self.bench, matrix, 32, 4, *planted),
                 "irspack": bench_training.rapport_trainer(self.bench, matrix, 32, 4)}, 4)
             for run in seen.values():
                 run["loss"] = 1.0
@@ -65,7 +65,7 @@ class BenchTest(TemporaryFolder):
 
     def test_no_ratio_is_given_at_a_worse_loss(self):
         run = {"cpu": [2.0, 1.0, 1.0], "loss": 5.0}
-        seen = {f"Rapport, {bench_training.STEPS} steps": run, "irspack": {"cpu": [9.0, 9.0, 9.0], "loss": 4.9}}
+        seen = {bench_training.our_name(bench_training.STEPS): run, "irspack": {"cpu": [9.0, 9.0, 9.0], "loss": 4.9}}
         self.assertIsNone(bench_training.advantage({"seen": seen}, "irspack"))
         seen["irspack"]["loss"] = 5.0
         self.assertEqual(bench_training.advantage({"seen": seen}, "irspack")["median"], 9.0)

@@ -28,6 +28,7 @@ class CommandsTest(TemporaryFolder):
                  ["import"], ["import", "dreams", "--data", self.folder, "x"], ["export", "events", "--data", self.folder],
                  ["train", "--data", self.folder, "--rank", "many"], ["train", "--data", self.folder, "--rank", "-3"],
                  ["train", "--data", self.folder, "--solver", "cg"], ["evaluate", "--data", self.folder, "--solver", "cg"],
+                 ["train", "--data", self.folder, "--start", "warm"], ["evaluate", "--data", self.folder, "--start", "warm"],
                  ["simulate"], ["simulate", "--out", self.path("s"), "--customers", "0"],
                  ["keys", "create", "--data", self.folder, "--scope", "everything"], ["serve", "--data", self.folder, "--what"],
                  ["evaluate", "--data", self.folder, "--task", "guess"],

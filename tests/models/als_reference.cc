@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/als_start.h"
 #include "models/als_steps.h"
 
 namespace rapport::reference {
@@ -183,6 +184,24 @@ Matrix TimesMatrix(const Matrix& rows, const Matrix& v) {
   return out;
 }
 
+void Balance(const Interactions& by_customer, const Interactions& by_item, const AlsOptions& o, Fit& fit) {
+  const auto penalty = [&o](const Interactions& rows, const Matrix& factors) {
+    double sum = 0;
+    for (uint32_t r = 0; r < rows.rows; ++r) {
+      const auto entries = static_cast<double>(rows.RowColumns(r).size());
+      sum += Shift(o, entries, rows.columns_count, Breakage::kNone) * Dot(factors[r], factors[r]);
+    }
+    return sum;
+  };
+  const double t = std::pow(penalty(by_customer, fit.customers) / penalty(by_item, fit.items), 0.25);
+  for (std::vector<double>& row : fit.customers) {
+    for (double& factor : row) factor /= t;
+  }
+  for (std::vector<double>& row : fit.items) {
+    for (double& factor : row) factor *= t;
+  }
+}
+
 void SolveSide(const Interactions& rows, const AlsOptions& o, Matrix& fixed, Matrix& solved, Breakage breakage) {
   const bool steps = o.solver == AlsSolver::kConjugateGradient, blocks = o.solver == AlsSolver::kBlocks;
   if (blocks || breakage == Breakage::kUnturnedStart) {
@@ -253,10 +272,15 @@ Fit FitAls(const Interactions& by_customer, const AlsOptions& options, Breakage 
   const auto d = static_cast<size_t>(options.factors);
   const Interactions by_item = by_customer.Transposed();
   Fit fit;
-  fit.items = ToMatrix(InitialItemFactors(by_customer.columns_count, options), d);
+  std::vector<float> space(by_customer.rows * d), start(by_customer.columns_count * d);
+  if (!StartItems(by_customer, by_item, options, space, start).ok()) return fit;
+  fit.items = ToMatrix(start, d);
   fit.customers.assign(by_customer.rows, std::vector<double>(d, 0.0));
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     SolveSide(by_customer, options, fit.items, fit.customers, breakage);
+    if (epoch == 0 && options.start == AlsStart::kSpectral && breakage != Breakage::kUnbalanced) {
+      Balance(by_customer, by_item, options, fit);
+    }
     SolveSide(by_item, options, fit.customers, fit.items, breakage);
     fit.epoch_losses.push_back(Loss(by_customer, options, fit.customers, fit.items));
   }

@@ -21,9 +21,11 @@ enum class Breakage {
   kUnweightedRightSide,     // sum y instead of sum w y
   kUnobservedOnlyMissing,   // a over the unseen cells only
   // of the solvers that take steps
-  kColdStart,              // conjugate gradients from zero, not from the last solution
-  kUnturnedStart,          // the last solution is not turned into the new axes
-  kBlockWithoutUnobserved  // a block's gradient forgets a G x
+  kColdStart,               // conjugate gradients from zero, not from the last solution
+  kUnturnedStart,           // the last solution is not turned into the new axes
+  kBlockWithoutUnobserved,  // a block's gradient forgets a G x
+  // of the spectral start
+  kUnbalanced  // the sides keep the lengths that the first solve left
 };
 
 struct Fit {

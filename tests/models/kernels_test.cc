@@ -440,6 +440,26 @@ TEST(KernelsTest, DotsOfNamedRowsAreThoseOfTheRows) {
   }
 }
 
+TEST(KernelsTest, SumsOfNamedRowsTakeThemInOrder) {
+  Random random(12);
+  for (const size_t size : {1, 3, 16, 32, 64, 100, 128, 200}) {
+    const std::vector<float> table = RandomFloats(50 * size, size);
+    for (const size_t count : {0, 1, 7, 8, 9, 40}) {
+      std::vector<uint32_t> indices(count);
+      for (uint32_t& index : indices) index = static_cast<uint32_t>(random.Below(50));
+      const std::vector<float> weights = RandomFloats(count, 3);
+      std::vector<float> expected(size), out(size, 5.0f);
+      for (size_t r = 0; r < count; ++r) {
+        for (size_t k = 0; k < size; ++k) expected[k] += weights[r] * table[indices[r] * size + k];
+      }
+      for (const InstructionSet set : SupportedSets()) {
+        KernelsOf(set).sum_named(table.data(), indices.data(), weights.data(), count, size, out.data());
+        EXPECT_EQ(out, expected) << size << " x " << count;
+      }
+    }
+  }
+}
+
 TEST(KernelsTest, ScaledRootsAreTheirDefinition) {
   Random random(11);
   for (int round = 0; round < 100; ++round) {

@@ -230,13 +230,14 @@ TEST_F(ServiceTest, ModelsAnswerWithNone) {
   EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"ranks":8})"), 400);
   EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"solver":"cg"})"), 400);
   EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"solver":3})"), 400);
+  EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"start":"warm"})"), 400);
   EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/register", R"({"file":"../../etc/passwd"})"), 400);
   EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/register", R"({"file":"nobody.model"})"), 404);
 }
 
 TEST_F(ServiceTest, TrainingAnswersAtOnceAndSaysHowItEnded) {
   Start();
-  EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"solver":"blocks"})"), 202);
+  EXPECT_EQ(Ask(key_, Method::kPost, "/v1/models/train", R"({"solver":"blocks","start":"spectral"})"), 202);
   std::string state = "running";
   nlohmann::json training;
   while (state == "running") {  // an empty store: it fails in no time, and says why
