@@ -13,6 +13,7 @@
 #include "models/als_row.h"
 #include "models/als_start.h"
 #include "models/als_steps.h"
+#include "models/als_tiles.h"
 
 namespace rapport {
 namespace {
@@ -105,6 +106,8 @@ Status HalfEpoch(const Interactions& rows, const AlsOptions& options, std::span<
   std::vector<double> diagonal(d);
   for (size_t k = 0; k < d; ++k) diagonal[k] = options.unobserved_weight * axes->masses[k];
   const AlsSide side{fixed.data(), d, diagonal.data()};
+  const size_t tile_rows = solver == AlsSolver::kConjugateGradient ? TileRows(rows.columns_count, d) : 0;
+  if (tile_rows > 0) TiledConjugateGradients(rows, options, side, tile_rows, solved);
   std::vector<char> finite((rows.rows + kRowGrain - 1) / kRowGrain, 1);
   ParallelFor(rows.rows, kRowGrain, options.threads, [&](size_t begin, size_t end, size_t block) {
     FoldInScratch scratch;
@@ -112,8 +115,10 @@ Status HalfEpoch(const Interactions& rows, const AlsOptions& options, std::span<
       const auto row = static_cast<uint32_t>(r);
       const std::span<const uint32_t> columns = rows.RowColumns(row);
       const double shift = AlsShift(options, columns.size(), rows.columns_count);
+      const std::span<float> x = solved.subspan(r * d, d);
+      if (tile_rows > 0 && AllFinite(x)) continue;
       if (r + 1 < end) PrefetchHead(side, rows.RowColumns(row + 1));
-      if (!SolveRow(side, options, solver, columns, rows.RowWeights(row), shift, scratch, solved.subspan(r * d, d))) {
+      if (!SolveRow(side, options, solver, columns, rows.RowWeights(row), shift, scratch, x)) {
         finite[block] = 0;
       }
     }

@@ -176,11 +176,11 @@ bool SolvePrimalDouble(const Row& row, std::span<float> out) {
   return true;
 }
 
+}  // namespace
+
 bool AllFinite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
 }
-
-}  // namespace
 
 double AlsShift(const AlsOptions& options, size_t entries, size_t other_side) {
   const double mass = static_cast<double>(entries) + options.unobserved_weight * static_cast<double>(other_side);

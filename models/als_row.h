@@ -28,6 +28,7 @@ enum class RowMethod { kAuto, kPrimal, kDual, kPrimalDouble };
 bool SolveAlsRow(const AlsSide& side, double shift, std::span<const uint32_t> indices, std::span<const float> weights,
                  RowMethod method, FoldInScratch& scratch, std::span<float> out);
 
+bool AllFinite(std::span<const float> values);
 // l_u = l (n + a |other side|)^nu
 double AlsShift(const AlsOptions& options, size_t entries, size_t other_side);
 

@@ -216,7 +216,7 @@ bool ConjugateGradientSteps(const AlsSide& side, double shift, std::span<const u
   kernels::BestKernels().conjugate_gradients(
       {rows.table(), rows.indices(), weights.data(), indices.size(), kRowsAhead, again}, stride, steps, vectors);
   std::copy_n(direction, d, x.begin());
-  return std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); });
+  return AllFinite(x);
 }
 
 bool BlockSteps(const AlsSide& side, double shift, std::span<const uint32_t> indices, std::span<const float> weights,
@@ -227,7 +227,7 @@ bool BlockSteps(const AlsSide& side, double shift, std::span<const uint32_t> ind
     Block block(side, shift, indices, weights, first, size, scratch);
     if (!block.Step(errors, x.subspan(first, size))) return false;
   }
-  return std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); });
+  return AllFinite(x);
 }
 
 }  // namespace rapport

@@ -77,6 +77,10 @@ struct Kernels {
   // out[i] = table[indices[i]] . vector for `count` rows of `size`, as dot_rows.
   void (*dot_named)(const float* table, const uint32_t* indices, size_t count, size_t size, const float* vector,
                     float* out);
+  // sum_r weights[r] (row_r . vector)^2, rows as for add_projection: dots as dot_rows, the sum in four lanes of
+  // doubles.
+  double (*projection_energy)(const float* table, const uint32_t* indices, const float* weights, size_t count,
+                              size_t size, const float* vector, size_t ahead);
   // out = sum_r weights[r] table[indices[r]], each element summed in float in the order of r; rows of any `size`.
   void (*sum_named)(const float* table, const uint32_t* indices, const float* weights, size_t count, size_t size,
                     float* out);

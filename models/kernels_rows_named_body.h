@@ -171,14 +171,13 @@ static void AddProjection(const float* table, const uint32_t* indices, const flo
   }
 }
 
-// sum_r weights[r] (row_r . vector)^2, four lanes of doubles
 static double ProjectionEnergy(const float* table, const uint32_t* indices, const float* weights, size_t count,
-                               size_t size, const float* vector) {
+                               size_t size, const float* vector, size_t ahead) {
   typedef double WideQuad __attribute__((vector_size(32)));
   WideQuad energy{};
   for (size_t r = 0; r < count; r += 4) {
     const float* rows[4];
-    NamedRows(table, indices, r, count, count, size, 0, 4, rows);
+    NamedRows(table, indices, r, count, count, size, ahead, 4, rows);
     const Quad dots = FourDots(rows, vector, size);
     const Quad weighted = -Coefficients(weights, r, count, 0.0f, dots);
     energy += __builtin_convertvector(weighted, WideQuad) * __builtin_convertvector(dots, WideQuad);

@@ -118,7 +118,8 @@ static void ConjugateGradients(const StepRows& rows, size_t size, int steps, con
   for (int step = 1; step <= steps && rest > 0; ++step) {
     if (step == steps) {  // the last step asks for no product, only for its length
       const double curvature =
-          ProjectionEnergy(rows.table, rows.indices, rows.weights, rows.count, size, s.direction) + Curvature(size, s);
+          ProjectionEnergy(rows.table, rows.indices, rows.weights, rows.count, size, s.direction, 0) +
+          Curvature(size, s);
       if (curvature > 0) length = rest / curvature;
       break;
     }
@@ -134,7 +135,7 @@ static void ConjugateGradients(const StepRows& rows, size_t size, int steps, con
   EndSteps(size, length, s);
 }
 
-static constexpr Kernels kTable{DotRows,        AddScaled,       AddOuter,           AddOuterDouble, AddOuterWide,
-                                AddCombination, AddProjection,   ConjugateGradients, Cholesky,       CholeskySolve,
-                                RotateRows,     RotateRowsFloat, Reaching,           Highest,        DotNamed,
-                                SumNamed,       ScaledRoots};
+static constexpr Kernels kTable{DotRows,          AddScaled,       AddOuter,           AddOuterDouble, AddOuterWide,
+                                AddCombination,   AddProjection,   ConjugateGradients, Cholesky,       CholeskySolve,
+                                RotateRows,       RotateRowsFloat, Reaching,           Highest,        DotNamed,
+                                ProjectionEnergy, SumNamed,        ScaledRoots};

@@ -321,9 +321,8 @@ def training_growth(bench):
                 [{"label": "Rapport", "x": sizes, "y": costs}], log_x=True)
     if len(sizes) == 3:
         result.most("training.cost_per_interaction_50M_over_5M", costs[2] / costs[1], 1.5,
-                    "714,285 customers' factors are 183 MB, so that the items' half reads a customer's from memory in each of three visits "
-                    "of a row, where at five million they stay in the last cache. Asked for ahead, in huge pages. Tried: rows solved "
-                    "exactly, which visit them once (three times the processor time, here as at five million)")
+                    "714,285 customers' factors are 183 MB: read in tiles of 16 MiB, each visited by all items (models/als_tiles.h), in huge pages. Tried: "
+                    "tiles of 2 to 48 MiB (slower); rows solved exactly, which visit them once (three times the processor time)")")
     else:
         bench.skip("the curve's largest set: --interactions-max is below 50000000")
     threads(bench, result)

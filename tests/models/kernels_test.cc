@@ -460,6 +460,32 @@ TEST(KernelsTest, SumsOfNamedRowsTakeThemInOrder) {
   }
 }
 
+TEST(KernelsTest, ProjectionEnergyIsTheSumOfWeightedSquaredDots) {
+  Random random(13);
+  for (const size_t size : {16, 64, 128}) {
+    const std::vector<float> table = RandomFloats(50 * size, size), vector = RandomFloats(size, 7);
+    for (const size_t count : {1, 4, 9, 40}) {
+      std::vector<uint32_t> indices(count);
+      for (uint32_t& index : indices) index = static_cast<uint32_t>(random.Below(50));
+      const std::vector<float> weights = RandomFloats(count, 3);
+      double expected = 0, sizes = 0;
+      for (size_t r = 0; r < count; ++r) {
+        double dot = 0;
+        for (size_t k = 0; k < size; ++k) dot += static_cast<double>(table[indices[r] * size + k]) * vector[k];
+        expected += static_cast<double>(weights[r]) * dot * dot;
+        sizes += std::abs(static_cast<double>(weights[r])) * dot * dot;
+      }
+      const auto energy = [&](InstructionSet set, size_t ahead) {
+        return KernelsOf(set).projection_energy(table.data(), indices.data(), weights.data(), count, size,
+                                                vector.data(), ahead);
+      };
+      const double baseline = energy(InstructionSet::kBaseline, 0);
+      EXPECT_NEAR(baseline, expected, 1e-5 * sizes + 1e-12);
+      for (const InstructionSet set : SupportedSets()) EXPECT_EQ(energy(set, 8), baseline) << size << " x " << count;
+    }
+  }
+}
+
 TEST(KernelsTest, ScaledRootsAreTheirDefinition) {
   Random random(11);
   for (int round = 0; round < 100; ++round) {
