@@ -322,7 +322,7 @@ def training_growth(bench):
     if len(sizes) == 3:
         result.most("training.cost_per_interaction_50M_over_5M", costs[2] / costs[1], 1.5,
                     "714,285 customers' factors are 183 MB: read in tiles of 16 MiB, each visited by all items (models/als_tiles.h), in huge pages. Tried: "
-                    "tiles of 2 to 48 MiB (slower); rows solved exactly, which visit them once (three times the processor time)")")
+                    "tiles of 2 to 48 MiB (slower); rows solved exactly, which visit them once (three times the processor time)")
     else:
         bench.skip("the curve's largest set: --interactions-max is below 50000000")
     threads(bench, result)
