@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kRowGrain = 64;      // rows summed per block
 constexpr size_t kDenseGrain = 1024;  // rows whose penalty is summed per block
-constexpr double kPasses = 3;         // Z ~ (singular value)^3
+constexpr double kPasses = 4;         // Z ~ (singular value)^4
 // Axes whose mass is below this share of the largest one's are what rounding left.
 constexpr double kMassShareMin = 1e-10;
 
@@ -100,7 +100,9 @@ Status StartSpectral(const Interactions& by_customer, const Interactions& by_ite
   const int threads = options.threads;
   const std::vector<double> r = WeightSums(by_customer, threads), c = WeightSums(by_item, threads);
   FillWithSigns(
-      options.seed, d, threads, [&r](size_t u) { return 1 / std::sqrt(r[u]); }, x);
+      options.seed, d, threads, [&c](size_t i) { return 1 / std::sqrt(c[i]); }, y);
+  SumRows(
+      by_customer, y, d, threads, [&r](size_t u) { return 1 / r[u]; }, x);
   SumRows(
       by_item, x, d, threads, [&c](size_t i) { return 1 / c[i]; }, y);
   SumRows(

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kTileBytes = size_t{16} << 20;
 constexpr size_t kTiledBytesMin = size_t{64} << 20;
 constexpr size_t kRowGrain = 64;
-constexpr size_t kRowsAhead = 8;
+constexpr size_t kRowsAhead = 16;
 
 using Vector = Eigen::Map<Eigen::VectorXd>;
 using FloatVector = Eigen::Map<Eigen::VectorXf>;

@@ -54,29 +54,37 @@ static void DotNamed(const float* table, const uint32_t* indices, size_t count, 
   for (; r < count; ++r) out[r] = FoldOne(FoldedLanes(table + size_t{indices[r]} * size, vector, size));
 }
 
-// One stretch of the rows at a time, as wide as registers hold; a stretch's width is 64 on all but the baseline.
+// The elements [j, j + kHeld kLanes) of SumNamed, which stay in registers.
+template <size_t kHeld>
+static inline void SumStretch(const float* table, const uint32_t* indices, const float* weights, size_t count,
+                              size_t size, size_t j, float* out) {
+  constexpr size_t kAhead = 8;
+  Vector sum[kHeld] = {};
+  for (size_t r = 0; r < count; ++r) {
+    if (r + kAhead < count) {
+      const float* next = table + size_t{indices[r + kAhead]} * size + j;
+      for (size_t k = 0; k < kHeld * kLanes; k += 16) __builtin_prefetch(next + k);
+    }
+    const float* row = table + size_t{indices[r]} * size + j;
+#pragma GCC unroll 8
+    for (size_t k = 0; k < kHeld; ++k) sum[k] += weights[r] * Load(row + k * kLanes);
+  }
+#pragma GCC unroll 8
+  for (size_t k = 0; k < kHeld; ++k) Store(out + j + k * kLanes, sum[k]);
+}
+
 static void SumNamed(const float* table, const uint32_t* indices, const float* weights, size_t count, size_t size,
                      float* out) {
-  constexpr size_t kAhead = 8, kHeld = kLanes == 16 ? 4 : 8, kStretch = kHeld * kLanes;
-  for (size_t j = 0; j + kStretch <= size; j += kStretch) {
-    Vector sum[kHeld] = {};
-    for (size_t r = 0; r < count; ++r) {
-      if (r + kAhead < count) {
-        const float* next = table + size_t{indices[r + kAhead]} * size + j;
-        for (size_t k = 0; k < kStretch; k += 16) __builtin_prefetch(next + k);
-      }
-      const float* row = table + size_t{indices[r]} * size + j;
-#pragma GCC unroll 8
-      for (size_t k = 0; k < kHeld; ++k) sum[k] += weights[r] * Load(row + k * kLanes);
-    }
-#pragma GCC unroll 8
-    for (size_t k = 0; k < kHeld; ++k) Store(out + j + k * kLanes, sum[k]);
+  constexpr size_t kHeld = kLanes == 16 ? 4 : 8, kHeldLess = 16 / kLanes;
+  size_t j = 0;
+  for (; j + kHeld * kLanes <= size; j += kHeld * kLanes) {
+    SumStretch<kHeld>(table, indices, weights, count, size, j, out);
   }
-  const size_t whole = size - size % kStretch;
-  for (size_t j = whole; j < size; ++j) out[j] = 0;
-  for (size_t r = 0; r < count && whole < size; ++r) {
-    const float* row = table + size_t{indices[r]} * size;
-    for (size_t j = whole; j < size; ++j) out[j] += weights[r] * row[j];
+  for (; j + 16 <= size; j += 16) SumStretch<kHeldLess>(table, indices, weights, count, size, j, out);
+  for (; j < size; ++j) {
+    float sum = 0;
+    for (size_t r = 0; r < count; ++r) sum += weights[r] * table[size_t{indices[r]} * size + j];
+    out[j] = sum;
   }
 }
 

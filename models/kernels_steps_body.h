@@ -111,9 +111,27 @@ static void EndSteps(size_t size, double length, const StepVectors& s) {
   }
 }
 
-static void ConjugateGradients(const StepRows& rows, size_t size, int steps, const StepVectors& s) {
+// residual = sum_r w_r (1 - row_r . x) row_r. From zero, as in a first epoch, no dot is asked for: AddProjection's sums
+// to the bit.
+static void FirstResidual(const StepRows& rows, size_t size, const StepVectors& s) {
   for (size_t k = 0; k < size; k += kWideLanes) StoreWide(s.residual + k, WideVector{});
-  AddProjection(rows.table, rows.indices, rows.weights, rows.count, size, s.direction, 1.0f, rows.ahead, s.residual);
+  size_t zeros = 0;
+  while (zeros < size && s.direction[zeros] == 0) ++zeros;
+  if (zeros < size) {
+    AddProjection(rows.table, rows.indices, rows.weights, rows.count, size, s.direction, 1.0f, rows.ahead, s.residual);
+    return;
+  }
+  constexpr size_t kChunk = 64;
+  float part[kSizeMax];
+  for (size_t first = 0; first < rows.count; first += kChunk) {
+    const size_t count = rows.count - first < kChunk ? rows.count - first : kChunk;
+    SumNamed(rows.table, rows.indices + first, rows.weights + first, count, size, part);
+    for (size_t j = 0; j < size; j += kLanes) AddWide(s.residual + j, Load(part + j));
+  }
+}
+
+static void ConjugateGradients(const StepRows& rows, size_t size, int steps, const StepVectors& s) {
+  FirstResidual(rows, size, s);
   double rest = BeginSteps(size, s), length = 0;
   for (int step = 1; step <= steps && rest > 0; ++step) {
     if (step == steps) {  // the last step asks for no product, only for its length

@@ -48,26 +48,26 @@ enum class Breakage { kNone, kNotNormalized, kWithoutPower, kAllAxesAlike };
 
 // Y Y^T of als_start.h, in which no axis' sign is seen.
 MatrixXd ExpectedOuter(const Interactions& data, const AlsOptions& options, Breakage breakage) {
-  MatrixXd w = MatrixXd::Zero(data.rows, data.columns_count), signs(data.rows, options.factors);
+  MatrixXd w = MatrixXd::Zero(data.rows, data.columns_count), signs(data.columns_count, options.factors);
   for (uint32_t u = 0; u < data.rows; ++u) {
     for (size_t e = 0; e < data.RowColumns(u).size(); ++e) w(u, data.RowColumns(u)[e]) = data.RowWeights(u)[e];
   }
-  for (Eigen::Index u = 0; u < signs.rows(); ++u) {
-    Random stream = Random(options.seed).Fork(static_cast<uint64_t>(u));
+  for (Eigen::Index i = 0; i < signs.rows(); ++i) {
+    Random stream = Random(options.seed).Fork(static_cast<uint64_t>(i));
     uint64_t bits = 0;
     for (Eigen::Index k = 0; k < signs.cols(); ++k, bits >>= 1) {
       if (k % 64 == 0) bits = stream.NextU64();
-      signs(u, k) = (bits & 1) != 0 ? -1 : 1;
+      signs(i, k) = (bits & 1) != 0 ? -1 : 1;
     }
   }
   const VectorXd r = w.rowwise().sum().cwiseMax(1e-9), c = w.colwise().sum().transpose().cwiseMax(1e-9);
   MatrixXd n = r.cwiseSqrt().cwiseInverse().asDiagonal() * w * c.cwiseSqrt().cwiseInverse().asDiagonal();
   if (breakage == Breakage::kNotNormalized) n = w;
-  MatrixXd z = n.transpose() * signs;
+  MatrixXd z = n.transpose() * (n * signs);
   if (breakage != Breakage::kWithoutPower) z = n.transpose() * (n * z);
   const Eigen::SelfAdjointEigenSolver<MatrixXd> axes(z.transpose() * z);
   const VectorXd masses = axes.eigenvalues();
-  VectorXd s = (masses / masses.maxCoeff()).array().pow(1.0 / 6);
+  VectorXd s = (masses / masses.maxCoeff()).array().pow(1.0 / 8);
   if (breakage == Breakage::kAllAxesAlike) s.setOnes();
   const MatrixXd y = c.cwiseSqrt().asDiagonal() * z * axes.eigenvectors();
   return y * s.cwiseQuotient(masses).asDiagonal() * y.transpose();

@@ -292,6 +292,22 @@ TEST(KernelsTest, ConjugateGradientsAreTheirDefinitionOnEverySetAlike) {
   }
 }
 
+// No dot is asked for from zero; next to zero all are, and change no bit.
+TEST(KernelsTest, ConjugateGradientsFromZeroAreThoseFromNextToZero) {
+  for (size_t size : {16, 48, 64, 144}) {
+    for (size_t count : {1, 5, 64, 131}) {
+      StepsCase zero(size, count), near = zero;
+      zero.start.assign(size, 0.0f);
+      near.start = zero.start;
+      near.start[size - 1] = 1e-38f;
+      for (InstructionSet set : SupportedSets())
+        EXPECT_EQ(zero.Take(set, 2), near.Take(set, 2)) << size << " x " << count;
+      EXPECT_LT(Distance(zero.Take(InstructionSet::kBaseline, 2), zero.Expected(2)), 2e-5);
+      EXPECT_NE(zero.Take(InstructionSet::kBaseline, 2), StepsCase(size, count).Take(InstructionSet::kBaseline, 2));
+    }
+  }
+}
+
 TEST(KernelsTest, AStepMoreOrLessWouldBeSeen) {  // the broken twin
   const StepsCase one(64, 131);
   EXPECT_GT(Distance(one.Take(InstructionSet::kBaseline, 2), one.Expected(1)), 1e-3);
