@@ -1,6 +1,6 @@
 """A peer's trainer for scripts/bench_training.py: one epoch for each line on its input, as `rapport_training train`:
     python bench/peer_trainer.py implicit|irspack MATRIX --factors 64 --threads 1 --unobserved A --regularization L --epochs N
-Answers {"epoch", "cpu", "wall"}; with {"dump": PREFIX} in the line the factors are written after the epoch, untimed.
+Says {"ready"} once everything is loaded. Answers {"epoch", "cpu", "wall"}; with {"dump": PREFIX} in the line the factors are written after the epoch, untimed.
 One line more after the last epoch answers {"peakBytes", "versions"}.
 
 The same loss as Rapport's with nu = 0, in each library's own words:
@@ -33,6 +33,10 @@ class Turns:
     def __init__(self):
         self.epoch = 0
 
+    def ready(self):
+        print(json.dumps({"ready": True}), flush=True)
+        self.wait()
+
     def wait(self):
         line = sys.stdin.readline()
         if not line:
@@ -61,7 +65,7 @@ def implicit(matrix, options, turns):
     def after(*_):
         turns.answer(lambda: (model.user_factors / scale ** .5, model.item_factors / scale ** .5))
         turns.wait()
-    turns.wait()
+    turns.ready()
     model.fit(matrix, show_progress=False, callback=after)
     return f"implicit {implicit.__version__}"
 
@@ -70,7 +74,7 @@ def irspack(matrix, options, turns):
     import importlib.metadata
     from irspack.recommenders._ials import LossType, SolverType
     from irspack.recommenders.ials import IALSTrainer
-    turns.wait()
+    turns.ready()
     trainer = IALSTrainer(matrix, options.factors, options.unobserved, options.regularization, 0.0, .1, SolverType.CG,
                           3, 64, LossType.IALSPP, 1, options.threads, 3, 1)
     for _ in range(options.epochs):

@@ -1,13 +1,15 @@
 // Training for `make bench-peers`; all commands end with one line of JSON.
 //   generate OUT [--customers --items --interactions --seed]   a matrix (bench/matrix_file.h)
 //   split MATRIX TRAIN HELD                                     a fifth of the cells of up to 5,000 customers held out
-//   train MATRIX [--dump PREFIX]    one epoch for each line on the input: {"epoch", "cpu", "wall"}; then one more line:
-//                                   {"peakBytes"}; the factors go to PREFIX.customers and PREFIX.items as floats
+//   train MATRIX [--dump PREFIX]
+//       {"ready"} when it is loaded, then one epoch for each line on the input: {"epoch", "cpu", "wall"}, then one more
+//       line: {"peakBytes"}; the factors go to PREFIX.customers and PREFIX.items as floats
 //   losses MATRIX                   after each epoch: {"losses"}
 //   loss MATRIX FACTORS-PREFIX      of given factors, in double: {"loss"}
-//   ndcg TRAIN HELD FACTORS-PREFIX  NDCG@20 over the whole catalogue, what was trained on left out: {"ndcg20",
-//   "customers"} parity MATRIX                   largest gap to the double reference over the epochs: {"gap"}; 3 where
-//   above 1e-6 floor MATRIX                    {"operations", "operationsPerSecond", "memorySeconds", "floorSeconds"}
+//   ndcg TRAIN HELD FACTORS-PREFIX
+//       NDCG@20 over the whole catalogue, what was trained on left out: {"ndcg20", "customers"}
+//   parity MATRIX                   largest gap to the double reference over the epochs: {"gap"}; 3 where above 1e-6
+//   floor MATRIX                    {"operations", "operationsPerSecond", "memorySeconds", "floorSeconds"}
 // Ends with 3 where an answer is wrong. --plant slow|wrong breaks the solver on purpose, for the bench's own test.
 #include <sys/resource.h>
 
@@ -127,6 +129,7 @@ class Turns {
 int Train(const Arguments& a) {
   const Interactions matrix = ReadMatrix(a.matrix);
   Turns turns(a.plant == "slow");
+  Answer({{"ready", true}});
   if (!turns.Wait()) return 0;
   const Result<AlsFit> fit =
       FitAls(matrix, FastOptions(a), LossTracking::kOff, [&](int epoch) { return turns.After(epoch); });

@@ -136,6 +136,12 @@ class Worker:
             raise WrongAnswer(answer["wrong"])
         return answer
 
+    def wait_until_ready(self):
+        """For programs that say {"ready"} first: what they load would take time from whoever has its turn."""
+        if "ready" not in json.loads(self.process.stdout.readline() or "{}"):
+            raise RuntimeError(f"{self.name} ended with {self.process.wait()} before it was ready")
+        return self
+
     def stop(self):
         self.process.stdin.close()
         self.process.wait(timeout=60)

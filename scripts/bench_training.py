@@ -84,12 +84,13 @@ def words_of(settings):
 
 def rapport_trainer(bench, matrix, d, epochs, *more, threads=1, dump=None, problem=OURS):
     return bench.worker([bench.program("rapport_training"), "train", matrix, "--factors", str(d), "--epochs", str(epochs),
-                         "--threads", str(threads), *problem, *map(str, more), *(["--dump", dump] if dump else [])])
+                         "--threads", str(threads), *problem, *map(str, more),
+                         *(["--dump", dump] if dump else [])]).wait_until_ready()
 
 
 def peer_trainer(bench, python, library, matrix, d, epochs, threads=1, problem=PROBLEM):
     return bench.worker([python, "bench/peer_trainer.py", library, matrix, "--factors", str(d), "--epochs", str(epochs),
-                         "--threads", str(threads), *problem])
+                         "--threads", str(threads), *problem]).wait_until_ready()
 
 
 def take_turns(trainers, epochs, dumps=None):
