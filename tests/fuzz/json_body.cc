@@ -1,4 +1,6 @@
 // See targets.h.
+#include <simdjson.h>
+
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -36,10 +38,18 @@ class Shop : private SocketlessServer {
   }
 };
 
+// simdjson is built without sanitizers, so most answers cost little; it refuses integers beyond 64 bits, which JSON may
+// hold: what it refuses is asked of nlohmann::json.
+bool IsJson(const std::string& text) {
+  static simdjson::dom::parser parser;
+  return parser.parse(text).error() == simdjson::SUCCESS || nlohmann::json::accept(text);
+}
+
 }  // namespace
 
 void JsonBody(std::string_view bytes) {
-  constexpr int kCallsPerShop = 20000;
+  // A shop that keeps thousands of events is slow to export, and says nothing that one with hundreds does not.
+  constexpr int kCallsPerShop = 2000;
   // Made at once: what RocksDB makes on the way must outlive it.
   static std::unique_ptr<Shop> shop = std::make_unique<Shop>();
   static int calls = 0;
@@ -54,7 +64,7 @@ void JsonBody(std::string_view bytes) {
                                     std::string(bytes.substr(std::min(line + 1, bytes.size()))));
   Promise(answer.status < 500 || answer.status == 503, "a request is never a fault of the server");
   if (answer.content_type.find("json") == std::string::npos) return;
-  Promise(nlohmann::json::accept(answer.body), "an answer that says it is JSON is JSON");
+  Promise(IsJson(answer.body), "an answer that says it is JSON is JSON");
 }
 
 }  // namespace rapport::fuzz
