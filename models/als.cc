@@ -10,6 +10,7 @@
 #include "base/huge_pages.h"
 #include "base/parallel.h"
 #include "models/als_axes.h"
+#include "models/als_loss.h"
 #include "models/als_row.h"
 #include "models/als_start.h"
 #include "models/als_steps.h"
@@ -18,8 +19,7 @@
 namespace rapport {
 namespace {
 
-constexpr size_t kRowGrain = 64;      // rows solved per block
-constexpr size_t kDenseGrain = 1024;  // rows whose loss is summed per block
+constexpr size_t kRowGrain = 64;  // rows solved per block
 // Where rounding of the fixed side would weigh more than this many times its own share of D, it is turned in double.
 constexpr double kRoundingGainMax = 4;
 constexpr int kExactFactorsMax = 64;  // more: kAuto takes steps instead, docs/MODELS.md section 2
@@ -129,41 +129,6 @@ Status HalfEpoch(const Interactions& rows, const AlsOptions& options, std::span<
   return {};
 }
 
-// x_u . y_i over the rows [begin, end): sum_S w (1 - x.y)^2 + l sum_u (n_u + a|I|)^nu |x_u|^2
-double CustomerLoss(const Interactions& by_customer, const AlsOptions& options, std::span<const float> customers,
-                    std::span<const float> items, size_t begin, size_t end) {
-  const auto d = static_cast<size_t>(options.factors);
-  double loss = 0;
-  for (size_t u = begin; u < end; ++u) {
-    const float* x = customers.data() + u * d;
-    const auto columns = by_customer.RowColumns(static_cast<uint32_t>(u));
-    const auto weights = by_customer.RowWeights(static_cast<uint32_t>(u));
-    for (size_t e = 0; e < columns.size(); ++e) {
-      const float* y = items.data() + size_t{columns[e]} * d;
-      double dot = 0;
-      for (size_t k = 0; k < d; ++k) dot += static_cast<double>(x[k]) * y[k];
-      loss += weights[e] * (1 - dot) * (1 - dot);
-    }
-    double norm = 0;
-    for (size_t k = 0; k < d; ++k) norm += static_cast<double>(x[k]) * x[k];
-    loss += AlsShift(options, columns.size(), by_customer.columns_count) * norm;
-  }
-  return loss;
-}
-
-double ItemPenalty(const Interactions& by_customer, const AlsOptions& options, std::span<const float> items) {
-  const auto d = static_cast<size_t>(options.factors);
-  std::vector<uint64_t> counts(by_customer.columns_count);
-  for (uint32_t column : by_customer.columns) ++counts[column];
-  double penalty = 0;
-  for (size_t i = 0; i < counts.size(); ++i) {
-    double norm = 0;
-    for (size_t k = 0; k < d; ++k) norm += static_cast<double>(items[i * d + k]) * items[i * d + k];
-    penalty += AlsShift(options, counts[i], by_customer.rows) * norm;
-  }
-  return penalty;
-}
-
 Status CheckInput(const Interactions& by_customer, const AlsOptions& options) {
   RAPPORT_RETURN_IF_ERROR(CheckOptions(options));
   if (by_customer.nnz() == 0) return Status::InvalidArgument("als: there are no interactions to learn from");
@@ -180,7 +145,7 @@ Status Alternate(const Interactions& by_customer, LossTracking tracking, const F
   for (int epoch = 1; epoch <= options.epochs; ++epoch) {
     RAPPORT_RETURN_IF_ERROR(HalfEpoch(by_customer, options, items, customers));
     if (epoch == 1 && options.start == AlsStart::kSpectral) {
-      BalanceSides(by_customer, by_item, options, customers, items);
+      BalanceSides(by_customer, options, customers, items);
     }
     RAPPORT_RETURN_IF_ERROR(HalfEpoch(by_item, options, customers, items));
     if (tracking == LossTracking::kEveryEpoch) {
@@ -247,22 +212,6 @@ Result<AlsFit> FitAls(const Interactions& by_customer, const AlsOptions& options
   return fit;
 }
 
-double AlsLoss(const Interactions& by_customer, const AlsOptions& options, std::span<const float> customer_factors,
-               std::span<const float> item_factors) {
-  const auto d = static_cast<size_t>(options.factors);
-  std::vector<double> parts((by_customer.rows + kDenseGrain - 1) / kDenseGrain);
-  ParallelFor(by_customer.rows, kDenseGrain, options.threads, [&](size_t begin, size_t end, size_t block) {
-    parts[block] = CustomerLoss(by_customer, options, customer_factors, item_factors, begin, end);
-  });
-  double loss = ItemPenalty(by_customer, options, item_factors);
-  for (double part : parts) loss += part;
-  // sum_all (x.y)^2 = <X^T X, Y^T Y>
-  const std::vector<double> customers = Gram(customer_factors, d, Precision::kDouble, options.threads);
-  const std::vector<double> items = Gram(item_factors, d, Precision::kDouble, options.threads);
-  for (size_t k = 0; k < customers.size(); ++k) loss += options.unobserved_weight * customers[k] * items[k];
-  return loss;
-}
-
 void FoldIn(const AlsModel& model, std::span<const uint32_t> items, std::span<const float> weights,
             FoldInScratch& scratch, std::span<float> out) {
   const auto d = static_cast<size_t>(model.options.factors);
@@ -282,9 +231,7 @@ Status CheckAndPrepare(AlsModel& model) {
     return Status::InvalidArgument("als: " + std::to_string(model.item_factors.size()) + " numbers for " +
                                    std::to_string(model.items) + " items of " + std::to_string(d) + " factors");
   }
-  for (float factor : model.item_factors) {
-    if (!std::isfinite(factor)) return Status::DataLoss("als: a factor is not a finite number");
-  }
+  if (!AllFinite(model.item_factors)) return Status::DataLoss("als: a factor is not a finite number");
   model.gram = Gram(model.item_factors, d, Precision::kDouble, model.options.threads);
   if (!IsDiagonal(model.gram, d)) {
     Result<PrincipalAxes> axes = FindPrincipalAxes(model.gram, d);

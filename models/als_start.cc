@@ -9,14 +9,13 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "models/als_axes.h"
-#include "models/als_row.h"
 #include "models/kernels.h"
 
 namespace rapport {
 namespace {
 
 constexpr size_t kRowGrain = 64;      // rows summed per block
-constexpr size_t kDenseGrain = 1024;  // rows whose penalty is summed per block
+constexpr size_t kDenseGrain = 1024;  // rows scaled or filled per block
 constexpr double kPasses = 4;         // Z ~ (singular value)^4
 // Axes whose mass is below this share of the largest one's are what rounding left.
 constexpr double kMassShareMin = 1e-10;
@@ -115,19 +114,6 @@ Status StartSpectral(const Interactions& by_customer, const Interactions& by_ite
   return {};
 }
 
-// sum_r l_r |row_r|^2
-double Penalty(const Interactions& rows, const AlsOptions& options, std::span<float> factors) {
-  const auto d = static_cast<size_t>(options.factors);
-  std::vector<double> parts((rows.rows + kDenseGrain - 1) / kDenseGrain);
-  ParallelFor(rows.rows, kDenseGrain, options.threads, [&](size_t begin, size_t end, size_t block) {
-    for (size_t r = begin; r < end; ++r) {
-      const size_t entries = rows.RowColumns(static_cast<uint32_t>(r)).size();
-      parts[block] += AlsShift(options, entries, rows.columns_count) * Row(factors, d, r).cast<double>().squaredNorm();
-    }
-  });
-  return std::accumulate(parts.begin(), parts.end(), 0.0);
-}
-
 }  // namespace
 
 Status StartItems(const Interactions& by_customer, const Interactions& by_item, const AlsOptions& options,
@@ -137,17 +123,6 @@ Status StartItems(const Interactions& by_customer, const Interactions& by_item, 
   const double scale = options.init_scale / std::sqrt(static_cast<double>(options.factors));
   for (float& factor : items) factor = static_cast<float>(scale * random.Normal());
   return {};
-}
-
-void BalanceSides(const Interactions& by_customer, const Interactions& by_item, const AlsOptions& options,
-                  std::span<float> customers, std::span<float> items) {
-  const double customers_penalty = Penalty(by_customer, options, customers);
-  const double items_penalty = Penalty(by_item, options, items);
-  if (!(customers_penalty > 0) || !(items_penalty > 0)) return;
-  const auto t = static_cast<float>(std::pow(customers_penalty / items_penalty, 0.25));
-  const auto d = static_cast<size_t>(options.factors);
-  ForEachRow(by_customer.rows, options.threads, [&](size_t u) { Row(customers, d, u) /= t; });
-  ForEachRow(by_item.rows, options.threads, [&](size_t i) { Row(items, d, i) *= t; });
 }
 
 }  // namespace rapport

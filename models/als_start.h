@@ -23,9 +23,4 @@ namespace rapport {
 Status StartItems(const Interactions& by_customer, const Interactions& by_item, const AlsOptions& options,
                   std::span<float> customers, std::span<float> items);
 
-// X <- X / t, Y <- Y t with the t that makes sum_u l_u |X_u|^2 + sum_i l_i |Y_i|^2 least (AlsShift has l_u, l_i). No
-// score changes. A spectral start needs it once customers have been solved for: how large its Y is says nothing.
-void BalanceSides(const Interactions& by_customer, const Interactions& by_item, const AlsOptions& options,
-                  std::span<float> customers, std::span<float> items);
-
 }  // namespace rapport

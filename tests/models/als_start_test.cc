@@ -10,6 +10,7 @@
 #include "als_reference.h"
 #include "base/random.h"
 #include "models/als.h"
+#include "models/als_loss.h"
 #include "planted_data.h"
 
 namespace rapport {
@@ -129,7 +130,7 @@ TEST(AlsStartTest, BalanceLowersThePenaltyAndChangesNoScore) {
   for (float& factor : items) factor = static_cast<float>(0.01 * random.Normal());
   const double loss = AlsLoss(data, options, customers, items);
   const MatrixXd scores = MatrixOf(customers, 8) * MatrixOf(items, 8).transpose();
-  BalanceSides(data, data.Transposed(), options, customers, items);
+  BalanceSides(data, options, customers, items);
   EXPECT_LE(Gap(MatrixOf(customers, 8) * MatrixOf(items, 8).transpose(), scores), 1e-6);
   const double balanced = AlsLoss(data, options, customers, items);
   EXPECT_LT(balanced, loss);
