@@ -226,6 +226,12 @@ namespace {
 // Nothing that is said may be ignored: an option of another task, or of a policy where none is judged, is wrong use.
 Status CheckOptionsFit(const CLI::App& command, const std::string& policy, const std::string& task) {
   const bool cold = task.starts_with("cold") || task == "sessions";
+  const bool ranks = policy.empty() && task != "timing";
+  for (const char* option :
+       {"--factors", "--epochs", "--solver", "--start", "--unobserved-weight", "--regularization"}) {
+    if (ranks || command.count(option) == 0) continue;
+    return Status::InvalidArgument(std::string(option) + " is of iALS, which is not judged here: leave it out");
+  }
   const struct {
     const char* option;
     bool fits;

@@ -37,6 +37,8 @@ class CommandsTest(TemporaryFolder):
                  ["evaluate", "--data", self.folder, "--temperature", "1"],
                  ["evaluate", "--data", self.folder, "--policy", "uniform", "--exploration", "0.1"],
                  ["evaluate", "--data", self.folder, "--policy", "uniform", "--task", "cold"],
+                 ["evaluate", "--data", self.folder, "--policy", "uniform", "--solver", "exact"],
+                 ["evaluate", "--data", self.folder, "--task", "timing", "--start", "spectral"],
                  ["evaluate", "--data", self.folder, "--mask-share", "0.2"],
                  ["evaluate", "--data", self.folder, "--task", "cold-items", "--zone", "Europe/London"]]
         for arguments in cases:
