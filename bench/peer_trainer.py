@@ -1,6 +1,7 @@
 """A peer's trainer for scripts/bench_training.py: one epoch for each line on its input, as `rapport_training train`:
     python bench/peer_trainer.py implicit|irspack MATRIX --factors 64 --threads 1 --unobserved A --regularization L --epochs N
-Says {"ready"} once everything is loaded. Answers {"epoch", "cpu", "wall"}; with {"dump": PREFIX} in the line the factors are written after the epoch, untimed.
+Says {"ready"} once everything is loaded. Answers {"epoch", "cpu", "wall"}; with {"dump": PREFIX} in the line the factors are
+written after the epoch, untimed.
 One line more after the last epoch answers {"peakBytes", "versions"}.
 
 The same loss as Rapport's with nu = 0, in each library's own words:
